@@ -1,0 +1,65 @@
+import { Hono } from "hono";
+import { createCredentialStore } from "../../shared/auth/credential_store.ts";
+import type { Config } from "../../shared/config.ts";
+import { createDatabase } from "../../shared/db/database.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
+import { createLog } from "../../shared/http/log.ts";
+import type { Route } from "../../shared/http/route.ts";
+import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
+import { createLimiters } from "../../shared/limits/create_limiters.ts";
+import { run } from "../../shared/middleware/pipeline.ts";
+import { routes } from "./routes.ts";
+
+/** Hono finds the route; the pipeline decides what happens on the way to its handler. */
+export type Router = Hono<{ Bindings: Exchange }>;
+
+/** The API as a fetch handler. */
+export function createApp(config: Config): { fetch(request: Request): Response | Promise<Response> } {
+  const services = createServices(config);
+  const router = createRouter(routes);
+  return { fetch: (request) => router.fetch(request, openExchange(services, request)) };
+}
+
+function createServices(config: Config): Services {
+  const log = createLog(config.logLevel);
+  const database = createDatabase(config);
+  const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
+  return {
+    config,
+    log,
+    database,
+    credentials: createCredentialStore(config, database),
+    limiter: limiters.keys,
+    addressLimiter: limiters.addresses,
+  };
+}
+
+/** Every route under each version it exists in, and under no version for the default one. */
+export function createRouter(map: readonly Route[]): Router {
+  const router: Router = new Hono<{ Bindings: Exchange }>({ strict: false });
+  for (const version of VERSIONS) {
+    mount(router, `/api/${version.name}`, map);
+    if (version.name === DEFAULT_VERSION) mount(router, "/api", map);
+  }
+  router.all("/api/:version{v[0-9]+}/*", ({ env }) => {
+    const supported = VERSIONS.map(({ name }) => name);
+    const message = `This API version does not exist. Supported: ${supported.join(", ")}.`;
+    return run(env, new ApiError("unknown_version", { message, details: { supported } }));
+  });
+  router.notFound(({ env }) => run(env, new ApiError("not_found", { message: "No such path. Verify the URL." })));
+  return router;
+}
+
+function mount(router: Router, base: string, map: readonly Route[]): void {
+  for (const [path, atPath] of Map.groupBy(map, (route) => route.path)) {
+    const pattern = base + path.replace(/\{(\w+)\}/g, ":$1");
+    for (const route of atPath) {
+      router.on(route.method, pattern, ({ env, req }) => run(env, route, req.param()));
+    }
+    const methods = atPath.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+    const Allow = [...methods, "OPTIONS"].join(", ");
+    const message = `This path supports ${Allow}.`;
+    router.all(pattern, ({ env }) => run(env, new ApiError("method_not_allowed", { message, headers: { Allow } })));
+  }
+}

@@ -1,0 +1,133 @@
+import { z } from "zod";
+import { type RecordData, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
+import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
+import { ApiError } from "../../../shared/errors.ts";
+import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
+import { validate, validateRecord } from "../../../shared/http/validation.ts";
+import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
+import { allowOnly } from "../../../shared/query/list_query.ts";
+import type { Resource } from "../../../shared/resources/define.ts";
+import { withE164 } from "../../../shared/resources/phone.ts";
+import { present } from "../../../shared/resources/present.ts";
+import { answerOf } from "./write.ts";
+import { readFlag, readOnConflict } from "./write_options.ts";
+
+type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
+
+const MAX_RECORDS = 1000;
+const SIZE = `must have 1 to ${MAX_RECORDS} entries`;
+const recordsBody = z.strictObject({ records: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE) });
+const idsBody = z.strictObject({ ids: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE) });
+const uuid = z.uuid();
+
+/** `POST /v1/<resource>/bulk`: creates, or with `on_conflict` upserts. */
+export function bulkCreate(resource: Resource): Handler {
+  return (exchange) => {
+    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic", "on_conflict"]);
+    const { records } = validate(recordsBody, exchange.body);
+    const ids = uuidsV7(records.length);
+    const read = (record: unknown, index: number) => {
+      const fields = validateRecord(resource.create, record, resource);
+      return fields instanceof ApiError ? fields : { ...withE164(resource, fields), id: ids[index] };
+    };
+    return writeMany(resource, exchange, options, records.map(read), { operation: "create", onConflict: readOnConflict(options) });
+  };
+}
+
+/** `PATCH /v1/<resource>/bulk`: each record with its `id` and the fields to change. */
+export function bulkUpdate(resource: Resource): Handler {
+  return (exchange) => {
+    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
+    const { records } = validate(recordsBody, exchange.body);
+    refuseRepeated(records.map((record) => (record as { id?: unknown } | null)?.id), "records");
+    const read = (record: unknown) => {
+      const { id, ...given } = typeof record === "object" && record !== null ? record as RecordData : {};
+      const fields = validateRecord(resource.update, typeof record === "object" && record !== null ? given : record, resource);
+      if (fields instanceof ApiError) return fields;
+      return existingId(id) ?? { ...withE164(resource, fields), id: String(id).toLowerCase() };
+    };
+    return writeMany(resource, exchange, options, records.map(read), { operation: "update" });
+  };
+}
+
+/** `DELETE /v1/<resource>/bulk`: `{"ids": […]}` */
+export function bulkDelete(resource: Resource): Handler {
+  return (exchange) => {
+    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
+    const { ids } = validate(idsBody, exchange.body);
+    refuseRepeated(ids, "ids");
+    return writeMany(resource, exchange, options, ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() }), { operation: "delete" });
+  };
+}
+
+type Outcome = { success: true; data: RecordData } | { success: false; error: { code: string; message: string; details: unknown } };
+
+async function writeMany(
+  resource: Resource,
+  exchange: AuthorizedExchange,
+  options: Map<string, string>,
+  records: (RecordData | ApiError)[],
+  request: Pick<WriteRequest, "operation" | "onConflict">,
+): Promise<Reply> {
+  const atomic = readFlag(options, "atomic");
+  const dryRun = readFlag(options, "dry_run");
+  const idempotency = readIdempotency(exchange);
+  const refused = records.findIndex((record) => record instanceof ApiError);
+  if (atomic && refused >= 0) throw aborted(records);
+
+  const sent = records.filter((record): record is RecordData => !(record instanceof ApiError));
+  const answer = sent.length === 0
+    ? { results: [], replayed: null }
+    : await writeRecords(exchange.services.database, exchange.principal, resource, { ...request, records: sent, atomic, dryRun, idempotency });
+  const results = answer.results.values();
+  const answers = records.map((record) => {
+    if (record instanceof ApiError) return record;
+    const result = results.next().value;
+    if (result === undefined || result.status === "failed") return result?.error ?? new ApiError("internal_error");
+    return result;
+  });
+  if (atomic && answers.some((one) => one instanceof ApiError)) throw aborted(answers);
+
+  const failed = answers.filter((one) => one instanceof ApiError).length;
+  const allCreated = answers.every((one) => !(one instanceof ApiError) && one.status === "created");
+  return answerOf(answer, {
+    status: failed > 0 ? 207 : allCreated ? 201 : 200,
+    data: answers.map((one, index) => ({ index, ...outcome(resource, one) })),
+    meta: { succeeded: answers.length - failed, failed },
+  }, dryRun);
+}
+
+function outcome(resource: Resource, answer: ApiError | { status: string; record: RecordData }): Outcome {
+  if (answer instanceof ApiError) return { success: false, error: shownError(answer) };
+  return { success: true, data: answer.status === "deleted" ? answer.record : present(resource, answer.record) };
+}
+
+function shownError({ code, message, details }: ApiError) {
+  return { code, message, details };
+}
+
+/** All or nothing, and it was nothing: the first failure is the answer, all of them are its details. */
+function aborted(answers: readonly unknown[]): ApiError {
+  const errors = answers.flatMap((one, index) => (one instanceof ApiError ? [{ index, error: shownError(one) }] : []));
+  const first = answers.find((one) => one instanceof ApiError);
+  const { code, message } = first instanceof ApiError ? first : new ApiError("internal_error");
+  return new ApiError(code, {
+    message: `Nothing was written, because record ${errors[0]?.index} failed: ${message}`,
+    details: { records: errors },
+  });
+}
+
+function existingId(id: unknown): ApiError | undefined {
+  if (id === undefined) {
+    return new ApiError("validation_error", { message: "The id field is required.", details: { id: ["The id field is required."] } });
+  }
+  return uuid.safeParse(id).success ? undefined : new ApiError("not_found");
+}
+
+function refuseRepeated(ids: unknown[], at: string): void {
+  const seen = new Set<unknown>();
+  const index = ids.findIndex((id) => id !== undefined && (seen.has(id) || !seen.add(id)));
+  if (index < 0) return;
+  const sentence = `The ${at}.${index} entry repeats an id.`;
+  throw new ApiError("validation_error", { message: sentence, details: { [`${at}.${index}`]: [sentence] } });
+}

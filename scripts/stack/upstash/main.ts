@@ -1,0 +1,22 @@
+/**
+ * The Upstash endpoint as a process of its own: `deno run -A --node-modules-dir=manual scripts/stack/upstash/main.ts`.
+ * Environment: PORT, TOKEN, and REDIS_URL (unset: in memory). Prints `ready` once it answers; ends on SIGTERM or SIGINT.
+ */
+import { startUpstashEndpoint } from "./endpoint.ts";
+
+const port = Number(Deno.env.get("PORT"));
+const token = Deno.env.get("TOKEN");
+const url = Deno.env.get("REDIS_URL");
+if (!Number.isInteger(port) || port <= 0 || !token) {
+  console.error("PORT and TOKEN must be set");
+  Deno.exit(2);
+}
+
+const endpoint = await startUpstashEndpoint({ port, token, redis: url ? { kind: "url", url } : { kind: "memory" } });
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.addSignalListener(signal, async () => {
+    await endpoint.close();
+    Deno.exit(0);
+  });
+}
+console.log("ready");

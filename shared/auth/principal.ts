@@ -1,0 +1,53 @@
+import type { Plan } from "../limits/plans.ts";
+import type { ResourceName } from "../resources/define.ts";
+
+/** What a route needs: `contacts:read`, any valid key (`any`), or nothing at all (`public`). */
+export type Scope = `${ResourceName}:${Access}` | "any" | "public";
+export type Access = "read" | "write";
+
+interface Workspace {
+  workspaceId: string;
+  workspaceName: string;
+  plan: Plan;
+  environment: "live" | "sandbox";
+}
+
+/** Who a request acts as, once its credential is known to be good. */
+export type Principal = Workspace & (
+  | {
+    kind: "api_key";
+    keyId: string;
+    keyName: string;
+    prefix: string;
+    lastFour: string;
+    scope: "full_access" | "read_only" | "custom";
+    permissions: Partial<Record<ResourceName, "none" | Access>>;
+    expiresAt: string | null;
+  }
+  | { kind: "user"; userId: string; memberId: string; role: "owner" | "admin" | "member" }
+);
+
+/** Whether the principal may do what a scope names. Write includes read. */
+export function isGranted(principal: Principal, scope: Scope): boolean {
+  if (scope === "any" || scope === "public" || principal.kind === "user") return true;
+  const [resource, access] = scope.split(":") as [ResourceName, Access];
+  switch (principal.scope) {
+    case "full_access": return true;
+    case "read_only": return access === "read";
+    case "custom": {
+      const granted = principal.permissions[resource];
+      return granted === "write" || granted === access;
+    }
+  }
+}
+
+/** What the principal was given, as shown in `details.granted` and by `GET /v1/me`. */
+export function granted(principal: Principal): string | Record<string, string> {
+  if (principal.kind === "user") return principal.role;
+  return principal.scope === "custom" ? principal.permissions : principal.scope;
+}
+
+/** The bucket that the principal's requests are counted in. */
+export function bucketId(principal: Principal): string {
+  return principal.kind === "api_key" ? principal.keyId : `${principal.workspaceId}:${principal.userId}`;
+}

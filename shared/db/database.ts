@@ -1,0 +1,75 @@
+import { createClient, type PostgrestError } from "@supabase/supabase-js";
+import { sign } from "hono/jwt";
+import type { Config } from "../config.ts";
+import { ApiError } from "../errors.ts";
+import type { Database as Schema } from "./database_types.ts";
+import { sqlError } from "./sql_errors.ts";
+
+type Functions = Schema["api"]["Functions"];
+
+/** The claims that row-level security reads (`crm.claims()`). */
+export type Claims = { role: "crm_auth" } | ({ role: "crm_api"; workspace_id: string } & ({ key_id: string } | { user_id: string }));
+
+/** A short-lived JWT and when it must not be used any more (epoch milliseconds). */
+interface Token {
+  jwt: string;
+  staleAt: number;
+}
+
+const TOKEN_LIFETIME_SECONDS = 300;
+const CALL_TIMEOUT_MS = 15_000;
+const MAX_TOKENS = 10_000;
+
+/** The only way to data: `api` functions called through PostgREST as one of the two roles, never as a service. */
+export interface Database {
+  /** @throws ApiError mapped from what the database raised, `service_unavailable` when it can't be reached. */
+  call<F extends keyof Functions & string>(name: F, argument: Functions[F]["Args"], claims: Claims): Promise<unknown>;
+}
+
+export function createDatabase(config: Config): Database {
+  const publicRest = `${config.supabaseUrl}/rest/v1`;
+  const client = createClient<Schema, "api">(config.supabaseUrl, config.anonKey, {
+    db: { schema: "api" },
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: {
+      fetch: (input, init) => fetch(String(input).replace(publicRest, config.restUrl), init),
+    },
+  });
+  const tokens = new Map<string, Token>();
+
+  async function tokenFor(claims: Claims): Promise<string> {
+    const identity = JSON.stringify(claims);
+    const known = tokens.get(identity);
+    if (known !== undefined && known.staleAt > Date.now()) return known.jwt;
+    const issuedAt = Math.floor(Date.now() / 1000);
+    const jwt = await sign(
+      { ...claims, iat: issuedAt, exp: issuedAt + TOKEN_LIFETIME_SECONDS },
+      config.jwtSigningKey,
+      config.jwtSigningKey.alg,
+    );
+    if (tokens.size >= MAX_TOKENS) tokens.clear();
+    tokens.set(identity, { jwt, staleAt: (issuedAt + TOKEN_LIFETIME_SECONDS - 60) * 1000 });
+    return jwt;
+  }
+
+  return {
+    async call(name, argument, claims) {
+      const { data, error, status } = await client
+        .rpc(name, argument)
+        .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
+        .abortSignal(AbortSignal.timeout(CALL_TIMEOUT_MS)) as { data: unknown; error: PostgrestError | null; status: number };
+      if (error === null) return data;
+      throw sqlError(error, status);
+    },
+  };
+}
+
+/** As `call`, once more after a deadlock or a serialization failure: both undid the transaction whole. */
+export async function callWithRetry(database: Database, ...call: Parameters<Database["call"]>): Promise<unknown> {
+  try {
+    return await database.call(...call);
+  } catch (error) {
+    if (error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause) return database.call(...call);
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import type { Principal } from "../auth/principal.ts";
+import type { ApiError } from "../errors.ts";
+import type { ReadPlan } from "../query/read_plan.ts";
+import type { Resource } from "../resources/define.ts";
+import { type Claims, callWithRetry, type Database } from "./database.ts";
+import { type FailedWrite, writeError } from "./sql_errors.ts";
+
+/** A record as JSON: field names as in SQL. */
+export type RecordData = Record<string, unknown>;
+
+/** A page of rows, and the total where the plan asked for one. */
+export interface ReadResult {
+  rows: RecordData[];
+  total: number | null;
+}
+
+/** What SQL needs to keep or replay an answer, in the transaction of the change. */
+export interface Idempotency {
+  key: string;
+  /** Digest of what makes two requests the same. */
+  fingerprint: string;
+  request_id: string;
+  timestamp: string;
+}
+
+export interface WriteRequest {
+  operation: "create" | "update" | "delete" | "restore";
+  /** Fields by name; each with its `id`, new ones too. */
+  records: RecordData[];
+  onConflict?: "error" | "return" | "update";
+  /** Versions one of which the record must have. */
+  versions?: number[] | undefined;
+  atomic?: boolean;
+  dryRun?: boolean;
+  idempotency?: Idempotency | undefined;
+}
+
+export type WrittenStatus = "created" | "updated" | "unchanged" | "existing" | "deleted" | "restored";
+
+/** What became of one record. */
+export type WriteResult = { status: WrittenStatus; record: RecordData } | { status: "failed"; error: ApiError };
+
+export interface WriteAnswer {
+  /** In the order of the records. */
+  results: WriteResult[];
+  /** The first answer's id and time, when this is a repetition of it. */
+  replayed: { request_id: string; timestamp: string } | null;
+}
+
+/** Runs a plan with the principal's rights. */
+export async function readRecords(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
+  return await database.call("read_records", plan as never, claimsOf(principal)) as ReadResult;
+}
+
+/** Writes records in one transaction with the principal's rights, under row-level security. */
+export async function writeRecords(database: Database, principal: Principal, resource: Resource, request: WriteRequest): Promise<WriteAnswer> {
+  const argument = {
+    resource: resource.plural,
+    operation: request.operation,
+    records: request.records,
+    on_conflict: request.onConflict ?? "error",
+    ...(request.versions && { versions: request.versions }),
+    atomic: request.atomic ?? false,
+    dry_run: request.dryRun ?? false,
+    ...(request.idempotency && { idempotency: request.idempotency }),
+    columns: resource.names.all,
+    writable: writableColumns(resource),
+    objects: resource.names.merged,
+    unique: resource.names.unique,
+    defaults: resource.defaults,
+  };
+  const answer = await callWithRetry(database, "write_records", argument as never, claimsOf(principal)) as {
+    results: ({ status: WrittenStatus; record: RecordData } | FailedWrite)[];
+    replayed: WriteAnswer["replayed"];
+  };
+  const results = answer.results.map((result): WriteResult =>
+    result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result
+  );
+  return { results, replayed: answer.replayed };
+}
+
+function claimsOf(principal: Principal): Claims {
+  const who = principal.kind === "api_key" ? { key_id: principal.keyId } : { user_id: principal.userId };
+  return { role: "crm_api", workspace_id: principal.workspaceId, ...who };
+}
+
+function writableColumns(resource: Resource): string[] {
+  const derived = Object.values(resource.fields).flatMap((field) => field.e164 ?? []);
+  return [...resource.names.writable, ...derived];
+}

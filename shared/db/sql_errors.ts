@@ -1,0 +1,74 @@
+import { ApiError, fieldError, isErrorCode } from "../errors.ts";
+import type { Resource } from "../resources/define.ts";
+
+/** What PostgREST says when a call fails; `code` is a SQLSTATE, a PGRST code, or empty when nothing answered. */
+interface CallError {
+  code: string;
+  message: string;
+  details: string | null;
+}
+
+/** One record of a write that SQL refused (`crm.write_record`). */
+export interface FailedWrite {
+  status: "failed";
+  code?: string;
+  details?: Record<string, unknown>;
+  sqlstate?: string;
+  constraint?: string;
+  existing_id?: string | null;
+}
+
+const RETRY_AFTER_SECONDS = "2";
+// 08 connection, 53 resources, 57P admin shutdown, 57014 timeout, 58 system, 25006 read-only standby, PGRST00x no connection.
+const UNAVAILABLE = /^(08|53|57|58|25006|PGRST00)/;
+const TRANSACTION_UNDONE = /^(40001|40P01)$/;
+
+/** The whole call failed: nothing was written, or nothing can be known. */
+export function sqlError(error: CallError, status: number): ApiError {
+  if (error.code === "AN001" && isErrorCode(error.message)) {
+    return refusal(error.message, JSON.parse(error.details ?? "{}"));
+  }
+  if (TRANSACTION_UNDONE.test(error.code)) {
+    return unavailable({ sqlstate: error.code, retryable: true });
+  }
+  if (status === 0 || status === 502 || status === 503 || status === 504 || UNAVAILABLE.test(error.code)) {
+    return unavailable({ sqlstate: error.code });
+  }
+  return new ApiError("internal_error", { cause: { sqlstate: error.code, message: error.message } });
+}
+
+/** The database can't be reached right now. */
+export function unavailable(cause: unknown): ApiError {
+  return new ApiError("service_unavailable", { headers: { "Retry-After": RETRY_AFTER_SECONDS }, cause });
+}
+
+/** One record was refused: constraint and field names become our codes and sentences. */
+export function writeError(resource: Resource, failed: FailedWrite): ApiError {
+  if (failed.code !== undefined && isErrorCode(failed.code)) return refusal(failed.code, failed.details ?? {});
+  const { sqlstate = "", constraint = "" } = failed;
+  const field = fieldOf(resource, constraint);
+  const unique = field === undefined ? undefined : resource.fields[field]?.unique;
+  if (sqlstate === "23505" && field !== undefined && unique !== undefined) {
+    return new ApiError(unique, { details: { field, existing_id: failed.existing_id ?? null } });
+  }
+  if (sqlstate === "23503" && field !== undefined) return refusal("reference_not_found", { field });
+  if (/^2[23]/.test(sqlstate) && field !== undefined) {
+    return fieldError("validation_error", { [field]: [`The ${field} field has a value that is not allowed.`] });
+  }
+  return new ApiError("internal_error", { cause: failed });
+}
+
+function refusal(code: Parameters<typeof fieldError>[0], details: Record<string, unknown>): ApiError {
+  if (code === "reference_not_found") {
+    const field = String(details["field"]);
+    return fieldError(code, { [field]: [`The ${field} field names a record that does not exist.`] });
+  }
+  const headers: Record<string, string> = code === "idempotency_in_progress" ? { "Retry-After": "1" } : {};
+  return new ApiError(code, { details, headers });
+}
+
+// Constraints are named <table>_<field>_<kind>: contacts_email_live, contacts_owner_id_fkey, contacts_score_check.
+function fieldOf(resource: Resource, constraint: string): string | undefined {
+  const name = constraint.replace(new RegExp(`^${resource.plural}_(.*)_(live|fkey|check)$`), "$1");
+  return Object.hasOwn(resource.fields, name) ? name : undefined;
+}

@@ -1,0 +1,76 @@
+/** Every error the API can answer: its status and the sentence that is shown when none is given. */
+export const ERRORS = {
+  validation_error: [400, "The request is not valid."],
+  malformed_json: [400, "The request body is not valid JSON."],
+  unknown_field: [400, "The request body has a field that does not exist."],
+  read_only_field: [400, "The request body sets a field that is read-only."],
+  unknown_parameter: [400, "The request has a query parameter that does not exist."],
+  invalid_filter: [400, "A filter is not valid."],
+  invalid_sort: [400, "The sort parameter is not valid."],
+  invalid_cursor: [400, "The cursor is not valid for this request."],
+  missing_api_key: [401, "The Authorization header is missing. Send: Authorization: Bearer YOUR_API_KEY."],
+  malformed_authorization: [401, "The Authorization header must be: Bearer YOUR_API_KEY."],
+  invalid_api_key: [401, "The API key is not valid. It may have been mistyped or revoked."],
+  expired_api_key: [401, "The API key has expired. Create a new one under Settings → API → API Keys."],
+  insufficient_scope: [403, "The API key does not have permission to access this resource."],
+  not_found: [404, "The requested resource does not exist."],
+  unknown_version: [404, "This API version does not exist."],
+  method_not_allowed: [405, "This path does not support the method."],
+  duplicate_email: [409, "Another record already has this email."],
+  duplicate_external_id: [409, "Another record already has this external_id."],
+  duplicate_domain: [409, "Another record already has this domain."],
+  idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
+  precondition_failed: [412, "The record has changed since the version in If-Match. Read it again and retry."],
+  payload_too_large: [413, "The request body is too large."],
+  unsupported_media_type: [415, "The request body must be sent with Content-Type: application/json."],
+  idempotency_key_reused: [422, "This Idempotency-Key was used with another request. Use a new key for each operation."],
+  reference_not_found: [422, "A referenced record does not exist."],
+  rate_limit_exceeded: [429, "You have exceeded the rate limit. Wait and retry after the time in the Retry-After header."],
+  internal_error: [500, "An unexpected error occurred on our end. If this persists, contact support with the request_id."],
+  service_unavailable: [503, "The service is temporarily unavailable. Retry after the time in the Retry-After header."],
+} as const satisfies Record<string, readonly [status: number, message: string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type ErrorStatus = (typeof ERRORS)[ErrorCode][0];
+
+/** Sentences by field, in the published style: `{"email": ["The email field is required."]}`. */
+export type FieldErrors = Record<string, string[]>;
+
+interface ApiErrorOptions {
+  /** Replaces the code's own sentence; shown to the client. */
+  message?: string;
+  details?: Record<string, unknown>;
+  headers?: Record<string, string>;
+  /** For the log only; nothing of it is ever shown. */
+  cause?: unknown;
+}
+
+/** What a request is refused with, thrown by name. The client sees the code's public text, never the cause. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, { message, details = {}, headers = {}, cause }: ApiErrorOptions = {}) {
+    super(message ?? ERRORS[code][1], { cause });
+    this.name = "ApiError";
+    this.code = code;
+    this.details = details;
+    this.headers = headers;
+  }
+
+  get status(): ErrorStatus {
+    return ERRORS[this.code][0];
+  }
+}
+
+/** A 400-family error whose details are sentences by field; the first sentence is the message. */
+export function fieldError(code: ErrorCode, details: FieldErrors): ApiError {
+  const first = Object.values(details)[0]?.[0];
+  return new ApiError(code, { ...(first !== undefined && { message: first }), details });
+}
+
+/** Narrows a code that SQL raised to one of ours. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}

@@ -1,0 +1,78 @@
+import type { Credential } from "../auth/authorization.ts";
+import type { CredentialStore } from "../auth/credential_store.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Config } from "../config.ts";
+import type { Database } from "../db/database.ts";
+import type { AddressLimiter } from "../limits/address_limiter.ts";
+import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
+import type { ApiError } from "../errors.ts";
+import type { Log } from "./log.ts";
+import { clientAddress } from "./client_address.ts";
+import { newRequestId } from "./request_id.ts";
+import type { Route } from "./route.ts";
+import { type ApiVersion, versionOf } from "./versions.ts";
+
+/** What lives as long as the isolate. */
+export interface Services {
+  config: Config;
+  database: Database;
+  credentials: CredentialStore;
+  limiter: Limiter;
+  addressLimiter: AddressLimiter;
+  log: Log;
+}
+
+/** One request on its way through the pipeline; each step reads what the steps before it have found. */
+export interface Exchange {
+  services: Services;
+  request: Request;
+  url: URL;
+  requestId: string;
+  receivedAt: Date;
+  /** The client's address, as the trusted proxies report it. */
+  address: string;
+  version: ApiVersion;
+  route?: Route;
+  /** Why there is no route: the version or the method, when the path alone is known. */
+  routeError?: ApiError;
+  params: Record<string, string>;
+  credential?: Credential;
+  principal?: Principal;
+  /** The bucket the request was counted in and what is left of it. */
+  bucket?: Bucket;
+  decision?: RateDecision;
+  /** The parsed JSON body; undefined where the route takes none. */
+  body?: unknown;
+  /** SHA-256 of what makes two requests the same, for the Idempotency-Key. */
+  fingerprint?: string;
+}
+
+/** The exchange of a request that has just arrived. */
+export function openExchange(services: Services, request: Request): Exchange {
+  const url = new URL(request.url);
+  return {
+    services,
+    request,
+    url,
+    requestId: newRequestId(),
+    receivedAt: new Date(),
+    address: clientAddress(request, services.config.trustedProxyHops),
+    version: versionOf(url.pathname),
+    params: {},
+  };
+}
+
+/** A request whose key is known and granted: what handlers get. */
+export interface AuthorizedExchange extends Exchange {
+  principal: Principal;
+}
+
+/** What a handler answers; the pipeline makes the envelope, the headers and the Response. */
+export interface Reply {
+  /** 200 when not said. */
+  status?: 200 | 201 | 207;
+  data: unknown;
+  /** Members of `meta` beside request_id and timestamp. */
+  meta?: Record<string, unknown>;
+  headers?: Record<string, string>;
+}

@@ -1,0 +1,28 @@
+import type { RateDecision } from "./limiter.ts";
+import { LIMITS } from "./plans.ts";
+
+/**
+ * The rate-limit headers of a response: `X-RateLimit-*` (Reset in epoch seconds), `RateLimit-Policy` and `RateLimit`
+ * (draft-ietf-httpapi-ratelimit-headers-11, `t` in seconds from now), and `Retry-After` when denied.
+ */
+export function rateHeaders(decision: RateDecision): Record<string, string> {
+  const policies = policiesOf(decision);
+  return {
+    "X-RateLimit-Limit": String(decision.limit),
+    "X-RateLimit-Remaining": String(decision.remaining),
+    "X-RateLimit-Reset": String(decision.resetSeconds),
+    "RateLimit-Policy": policies.map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`).join(", "),
+    RateLimit: policies.map(({ name, remaining }) => `"${name}";r=${remaining};t=${decision.retryAfterSeconds}`).join(", "),
+    ...(decision.allowed ? {} : { "Retry-After": String(decision.retryAfterSeconds) }),
+  };
+}
+
+function policiesOf({ plan, limit, remaining, available }: RateDecision) {
+  const { algorithm, windowSeconds } = LIMITS[plan];
+  if (algorithm === "sliding_window") return [{ name: "default", quota: limit, windowSeconds, remaining }];
+  const { capacity } = LIMITS[plan] as Extract<(typeof LIMITS)[typeof plan], { algorithm: "token_bucket" }>;
+  return [
+    { name: "sustained", quota: limit, windowSeconds, remaining },
+    { name: "burst", quota: capacity, windowSeconds, remaining: available },
+  ];
+}

@@ -1,0 +1,88 @@
+import { Ratelimit } from "@upstash/ratelimit";
+import { Redis } from "@upstash/redis";
+import { type Bucket, decide, type Limiter, type RateDecision } from "./limiter.ts";
+import { type BucketPlan, LIMITS } from "./plans.ts";
+import { isRefundable } from "./refund.ts";
+import { createSharedFlight } from "./shared_flight.ts";
+
+const REQUEST_TIMEOUT_MS = 250;
+const RETRY_AFTER_MS = 25;
+
+export interface RedisLimiterOptions {
+  /** Base URL of the Upstash REST API. */
+  url: string;
+  token: string;
+  /** Start of every key in Redis. */
+  prefix?: string;
+}
+
+/** A limiter whose buckets all processes share. */
+export interface RedisLimiter extends Limiter {
+  take(bucket: Bucket): Promise<RateDecision>;
+  refund(bucket: Bucket, taken: RateDecision): Promise<RateDecision | void>;
+}
+
+/** Redis answered something that no limiter script answers. */
+export class UnusableAnswer extends Error {
+  override name = "UnusableAnswer";
+}
+
+/**
+ * Counts in Redis, in one HTTP round trip. Rejects when Redis refuses, is unreachable after one retry, or takes longer
+ * than 250 ms; the message of such an error may hold the whole command, so it must not be logged.
+ */
+export function createRedisLimiter({ url, token, prefix = "rl" }: RedisLimiterOptions): RedisLimiter {
+  const redis = new Redis({
+    url,
+    token,
+    retry: { retries: 1, backoff: () => RETRY_AFTER_MS },
+    signal: () => AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    enableTelemetry: false,
+    readYourWrites: false,
+  });
+  const board = createSharedFlight();
+  const ratelimits = new Map<BucketPlan, Ratelimit>();
+
+  const ratelimitOf = (plan: BucketPlan): Ratelimit => {
+    const known = ratelimits.get(plan);
+    if (known) return known;
+    const ratelimit = new Ratelimit({
+      redis,
+      limiter: algorithmOf(plan),
+      prefix: `${prefix}:${plan}`,
+      // The defaults admit everybody after 5 s with a limit of 0, and go on denying whom a slot is free for again.
+      timeout: 0,
+      ephemeralCache: false,
+      analytics: false,
+      enableTelemetry: false,
+    });
+    ratelimits.set(plan, ratelimit);
+    return ratelimit;
+  };
+
+  return {
+    async take({ plan, id }) {
+      const answer = await board(() => ratelimitOf(plan).limit(id));
+      return decisionFrom(plan, answer);
+    },
+    async refund({ plan, id }, taken) {
+      const answer = await board(async () => (isRefundable(taken, Date.now()) ? ratelimitOf(plan).limit(id, { rate: -1 }) : undefined));
+      return answer && decisionFrom(plan, answer);
+    },
+  };
+}
+
+function algorithmOf(plan: BucketPlan) {
+  const limit = LIMITS[plan];
+  return limit.algorithm === "sliding_window"
+    ? Ratelimit.slidingWindow(limit.limit, `${limit.windowSeconds} s`)
+    : Ratelimit.tokenBucket(limit.refill, `${limit.refillSeconds} s`, limit.capacity);
+}
+
+function decisionFrom(plan: BucketPlan, answer: { success: boolean; remaining: number; reset: number }): RateDecision {
+  const nowMs = Date.now();
+  const { success, remaining, reset } = answer;
+  const isUsable = Number.isSafeInteger(remaining) && Math.abs(reset - nowMs) < 2 * LIMITS[plan].windowSeconds * 1000;
+  if (!isUsable) throw new UnusableAnswer();
+  return decide(plan, { allowed: success, available: remaining, resetAtMs: reset, nowMs, decidedBy: "redis" });
+}

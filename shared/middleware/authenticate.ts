@@ -1,0 +1,46 @@
+import { type Credential, parseAuthorization } from "../auth/authorization.ts";
+import { ApiError } from "../errors.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { rateLimitExceeded } from "./limit_rate.ts";
+
+/**
+ * Finds out who asks. A request without a good credential is counted against its address: in memory
+ * while it costs no I/O, in Redis too once its key had to be looked up.
+ */
+export async function authenticate(exchange: Exchange): Promise<void> {
+  if (exchange.route?.scope === "public") return;
+  const { services, request, address } = exchange;
+  const credential = readCredential(exchange);
+  try {
+    if (!services.credentials.isKnown(credential)) refuseExhausted(exchange);
+    exchange.principal = await services.credentials.authenticate(credential, request.headers.get("x-workspace-id"));
+    exchange.credential = credential;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    const decision = await services.addressLimiter.take(address);
+    exchange.decision = decision;
+    throw decision.allowed ? challenge(error) : rateLimitExceeded(decision);
+  }
+}
+
+function readCredential(exchange: Exchange): Credential {
+  try {
+    return parseAuthorization(exchange.request.headers.get("authorization"));
+  } catch (error) {
+    exchange.decision = exchange.services.addressLimiter.takeLocally(exchange.address);
+    if (!exchange.decision.allowed) throw rateLimitExceeded(exchange.decision);
+    throw error instanceof ApiError ? challenge(error) : error;
+  }
+}
+
+// An address that has used up its guesses may not make the database look up more of them.
+function refuseExhausted(exchange: Exchange): void {
+  const decision = exchange.services.addressLimiter.peek(exchange.address);
+  if (decision.allowed) return;
+  exchange.decision = decision;
+  throw rateLimitExceeded(decision);
+}
+
+function challenge(error: ApiError): ApiError {
+  return new ApiError(error.code, { message: error.message, details: error.details, headers: { "WWW-Authenticate": "Bearer" } });
+}

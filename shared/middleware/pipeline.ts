@@ -1,0 +1,59 @@
+import { ApiError } from "../errors.ts";
+import type { AuthorizedExchange, Exchange } from "../http/exchange.ts";
+import { logRequest } from "../http/log.ts";
+import { failure, success } from "../http/respond.ts";
+import type { Route } from "../http/route.ts";
+import { authenticate } from "./authenticate.ts";
+import { authorize } from "./authorize.ts";
+import { answerUnchanged } from "./conditional.ts";
+import { requireHttps } from "./https.ts";
+import { limitRate } from "./limit_rate.ts";
+import { answerPreflight } from "./preflight.ts";
+import { readBody } from "./read_body.ts";
+import { requireRoute } from "./require_route.ts";
+
+/** Looks at the exchange, adds what it finds, and answers, throws, or lets the next step go on. */
+type Step = (exchange: Exchange) => void | Response | undefined | Promise<void>;
+
+/** The order is the policy: nothing runs before what stands above it. */
+const pipeline: readonly Step[] = [
+  requireHttps,
+  answerPreflight,
+  authenticate,
+  limitRate,
+  requireRoute,
+  authorize,
+  readBody,
+];
+
+/** Takes a request through the pipeline to its route's handler, or to why it has none. Never throws. */
+export async function run(exchange: Exchange, target: Route | ApiError, params: Record<string, string> = {}): Promise<Response> {
+  if (target instanceof ApiError) exchange.routeError = target;
+  else exchange.route = target;
+  exchange.params = params;
+  const response = await answer(exchange);
+  logRequest(exchange, response.status);
+  return response;
+}
+
+async function answer(exchange: Exchange): Promise<Response> {
+  try {
+    for (const step of pipeline) {
+      const response = await step(exchange);
+      if (response !== undefined) return response;
+    }
+    const { route } = exchange;
+    if (route === undefined) throw new ApiError("not_found");
+    // authenticate let nobody through without a principal but on public routes.
+    const reply = await route.handler(exchange as AuthorizedExchange);
+    return await answerUnchanged(exchange, reply) ?? success(exchange, reply);
+  } catch (thrown) {
+    forgetRefusedKey(exchange, thrown);
+    return failure(exchange, thrown);
+  }
+}
+
+// Row-level security found the key revoked before this isolate's memory did.
+function forgetRefusedKey({ services, credential }: Exchange, thrown: unknown): void {
+  if (credential !== undefined && thrown instanceof ApiError && thrown.status === 401) services.credentials.forget(credential);
+}

@@ -1,0 +1,132 @@
+import { z } from "zod";
+import { ApiError } from "../errors.ts";
+import type { Resource } from "../resources/define.ts";
+import { type Condition, filterableFields, parseFilterTree, parseSearch, parseUrlFilter } from "./filter.ts";
+import { parseSort, type SortKey } from "./sort.ts";
+import { unknownName } from "./suggest.ts";
+
+/** A list as it was asked for, from the URL or from a search body; every name and value is checked. */
+export interface ListQuery {
+  where: Condition[];
+  sort: SortKey[];
+  limit: number;
+  cursor: string | undefined;
+  /** Fields to show; undefined shows all. */
+  fields: string[] | undefined;
+  include: string[];
+}
+
+const DEFAULT_LIMIT = 25;
+const MAX_LIMIT = 100;
+const MAX_INCLUDES = 3;
+const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include"];
+
+/** `GET /v1/<resource>?…`: reserved parameters and one filter per field. */
+export function parseListUrl(resource: Resource, parameters: URLSearchParams): ListQuery {
+  const given = singleValues(parameters);
+  const where: Condition[] = [];
+  for (const [name, value] of given) {
+    if (LIST_PARAMETERS.includes(name)) continue;
+    const [, field = name, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(name) ?? [];
+    const filterable = filterableFields(resource);
+    if (!filterable.includes(field)) throw unknownParameter(name, [...LIST_PARAMETERS, ...filterable]);
+    where.push(parseUrlFilter(resource, field, operator, value));
+  }
+  const search = given.get("search");
+  if (search !== undefined) where.push(parseSearch(search));
+  return {
+    where,
+    sort: parseSort(resource, given.get("sort")),
+    limit: parseLimit(given.get("limit")),
+    cursor: given.get("cursor"),
+    fields: parseFields(resource, given.get("fields")?.split(",")),
+    include: parseInclude(resource, given.get("include")?.split(",")),
+  };
+}
+
+/** The JSON of `POST /v1/<resource>/search`; its members are checked by `parseSearchBody`. */
+export const searchBody = z.strictObject({
+  filter: z.unknown().optional(),
+  search: z.string("must be text").optional(),
+  sort: z.string("must be text such as -created_at").optional(),
+  limit: z.number("must be a whole number from 1 to 100").optional(),
+  cursor: z.string("must be a cursor from meta.next_cursor").nullable().optional(),
+  fields: z.array(z.string(), "must be a list of field names").optional(),
+  include: z.array(z.string(), "must be a list of related records").optional(),
+});
+
+/** `POST /v1/<resource>/search` asks the same questions as the list, with a filter tree. */
+export function parseSearchBody(resource: Resource, body: z.infer<typeof searchBody>): ListQuery {
+  const where: Condition[] = [];
+  if (body.filter !== undefined && body.filter !== null) where.push(parseFilterTree(resource, body.filter));
+  if (body.search !== undefined) where.push(parseSearch(body.search));
+  return {
+    where,
+    sort: parseSort(resource, body.sort),
+    limit: parseLimit(body.limit === undefined ? undefined : String(body.limit)),
+    cursor: body.cursor ?? undefined,
+    fields: parseFields(resource, body.fields),
+    include: parseInclude(resource, body.include),
+  };
+}
+
+/** The parameters of a single read: `fields` and `include`. */
+export function parseReadUrl(resource: Resource, parameters: URLSearchParams): Pick<ListQuery, "fields" | "include"> {
+  const given = allowOnly(parameters, ["fields", "include"]);
+  return {
+    fields: parseFields(resource, given.get("fields")?.split(",")),
+    include: parseInclude(resource, given.get("include")?.split(",")),
+  };
+}
+
+/** The parameters of a path that takes only these. @throws ApiError `unknown_parameter` */
+export function allowOnly(parameters: URLSearchParams, allowed: readonly string[]): Map<string, string> {
+  const given = singleValues(parameters);
+  for (const name of given.keys()) {
+    if (!allowed.includes(name)) throw unknownParameter(name, allowed);
+  }
+  return given;
+}
+
+function singleValues(parameters: URLSearchParams): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const [name, value] of parameters) {
+    if (given.has(name)) throw invalid(name, `The ${name} parameter is given more than once. Separate several values by commas.`);
+    if (value.includes("\0") || !value.isWellFormed()) throw invalid(name, `The ${name} parameter has a character that is not allowed.`);
+    given.set(name, value);
+  }
+  return given;
+}
+
+function parseLimit(raw: string | undefined): number {
+  if (raw === undefined) return DEFAULT_LIMIT;
+  const limit = /^\d{1,3}$/.test(raw) ? Number(raw) : 0;
+  if (limit < 1 || limit > MAX_LIMIT) throw invalid("limit", `The limit parameter must be a whole number from 1 to ${MAX_LIMIT}.`);
+  return limit;
+}
+
+function parseFields(resource: Resource, names: string[] | undefined): string[] | undefined {
+  if (names === undefined) return undefined;
+  const unknown = names.find((name) => !Object.hasOwn(resource.fields, name));
+  if (unknown !== undefined) throw invalid("fields", unknownName("field", unknown, resource.names.all));
+  return ["id", ...names.filter((name) => name !== "id")];
+}
+
+function parseInclude(resource: Resource, names: string[] = []): string[] {
+  const unknown = names.find((name) => !Object.hasOwn(resource.include, name));
+  if (unknown !== undefined) throw invalid("include", unknownName("related record", unknown, Object.keys(resource.include)));
+  const distinct = [...new Set(names)];
+  if (distinct.length > MAX_INCLUDES) throw invalid("include", `The include parameter takes at most ${MAX_INCLUDES} related records.`);
+  return distinct;
+}
+
+function unknownParameter(name: string, allowed: readonly string[]): ApiError {
+  const sentence = allowed.length === 0
+    ? `The ${name.slice(0, 64)} parameter does not exist. This path takes none.`
+    : unknownName("parameter", name, allowed);
+  return new ApiError("unknown_parameter", { message: sentence, details: { [name.slice(0, 64)]: [sentence] } });
+}
+
+function invalid(name: string, sentence: string): ApiError {
+  return new ApiError("validation_error", { message: sentence, details: { [name]: [sentence] } });
+}

@@ -1,0 +1,119 @@
+import type { Resource } from "../resources/define.ts";
+import type { Condition } from "./filter.ts";
+import type { ListQuery } from "./list_query.ts";
+import { segments } from "./sort.ts";
+
+/** The argument of `api.read_records`: what the query looks like, and the parameters it runs with. */
+export interface ReadPlan {
+  shape: Record<string, unknown>;
+  values: (string | null)[];
+}
+
+/** How a list's total is had: adding up the database's tallies, counting rows, or not at all. */
+export type TotalSource = "tallies" | "count" | "none";
+
+/** The plan of one page after a position; `totalSource` says how its total is had. */
+export function listPlan(resource: Resource, query: ListQuery, after: readonly (string | null)[] | undefined, totalSource: TotalSource): ReadPlan {
+  const values = new Values();
+  const where = (extra?: Condition) => {
+    const all = extra === undefined ? query.where : [...query.where, extra];
+    return all.length === 0 ? {} : { where: renderCondition({ and: all }, values) };
+  };
+  // One row more than asked for tells whether there is another page.
+  const shape = {
+    ...source(resource, query, query.sort.map(({ column }) => column)),
+    segments: segments(query.sort, after).map((segment) => ({
+      ...where(segment.where),
+      order: segment.order.map(({ column, descending }) => [column, descending ? "desc" : "asc"]),
+    })),
+    limit: query.limit + 1,
+    ...(totalSource === "tallies" && { total: tallyTotal(resource, query.where, values) }),
+    ...(totalSource === "count" && { total: where() }),
+  };
+  return { shape, values: values.given };
+}
+
+/** The plan of one record by its id. */
+export function recordPlan(resource: Resource, id: string, query: Pick<ListQuery, "fields" | "include">): ReadPlan {
+  const values = new Values();
+  const where = renderCondition({ column: "id", op: "eq", value: id }, values);
+  return { shape: { ...source(resource, query, ["id", "version"]), segments: [{ where, order: [["id", "asc"]] }], limit: 1 }, values: values.given };
+}
+
+/** Whether the tallies can give the total of these conditions. */
+export function totalSource(resource: Resource, where: readonly Condition[]): "tallies" | "count" {
+  return facetConditions(resource, where) === undefined ? "count" : "tallies";
+}
+
+function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields" | "include">, needed: string[]) {
+  return {
+    resource: resource.plural,
+    columns: [...new Set([...(fields ?? resource.names.all), ...needed])],
+    include: include.map((name) => {
+      const related = resource.include[name];
+      return { as: name, resource: related?.table, column: related?.field, columns: related?.columns };
+    }),
+  };
+}
+
+interface FacetConditions {
+  facetSet: readonly string[];
+  conditions: Record<string, { in: (string | null)[] } | { nin: (string | null)[] }>;
+}
+
+/** The conditions as sets of allowed or refused values of one facet set; undefined when they are anything else. */
+function facetConditions(resource: Resource, where: readonly Condition[]): FacetConditions | undefined {
+  const conditions: FacetConditions["conditions"] = {};
+  for (const condition of where) {
+    if (!("column" in condition) || Object.hasOwn(conditions, condition.column)) return undefined;
+    switch (condition.op) {
+      case "eq": conditions[condition.column] = { in: [condition.value] }; break;
+      case "ne": conditions[condition.column] = { nin: [condition.value] }; break;
+      case "in": conditions[condition.column] = { in: condition.values }; break;
+      case "nin": conditions[condition.column] = { nin: condition.values }; break;
+      case "null": conditions[condition.column] = { in: [null] }; break;
+      case "not_null": conditions[condition.column] = { nin: [null] }; break;
+      default: return undefined;
+    }
+  }
+  const facetSet = resource.facetSets.find((facets) => Object.keys(conditions).every((column) => facets.includes(column)));
+  return facetSet && { facetSet, conditions };
+}
+
+function tallyTotal(resource: Resource, where: readonly Condition[], values: Values) {
+  const facets = facetConditions(resource, where);
+  return facets && { facet_set: facets.facetSet.join(","), conditions: values.add(JSON.stringify(facets.conditions)) };
+}
+
+/** The parameters of a plan. $1 is the workspace, which SQL takes from the request's key. */
+class Values {
+  readonly given: string[] = [];
+
+  add(value: string): number {
+    this.given.push(value);
+    return this.given.length + 1;
+  }
+}
+
+function renderCondition(condition: Condition, values: Values): Record<string, unknown> {
+  if ("and" in condition) return { and: condition.and.map((child) => renderCondition(child, values)) };
+  if ("or" in condition) return { or: condition.or.map((child) => renderCondition(child, values)) };
+  if ("not" in condition) return { not: renderCondition(condition.not, values) };
+  if ("row" in condition) return { row: condition.row, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+  switch (condition.op) {
+    case "text": return { op: "text", value: values.add(textArray(condition.patterns)) };
+    case "has_any":
+    case "has_none": return { op: condition.op, value: values.add(textArray(condition.tags)) };
+    case "in":
+    case "nin": return { column: condition.column, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+    case "like": return { column: condition.column, op: "like", value: values.add(condition.pattern) };
+    case "null":
+    case "not_null": return { column: condition.column, op: condition.op };
+    default: return { column: condition.column, op: condition.op, value: values.add(condition.value) };
+  }
+}
+
+/** A Postgres `text[]` literal. */
+function textArray(elements: readonly string[]): string {
+  return `{${elements.map((element) => `"${element.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+
+const timezones = new Set(Intl.supportedValuesOf("timeZone"));
+const LOCALE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/;
+
+// Zod 4 finishes `{name}` in a message nowhere, so each says what the sentence after "The … field" is.
+
+/** Text of 1 to `max` characters. */
+export function text(max: number) {
+  return z.string().min(1, "must not be empty").max(max, `may not be longer than ${max} characters`);
+}
+
+/** RFC 5321 length; the address is kept as given, compared without regard to case. */
+export function email() {
+  return z.email("must be a valid email address").max(254, "may not be longer than 254 characters");
+}
+
+/** One of `values`. */
+export function oneOf<const V extends readonly [string, ...string[]]>(values: V) {
+  return z.enum(values, `must be one of: ${values.join(", ")}`);
+}
+
+export function uuid() {
+  return z.uuid("must be a UUID");
+}
+
+/** A whole number within bounds. */
+export function integer(min: number, max: number) {
+  return z.int(`must be a whole number from ${min} to ${max}`)
+    .min(min, `must be a whole number from ${min} to ${max}`)
+    .max(max, `must be a whole number from ${min} to ${max}`);
+}
+
+export function boolean() {
+  return z.boolean("must be true or false");
+}
+
+/** RFC 3339 with an offset; years that both JSON and Postgres hold. */
+export function timestamp() {
+  return z.iso.datetime({ offset: true, error: "must be a timestamp such as 2026-03-21T10:30:00Z" });
+}
+
+/** A calendar day, `YYYY-MM-DD`. */
+export function date() {
+  return z.iso.date("must be a date such as 2026-03-21").refine((value) => value >= "0001-01-01", "must be a date such as 2026-03-21");
+}
+
+/** An absolute https URL. */
+export function httpsUrl() {
+  return z.url({ protocol: /^https$/, error: "must be a URL that starts with https://" })
+    .max(2048, "may not be longer than 2048 characters");
+}
+
+/** IANA time zone name; aliases such as UTC count. */
+export function timezone() {
+  return z.string().max(64, "must be an IANA time zone such as Europe/Berlin").refine(isTimezone, "must be an IANA time zone such as Europe/Berlin");
+}
+
+/** BCP 47 language tag. */
+export function locale() {
+  return z.string().max(35, "must be a language tag such as en-US").regex(LOCALE, "must be a language tag such as en-US");
+}
+
+/** ISO 3166-1 alpha-2. */
+export function country() {
+  return z.string().regex(/^[A-Z]{2}$/, "must be a two-letter ISO country code such as US");
+}
+
+/** A postal address; members are optional and change one by one. */
+export function address() {
+  return z.strictObject({
+    street: text(255).nullable().optional(),
+    city: text(100).nullable().optional(),
+    state: text(100).nullable().optional(),
+    postal_code: text(20).nullable().optional(),
+    country: country().nullable().optional(),
+  });
+}
+
+/** Up to 50 distinct labels. */
+export function tags() {
+  return z.array(text(100), "must be a list of texts").max(50, "may not have more than 50 entries")
+    .refine((values) => new Set(values).size === values.length, "must not repeat an entry");
+}
+
+/** An object by custom field key. No key is defined yet, so none is accepted. */
+export function customFields() {
+  return z.strictObject({});
+}
+
+function isTimezone(name: string): boolean {
+  if (timezones.has(name)) return true;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return /^[A-Za-z]/.test(name); // Not a bare offset such as +02:00, which Intl takes too.
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,165 @@
+-- API keys, and the one question every policy asks: which workspace does this request act in?
+
+create table crm.api_keys (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  name text not null check (length(name) between 1 and 100),
+  prefix text not null check (prefix in ('anx_live', 'anx_test')),
+  last_four text not null check (length(last_four) = 4),
+  key_hash bytea not null unique check (length(key_hash) = 32),
+  scope text not null check (scope in ('full_access', 'read_only', 'custom')),
+  permissions jsonb not null default '{}' check (jsonb_typeof(permissions) = 'object'),
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  created_at timestamptz not null default now(),
+  constraint api_keys_permissions_only_when_custom check ((scope = 'custom') = (permissions <> '{}'))
+);
+comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and last four are for display.';
+
+create index api_keys_workspace_id on crm.api_keys (workspace_id);
+
+alter table crm.api_keys enable row level security;
+alter table crm.api_keys force row level security;
+
+-- The workspace in which the request may `access` ('read' or 'write') records of `resource`; null
+-- when its key was revoked, has expired or lacks the scope. Security definer, because the caller may
+-- read neither keys nor members; policies wrap it in a select so that it runs once per statement.
+create function crm.workspace_for(resource text, access text) returns uuid
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+begin
+  if claims ->> 'key_id' is not null then
+    return (
+      select key.workspace_id
+      from crm.api_keys as key
+      where key.id = (claims ->> 'key_id')::uuid
+        and key.workspace_id = (claims ->> 'workspace_id')::uuid
+        and key.revoked_at is null
+        and (key.expires_at is null or key.expires_at > statement_timestamp())
+        and case key.scope
+              when 'full_access' then true
+              when 'read_only' then access = 'read'
+              else key.permissions ->> resource in ('write', access)
+            end
+    );
+  end if;
+  return (
+    select member.workspace_id
+    from crm.members as member
+    where member.user_id = (claims ->> 'user_id')::uuid
+      and member.workspace_id = (claims ->> 'workspace_id')::uuid
+      and member.deleted_at is null
+  );
+end;
+$$;
+
+-- The workspace of a request that may `access` anything at all; for tables that belong to no resource.
+create function crm.current_workspace(access text) returns uuid
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+begin
+  if claims ->> 'key_id' is null then
+    return crm.workspace_for(null, access);
+  end if;
+  return (
+    select key.workspace_id
+    from crm.api_keys as key
+    where key.id = (claims ->> 'key_id')::uuid
+      and key.workspace_id = (claims ->> 'workspace_id')::uuid
+      and key.revoked_at is null
+      and (key.expires_at is null or key.expires_at > statement_timestamp())
+      and case key.scope
+            when 'full_access' then true
+            when 'read_only' then access = 'read'
+            else exists (select from jsonb_each_text(key.permissions) where value in ('write', access))
+          end
+  );
+end;
+$$;
+
+-- As workspace_for, but never null: raises what the API answers.
+create function crm.require_workspace(resource text, access text) returns uuid
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+  workspace constant uuid := crm.workspace_for(resource, access);
+begin
+  if workspace is not null then
+    return workspace;
+  end if;
+  if exists (
+    select from crm.api_keys as key
+    where key.id = (claims ->> 'key_id')::uuid
+      and key.revoked_at is null
+      and (key.expires_at is null or key.expires_at > statement_timestamp())
+  ) then
+    perform crm.fail('insufficient_scope', jsonb_build_object('required_scope', resource || ':' || access));
+  end if;
+  perform crm.fail('invalid_api_key');
+end;
+$$;
+
+-- What a credential is worth. Asked at most every few seconds per key and isolate, by crm_auth alone.
+create function api.find_api_key(key_hash text) returns json
+language sql stable security definer
+set search_path = ''
+as $$
+  select json_build_object(
+    'key_id', key.id,
+    'key_name', key.name,
+    'prefix', key.prefix,
+    'last_four', key.last_four,
+    'scope', key.scope,
+    'permissions', key.permissions,
+    'expires_at', key.expires_at,
+    'revoked', key.revoked_at is not null,
+    'workspace_id', workspace.id,
+    'workspace_name', workspace.name,
+    'environment', workspace.environment,
+    'plan', coalesce(parent.plan, workspace.plan)
+  )
+  from crm.api_keys as key
+  join crm.workspaces as workspace on workspace.id = key.workspace_id
+  left join crm.workspaces as parent on parent.id = workspace.parent_workspace_id
+  where key.key_hash = decode(find_api_key.key_hash, 'hex');
+$$;
+
+-- A signed-in user's places, oldest first.
+create function api.find_memberships(user_id uuid) returns json
+language sql stable security definer
+set search_path = ''
+as $$
+  select coalesce(json_agg(json_build_object(
+    'member_id', member.id,
+    'role', member.role,
+    'workspace_id', workspace.id,
+    'workspace_name', workspace.name,
+    'environment', workspace.environment,
+    'plan', coalesce(parent.plan, workspace.plan)
+  ) order by member.created_at, member.id), '[]')
+  from crm.members as member
+  join crm.workspaces as workspace on workspace.id = member.workspace_id
+  left join crm.workspaces as parent on parent.id = workspace.parent_workspace_id
+  where member.user_id = find_memberships.user_id
+    and member.deleted_at is null;
+$$;
+
+grant execute on function crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text)
+  to crm_api;
+grant execute on function api.find_api_key(text), api.find_memberships(uuid) to crm_auth;
+
+grant select on crm.workspaces, crm.members to crm_api;
+
+create policy "requests see their own workspace" on crm.workspaces
+  for select to crm_api using (id = (select crm.workspace_for('users', 'read')));
+
+create policy "requests see the members of their workspace" on crm.members
+  for select to crm_api using (workspace_id = (select crm.workspace_for('users', 'read')));

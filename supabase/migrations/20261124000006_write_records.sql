@@ -1,0 +1,305 @@
+-- The one write path: single, bulk, atomic, dry run, on_conflict and idempotency are the same
+-- function, in one transaction, with the caller's rights under row-level security.
+
+-- The live record of the request's workspace that holds a unique value. Unique fields that are
+-- compared in another form than they are shown (email) have a generated column <field>_key.
+create function crm.live_holder(resource text, field text, value text) returns uuid
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  has_key constant boolean := exists (
+    select from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass and attname = field || '_key'
+  );
+  holder uuid;
+begin
+  execute format(
+    'select id from crm.%I where workspace_id = $1 and deleted_at is null and %I = $2',
+    resource, case when has_key then field || '_key' else field end)
+  into holder
+  using crm.workspace_for(resource, 'write'), case when has_key then lower(value) else value end;
+  return holder;
+end;
+$$;
+
+create function crm.insert_records(request jsonb, records jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  columns constant text := (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'writable') as name);
+  output constant text := (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'columns') as name);
+  results jsonb;
+begin
+  -- Ids come from the API in the order of the records, so the answer can be put in that order.
+  execute format($query$
+    with inserted as (
+      insert into crm.%1$I (id, workspace_id, %2$s)
+      select id, $1, %2$s
+      from jsonb_populate_recordset(jsonb_populate_record(null::crm.%1$I, $2), $3)
+      returning %3$s
+    )
+    select jsonb_agg(jsonb_build_object('status', 'created', 'record', to_jsonb(inserted)) order by id) from inserted
+  $query$, request ->> 'resource', columns, output)
+  into results
+  using crm.workspace_for(request ->> 'resource', 'write'), request -> 'defaults', records;
+  return results;
+end;
+$$;
+
+-- Changes the given fields of one record. A field of an object (address, custom_fields) is merged,
+-- null clears. A change that changes nothing writes nothing and keeps the version.
+create function crm.update_record(request jsonb, record_id uuid, changes jsonb, versions bigint[] default null) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant text := request ->> 'resource';
+  workspace constant uuid := crm.workspace_for(resource, 'write');
+  output constant text := (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'columns') as name);
+  assignments text;
+  before text;
+  after text;
+  result jsonb;
+  current_version bigint;
+begin
+  select string_agg(format('%I = %s', name, value), ', '), string_agg('record.' || quote_ident(name), ', '), string_agg(value, ', ')
+  into assignments, before, after
+  from (
+    select name, case
+      when request -> 'objects' ? name
+        then format('jsonb_strip_nulls(coalesce(record.%1$I, ''{}'') || change.%1$I)', name)
+      when request -> 'defaults' ? name
+        then format('coalesce(change.%1$I, (jsonb_populate_record(null::crm.%2$I, %3$L)).%1$I)', name, resource, request ->> 'defaults')
+      else format('change.%I', name)
+    end as value
+    from jsonb_object_keys(changes - 'id') as name
+  ) as change;
+
+  if assignments is not null then
+    execute format($query$
+      update crm.%1$I as record
+      set %2$s
+      from jsonb_populate_record(null::crm.%1$I, $1) as change
+      where record.id = $2 and record.workspace_id = $3 and record.deleted_at is null
+        and ($4 is null or record.version = any ($4))
+        and row(%3$s) is distinct from row(%4$s)
+      returning (select to_jsonb(changed) from (select %5$s) as changed)
+    $query$, resource, assignments, before, after, output)
+    into result
+    using changes, record_id, workspace, versions;
+    if result is not null then
+      return jsonb_build_object('status', 'updated', 'record', result);
+    end if;
+  end if;
+
+  execute format($query$
+    select (select to_jsonb(unchanged) from (select %2$s) as unchanged), record.version
+    from crm.%1$I as record
+    where record.id = $1 and record.workspace_id = $2 and record.deleted_at is null
+  $query$, resource, output)
+  into result, current_version
+  using record_id, workspace;
+  if result is null then
+    perform crm.fail('not_found');
+  elsif versions is not null and current_version <> all (versions) then
+    perform crm.fail('precondition_failed', jsonb_build_object('version', current_version));
+  end if;
+  return jsonb_build_object('status', 'unchanged', 'record', result);
+end;
+$$;
+
+-- Inserts, or gives back or updates the live record that holds a unique value. The loop ends: each
+-- turn either finds the holder or fails to insert because somebody just became it.
+create function crm.upsert_record(request jsonb, record jsonb, on_conflict text) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  field text;
+  holder uuid;
+begin
+  for turn in 1..3 loop
+    holder := null;
+    for field in select jsonb_array_elements_text(request -> 'unique') loop
+      continue when record ->> field is null;
+      holder := crm.live_holder(request ->> 'resource', field, record ->> field);
+      exit when holder is not null;
+    end loop;
+    if holder is not null and on_conflict = 'return' then
+      return crm.update_record(request, holder, '{}') || '{"status": "existing"}';
+    elsif holder is not null then
+      return crm.update_record(request, holder, record);
+    end if;
+    begin
+      return crm.insert_records(request, jsonb_build_array(record)) -> 0;
+    exception when unique_violation then
+      if turn = 3 then
+        raise;
+      end if;
+    end;
+  end loop;
+end;
+$$;
+
+create function crm.delete_record(request jsonb, record_id uuid, versions bigint[] default null) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  changed bigint;
+  current_version bigint;
+begin
+  execute format(
+    'update crm.%I set deleted_at = now()
+     where id = $1 and workspace_id = $2 and deleted_at is null and ($3 is null or version = any ($3)) returning version',
+    request ->> 'resource')
+  into changed
+  using record_id, crm.workspace_for(request ->> 'resource', 'write'), versions;
+  if changed is null then
+    execute format('select version from crm.%I where id = $1 and workspace_id = $2 and deleted_at is null', request ->> 'resource')
+    into current_version
+    using record_id, crm.workspace_for(request ->> 'resource', 'write');
+    if current_version is null then
+      perform crm.fail('not_found');
+    end if;
+    perform crm.fail('precondition_failed', jsonb_build_object('version', current_version));
+  end if;
+  return jsonb_build_object('status', 'deleted', 'record', jsonb_build_object('id', record_id));
+end;
+$$;
+
+-- Deleted records come back for 90 days; restoring a live one changes nothing.
+create function crm.restore_record(request jsonb, record_id uuid) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format(
+    'update crm.%I set deleted_at = null
+     where id = $1 and workspace_id = $2 and deleted_at > now() - interval ''90 days''',
+    request ->> 'resource')
+  using record_id, crm.workspace_for(request ->> 'resource', 'write');
+  return crm.update_record(request, record_id, '{}') || '{"status": "restored"}';
+end;
+$$;
+
+-- One record of the request; what it raises is its answer.
+create function crm.write_record(request jsonb, record jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  record_id constant uuid := record ->> 'id';
+  versions constant bigint[] := case when request ? 'versions' then array(select jsonb_array_elements_text(request -> 'versions')) end;
+  violated text;
+  field text;
+  code text;
+  details text;
+  state text;
+begin
+  case request ->> 'operation'
+    when 'create' then
+      if request ->> 'on_conflict' = 'error' then
+        return crm.insert_records(request, jsonb_build_array(record)) -> 0;
+      end if;
+      return crm.upsert_record(request, record, request ->> 'on_conflict');
+    when 'update' then return crm.update_record(request, record_id, record, versions);
+    when 'delete' then return crm.delete_record(request, record_id, versions);
+    when 'restore' then return crm.restore_record(request, record_id);
+  end case;
+exception
+  when sqlstate 'AN001' then
+    get stacked diagnostics code = message_text, details = pg_exception_detail;
+    return jsonb_build_object('status', 'failed', 'code', code, 'details', details::jsonb);
+  when integrity_constraint_violation or data_exception then
+    get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
+    -- Unique indexes are named <resource>_<field>_live.
+    field := substring(violated from '^' || (request ->> 'resource') || '_(.*)_live$');
+    return jsonb_build_object(
+      'status', 'failed', 'sqlstate', state, 'constraint', violated,
+      'existing_id', case when state = '23505' and field is not null
+        then crm.live_holder(request ->> 'resource', field, record ->> field) end);
+end;
+$$;
+
+-- Writes records and answers what became of each, in their order.
+--
+--   resource, operation   "create" | "update" | "delete" | "restore"
+--   records               [{id, …fields}]; ids of new records come from the API
+--   columns, writable, objects, unique, defaults   facts of the resource
+--   on_conflict           "error" | "return" | "update" (create)
+--   versions              [n, …] one of which the record must have (If-Match)
+--   atomic, dry_run       undo everything when one failed; undo everything
+--   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
+--
+-- Answers {"results": [{"status", "record"} | {"status": "failed", "code" | "sqlstate", …}],
+--          "replayed": null | {"request_id", "timestamp"}}.
+create function api.write_records(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  request constant jsonb := $1::jsonb - 'records';
+  records constant jsonb := $1::jsonb -> 'records';
+  workspace constant uuid := crm.require_workspace(request ->> 'resource', 'write');
+  idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
+  stored crm.idempotency_keys;
+  results jsonb;
+  failed boolean;
+begin
+  if idempotency ->> 'key' is not null then
+    if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
+      perform crm.fail('idempotency_in_progress');
+    end if;
+    select * into stored
+    from crm.idempotency_keys
+    where workspace_id = workspace and key = idempotency ->> 'key' and created_at > now() - interval '24 hours';
+    if stored.fingerprint = idempotency ->> 'fingerprint' then
+      return stored.answer;
+    elsif stored.fingerprint is not null then
+      perform crm.fail('idempotency_key_reused');
+    end if;
+  end if;
+
+  begin
+    if request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' and jsonb_array_length(records) > 1 then
+      begin
+        results := crm.insert_records(request, records);
+      exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+        results := null; -- Once more, one by one, so that each record gets an answer of its own.
+      end;
+    elsif request ->> 'operation' <> 'create' and jsonb_array_length(records) > 1 then
+      -- Two bulk writes over the same records must take their locks in the same order.
+      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', request ->> 'resource')
+      using array(select (record ->> 'id')::uuid from jsonb_array_elements(records) as record), workspace;
+    end if;
+    if results is null then
+      select jsonb_agg(crm.write_record(request, record) order by place) into results
+      from (select record, place from jsonb_array_elements(records) with ordinality as given (record, place) order by place) as given;
+    end if;
+    failed := results @> '[{"status": "failed"}]';
+    if (request -> 'dry_run')::boolean or (failed and (request -> 'atomic')::boolean) then
+      raise exception using errcode = 'AN002', message = 'undo';
+    end if;
+  exception when sqlstate 'AN002' then
+    null; -- The changes are undone; what they would have been is in `results`.
+  end;
+
+  if idempotency ->> 'key' is not null and results @> '[{"record": {}}]' and not (failed and (request -> 'atomic')::boolean) then
+    insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
+    values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
+      json_build_object('results', results, 'replayed', idempotency - 'key' - 'fingerprint'))
+    on conflict (workspace_id, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
+  end if;
+  return json_build_object('results', results, 'replayed', null);
+end;
+$$;
+
+grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, jsonb),
+  crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.upsert_record(jsonb, jsonb, text),
+  crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
+  api.write_records(json) to crm_api;

@@ -1,0 +1,89 @@
+-- Contacts: the people a workspace knows.
+
+create table crm.contacts (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  external_id text check (length(external_id) between 1 and 255),
+  owner_id uuid,
+  email text not null check (length(email) between 3 and 254),
+  first_name text check (length(first_name) <= 100),
+  last_name text check (length(last_name) <= 100),
+  phone text check (length(phone) <= 50),
+  phone_e164 text check (phone_e164 ~ '^\+[1-9][0-9]{1,14}$'),
+  company_id uuid,
+  job_title text check (length(job_title) <= 200),
+  department text check (length(department) <= 200),
+  status text not null default 'active' check (status in ('active', 'inactive', 'unsubscribed', 'bounced')),
+  lifecycle_stage text check (
+    lifecycle_stage in ('subscriber', 'lead', 'mql', 'sql', 'opportunity', 'customer', 'evangelist', 'other')
+  ),
+  lead_source text check (length(lead_source) <= 100),
+  address jsonb check (jsonb_typeof(address) = 'object'),
+  linkedin_url text check (length(linkedin_url) <= 2048),
+  website text check (length(website) <= 2048),
+  timezone text check (length(timezone) <= 64),
+  locale text check (length(locale) <= 35),
+  birthday date,
+  do_not_contact boolean not null default false,
+  score integer check (score between 0 and 100),
+  last_activity_at timestamptz,
+  tags text[] not null default '{}' check (cardinality(tags) <= 50),
+  custom_fields jsonb not null default '{}' check (jsonb_typeof(custom_fields) = 'object'),
+  source text not null default 'api' check (source in ('api', 'import', 'ui', 'automation')),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  created_by jsonb not null default '{}',
+  updated_by jsonb not null default '{}',
+  deleted_at timestamptz,
+  email_key text not null generated always as (lower(email)) stored,
+  search_text text not null generated always as (
+    crm.fold(
+      coalesce(' ' || first_name, '') || coalesce(' ' || last_name, '') || ' ' || email
+        || coalesce(' ' || phone, '') || coalesce(' ' || regexp_replace(phone, '[^0-9]', '', 'g'), '')
+        || coalesce(' ' || phone_e164, '') || coalesce(' ' || job_title, '')
+    )
+  ) stored,
+  constraint contacts_owner_id_fkey foreign key (workspace_id, owner_id) references crm.members (workspace_id, id),
+  constraint contacts_company_id_fkey foreign key (workspace_id, company_id) references crm.companies (workspace_id, id)
+);
+comment on table crm.contacts is 'People. Deleted rows stay for 90 days and hold no unique value.';
+
+-- A live email or external id belongs to one contact of the workspace; also serves sort=email.
+create unique index contacts_email_live on crm.contacts (workspace_id, email_key) where deleted_at is null;
+create unique index contacts_external_id_live on crm.contacts (workspace_id, external_id)
+  where deleted_at is null and external_id is not null;
+
+-- order by <field>, id, in both directions, with and without a bound on the field
+create index contacts_created_at on crm.contacts (workspace_id, created_at, id) where deleted_at is null;
+create index contacts_updated_at on crm.contacts (workspace_id, updated_at, id) where deleted_at is null;
+create index contacts_last_activity_at on crm.contacts (workspace_id, last_activity_at, id) where deleted_at is null;
+create index contacts_first_name on crm.contacts (workspace_id, first_name, id) where deleted_at is null;
+create index contacts_last_name on crm.contacts (workspace_id, last_name, id) where deleted_at is null;
+create index contacts_score on crm.contacts (workspace_id, score, id) where deleted_at is null;
+
+-- <field> = …, newest first
+create index contacts_status on crm.contacts (workspace_id, status, created_at, id) where deleted_at is null;
+create index contacts_lifecycle_stage on crm.contacts (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
+create index contacts_owner_id on crm.contacts (workspace_id, owner_id, created_at, id) where deleted_at is null;
+create index contacts_company_id on crm.contacts (workspace_id, company_id, created_at, id) where deleted_at is null;
+create index contacts_lead_source on crm.contacts (workspace_id, lead_source, created_at, id) where deleted_at is null;
+create index contacts_phone_e164 on crm.contacts (workspace_id, phone_e164) where deleted_at is null;
+create index contacts_birthday on crm.contacts (workspace_id, birthday, id) where deleted_at is null;
+create index contacts_do_not_contact on crm.contacts (workspace_id, created_at, id) where deleted_at is null and do_not_contact;
+
+-- search_text like all (…), tags && …; reached only through crm.ids_with_text and crm.ids_with_tags
+create index contacts_search_text on crm.contacts using gin (workspace_id, search_text extensions.gin_trgm_ops)
+  where deleted_at is null;
+create index contacts_tags on crm.contacts using gin (workspace_id, tags) where deleted_at is null;
+
+create trigger stamp before insert or update on crm.contacts for each row execute function crm.stamp();
+create trigger check_references before insert or update of owner_id, company_id on crm.contacts
+  for each row when (new.owner_id is not null or new.company_id is not null)
+  execute function crm.check_references('owner_id', 'members', 'company_id', 'companies');
+select crm.track_totals('contacts', 'status,lifecycle_stage', 'owner_id');
+select crm.secure_records('contacts');
+
+-- The table as bare PostgREST would serve it: what the benchmark compares the API with.
+create view api.contacts with (security_invoker = true) as select * from crm.contacts;
+grant select, insert, update on api.contacts to crm_api;
