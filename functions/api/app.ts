@@ -42,13 +42,16 @@ export function createRouter(map: readonly Route[]): Router {
     mount(router, `/api/${version.name}`, map);
     if (version.name === DEFAULT_VERSION) mount(router, "/api", map);
   }
-  router.all("/api/:version{v[0-9]+}/*", ({ env }) => {
-    const supported = VERSIONS.map(({ name }) => name);
-    const message = `This API version does not exist. Supported: ${supported.join(", ")}.`;
-    return run(env, new ApiError("unknown_version", { message, details: { supported } }));
-  });
-  router.notFound(({ env }) => run(env, new ApiError("not_found", { message: "No such path. Verify the URL." })));
+  router.all("/api/:version{v[0-9]+}/*", ({ env, req }) => run(env, noSuchPath(req.param("version"))));
+  router.notFound(({ env }) => run(env, noSuchPath()));
   return router;
+}
+
+function noSuchPath(version: string = DEFAULT_VERSION): ApiError {
+  const supported = VERSIONS.map(({ name }) => name);
+  if (supported.includes(version)) return new ApiError("not_found", { message: "No such path. Verify the URL." });
+  const message = `The API version ${version} does not exist. Supported: ${supported.join(", ")}.`;
+  return new ApiError("unknown_version", { message, details: { supported } });
 }
 
 function mount(router: Router, base: string, map: readonly Route[]): void {

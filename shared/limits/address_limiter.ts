@@ -33,12 +33,10 @@ function bucketOf(address: string): Bucket {
 
 /** An IPv4 address as it is; of an IPv6 address the /64, because that is what one customer of a provider gets. */
 export function networkOf(address: string): string {
-  const [text] = address.toLowerCase().split("%");
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  if (mapped) return mapped[1];
+  const text = address.toLowerCase().replace(/%.*/, "").replace(/^::ffff:(?=\d+\.)/, "");
   if (!text.includes(":")) return text.slice(0, 64);
   const [head, tail] = text.split("::");
-  const before = head === "" ? [] : head.split(":");
+  const before = head ? head.split(":") : [];
   const after = tail ? tail.split(":") : [];
   const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
   const groups = [...before, ...(tail === undefined ? [] : zeros), ...after];

@@ -18,11 +18,11 @@ export function rateHeaders(decision: RateDecision): Record<string, string> {
 }
 
 function policiesOf({ plan, limit, remaining, available }: RateDecision) {
-  const { algorithm, windowSeconds } = LIMITS[plan];
-  if (algorithm === "sliding_window") return [{ name: "default", quota: limit, windowSeconds, remaining }];
-  const { capacity } = LIMITS[plan] as Extract<(typeof LIMITS)[typeof plan], { algorithm: "token_bucket" }>;
+  const limits = LIMITS[plan];
+  const { windowSeconds } = limits;
+  if (limits.algorithm === "sliding_window") return [{ name: "default", quota: limit, windowSeconds, remaining }];
   return [
     { name: "sustained", quota: limit, windowSeconds, remaining },
-    { name: "burst", quota: capacity, windowSeconds, remaining: available },
+    { name: "burst", quota: limits.capacity, windowSeconds, remaining: available },
   ];
 }

@@ -8,7 +8,7 @@ export interface LocalLimiter extends Limiter {
   refund(bucket: Bucket, taken: RateDecision): RateDecision;
   /** What `take` would decide, at no cost. */
   peek(bucket: Bucket): RateDecision;
-  /** Counts a request that Redis admitted, as `admitted` says, and says what is left here. */
+  /** Counts a request that Redis admitted, unless this process alone knows of too many already; then it is denied. */
   record(bucket: Bucket, admitted: RateDecision): RateDecision;
 }
 
@@ -58,6 +58,7 @@ export function createLocalLimiter({ now = Date.now, maxBuckets = 10_000 }: Loca
     record(bucket, admitted) {
       const nowMs = now();
       const counter = find(bucket);
+      if (counter.available(nowMs) < 1) return say(bucket, counter, nowMs, false);
       counter.record(nowMs, admitted.resetAtMs);
       keep(bucket, counter);
       return say(bucket, counter, nowMs, true);

@@ -5,7 +5,6 @@ import { type BucketPlan, LIMITS } from "./plans.ts";
 import { isRefundable } from "./refund.ts";
 import { createSharedFlight } from "./shared_flight.ts";
 
-const REQUEST_TIMEOUT_MS = 250;
 const RETRY_AFTER_MS = 25;
 
 export interface RedisLimiterOptions {
@@ -14,6 +13,8 @@ export interface RedisLimiterOptions {
   token: string;
   /** Start of every key in Redis. */
   prefix?: string;
+  /** Gives up on a request after this; 250 when not given. */
+  timeoutMs?: number;
 }
 
 /** A limiter whose buckets all processes share. */
@@ -29,14 +30,14 @@ export class UnusableAnswer extends Error {
 
 /**
  * Counts in Redis, in one HTTP round trip. Rejects when Redis refuses, is unreachable after one retry, or takes longer
- * than 250 ms; the message of such an error may hold the whole command, so it must not be logged.
+ * than `timeoutMs`; the message of such an error may hold the whole command, so it must not be logged.
  */
-export function createRedisLimiter({ url, token, prefix = "rl" }: RedisLimiterOptions): RedisLimiter {
+export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 }: RedisLimiterOptions): RedisLimiter {
   const redis = new Redis({
     url,
     token,
     retry: { retries: 1, backoff: () => RETRY_AFTER_MS },
-    signal: () => AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    signal: () => AbortSignal.timeout(timeoutMs),
     enableTelemetry: false,
     readYourWrites: false,
   });

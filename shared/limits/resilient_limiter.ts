@@ -21,7 +21,7 @@ export interface ResilientLimiterParts {
 
 /**
  * Redis decides; when it is slow, down or answers garbage, `local` does within 220 ms, and without asking once the
- * breaker is open.
+ * breaker is open. Then each process has the plan's quota to itself: limits hold per process, not across them.
  *
  * `local` also records what Redis admitted, which makes it a lower bound of what is used: an outage starts with the
  * counts of this process instead of a fresh quota, a Redis that comes back empty can't hand one out either, and a

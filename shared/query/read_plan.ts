@@ -24,10 +24,10 @@ export function listPlan(resource: Resource, query: ListQuery, after: readonly (
     ...source(resource, query, query.sort.map(({ column }) => column)),
     segments: segments(query.sort, after).map((segment) => ({
       ...where(segment.where),
-      order: segment.order.map(({ column, descending }) => [column, descending ? "desc" : "asc"]),
+      order: segment.order.map(({ column, descending, nullable }) => [column, descending ? (nullable ? "desc_nulls_last" : "desc") : "asc"]),
     })),
     limit: query.limit + 1,
-    ...(totalSource === "tallies" && { total: tallyTotal(resource, query.where, values) }),
+    ...(totalSource === "tallies" && { total: { tally: tallyOf(resource, query.where), ...where() } }),
     ...(totalSource === "count" && { total: where() }),
   };
   return { shape, values: values.given };
@@ -42,7 +42,7 @@ export function recordPlan(resource: Resource, id: string, query: Pick<ListQuery
 
 /** Whether the tallies can give the total of these conditions. */
 export function totalSource(resource: Resource, where: readonly Condition[]): "tallies" | "count" {
-  return facetConditions(resource, where) === undefined ? "count" : "tallies";
+  return tallyOf(resource, where) === undefined ? "count" : "tallies";
 }
 
 function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields" | "include">, needed: string[]) {
@@ -56,33 +56,21 @@ function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields
   };
 }
 
-interface FacetConditions {
-  facetSet: readonly string[];
-  conditions: Record<string, { in: (string | null)[] } | { nin: (string | null)[] }>;
+/** The tally table that has every column of the conditions; undefined when there is none. */
+function tallyOf(resource: Resource, where: readonly Condition[]): string | undefined {
+  const columns = columnsOf({ and: [...where] });
+  const facets = columns && resource.facetSets.find((facetSet) => columns.every((column) => facetSet.includes(column)));
+  return facets && `${resource.plural}_by_${facets.join("_")}`;
 }
 
-/** The conditions as sets of allowed or refused values of one facet set; undefined when they are anything else. */
-function facetConditions(resource: Resource, where: readonly Condition[]): FacetConditions | undefined {
-  const conditions: FacetConditions["conditions"] = {};
-  for (const condition of where) {
-    if (!("column" in condition) || Object.hasOwn(conditions, condition.column)) return undefined;
-    switch (condition.op) {
-      case "eq": conditions[condition.column] = { in: [condition.value] }; break;
-      case "ne": conditions[condition.column] = { nin: [condition.value] }; break;
-      case "in": conditions[condition.column] = { in: condition.values }; break;
-      case "nin": conditions[condition.column] = { nin: condition.values }; break;
-      case "null": conditions[condition.column] = { in: [null] }; break;
-      case "not_null": conditions[condition.column] = { nin: [null] }; break;
-      default: return undefined;
-    }
+/** The columns that a condition compares; undefined when it looks at more than columns. */
+function columnsOf(condition: Condition): string[] | undefined {
+  if ("and" in condition || "or" in condition) {
+    const columns = ("and" in condition ? condition.and : condition.or).map(columnsOf);
+    return columns.includes(undefined) ? undefined : columns.flatMap((each) => each ?? []);
   }
-  const facetSet = resource.facetSets.find((facets) => Object.keys(conditions).every((column) => facets.includes(column)));
-  return facetSet && { facetSet, conditions };
-}
-
-function tallyTotal(resource: Resource, where: readonly Condition[], values: Values) {
-  const facets = facetConditions(resource, where);
-  return facets && { facet_set: facets.facetSet.join(","), conditions: values.add(JSON.stringify(facets.conditions)) };
+  if ("not" in condition) return columnsOf(condition.not);
+  return "column" in condition ? [condition.column] : undefined;
 }
 
 /** The parameters of a plan. $1 is the workspace, which SQL takes from the request's key. */

@@ -58,15 +58,15 @@ export function segments(keys: readonly SortKey[], after?: readonly (string | nu
   if (!first.nullable) return [{ where: after && following(keys, after), order: keys }];
 
   const filled: Condition = { column: first.column, op: "not_null" };
+  const filledKeys = [{ ...first, nullable: false }, ...rest];
   const empty: Condition = { column: first.column, op: "null" };
   const withoutFirst = (position?: readonly (string | null)[]): Segment => ({
     where: position ? { and: [empty, following(rest, position)] } : empty,
     order: rest,
   });
-  if (after === undefined) return [{ where: filled, order: keys }, withoutFirst()];
+  if (after === undefined) return [{ where: filled, order: filledKeys }, withoutFirst()];
   if (after[0] === null) return [withoutFirst(after.slice(1))];
-  const present = [{ ...first, nullable: false }, ...rest];
-  return [{ where: { and: [filled, following(present, after)] }, order: keys }, withoutFirst()];
+  return [{ where: { and: [filled, following(filledKeys, after)] }, order: filledKeys }, withoutFirst()];
 }
 
 /** The rows that come after a position. */

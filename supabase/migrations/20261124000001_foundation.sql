@@ -54,8 +54,7 @@ $$;
 
 -- The verified claims of the request's JWT; null outside a request.
 create function crm.claims() returns jsonb
-language sql stable parallel safe
-set search_path = ''
+language sql stable parallel safe -- no "set search_path": a setting would keep it from being inlined
 as $$
   select nullif(current_setting('request.jwt.claims', true), '')::jsonb;
 $$;

@@ -78,9 +78,11 @@ begin
 end;
 $$;
 
--- Prepares the query of a plan's shape in this session. Sessions belong to PostgREST's pool and
--- integrators repeat few shapes, so planning, the larger part of a short read, is paid once.
-create function crm.prepare_read(statement text, shape jsonb) returns void
+-- Prepares the query of a plan's shape in this session and answers the statement's name. Sessions
+-- belong to PostgREST's pool and integrators repeat few shapes, so planning, the larger part of a
+-- short read, is paid once. That a statement is there is noted in a setting of the session, because
+-- asking pg_prepared_statements, or trying and catching the failure, costs more than a short read.
+create function crm.prepare_read(statement text, shape jsonb) returns text
 language plpgsql
 set search_path = ''
 as $$
@@ -90,7 +92,6 @@ declare
   output text;
   pages text;
   total text := 'null';
-  old text;
 begin
   select string_agg('record.' || quote_ident(name), ', ') into output
   from jsonb_array_elements_text(shape -> 'columns') as name;
@@ -109,7 +110,7 @@ begin
     source,
     ' and ' || crm.render_condition(resource, segment -> 'where'),
     (
-      select string_agg(quote_ident(sort ->> 0) || case sort ->> 1 when 'desc' then ' desc nulls last' else ' asc' end,
+      select string_agg(quote_ident(sort ->> 0) || case sort ->> 1 when 'desc' then ' desc' when 'desc_nulls_last' then ' desc nulls last' else ' asc' end,
         ', ' order by place)
       from jsonb_array_elements(segment -> 'order') with ordinality as sorts (sort, place)
     ),
@@ -117,23 +118,29 @@ begin
   into pages
   from jsonb_array_elements(shape -> 'segments') with ordinality as segments (segment, place);
 
-  if shape -> 'total' ? 'facet_set' then
-    total := format('crm.tally_total(%L, %L, $%s)',
-      resource, shape -> 'total' ->> 'facet_set', (shape -> 'total' ->> 'conditions')::integer);
+  if shape -> 'total' ? 'tally' then
+    total := format('(select coalesce(sum(records), 0) from crm.%I where workspace_id = $1%s)',
+      shape -> 'total' ->> 'tally', ' and ' || crm.render_condition(resource, shape -> 'total' -> 'where'));
   elsif shape ? 'total' then
     total := format('(select count(*) %s%s)', source, ' and ' || crm.render_condition(resource, shape -> 'total' -> 'where'));
   end if;
 
-  for old in
-    select name from pg_catalog.pg_prepared_statements where from_sql order by prepare_time desc offset 100
-  loop
-    execute format('deallocate %I', old);
-  end loop;
+  -- A session keeps the first hundred shapes it meets; the others take turns in one statement.
+  if (select count(*) from pg_catalog.pg_prepared_statements where from_sql) >= 100 then
+    statement := 'read_another';
+  end if;
+  if exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = prepare_read.statement) then
+    execute format('deallocate %I', statement);
+  end if;
   execute format(
     'prepare %I (uuid) as select json_build_object(
        ''rows'', coalesce((select json_agg(page) from (select %s from (%s) as record limit %s) as page), ''[]''),
        ''total'', %s)',
     statement, output, pages, (shape ->> 'limit')::integer, total);
+  if statement <> 'read_another' then
+    perform set_config('crm.' || statement, 'prepared', false);
+  end if;
+  return statement;
 end;
 $$;
 
@@ -143,10 +150,11 @@ $$;
 --   resource   table in crm
 --   columns    […] what to return
 --   include    [{"as", "resource", "column", "columns"}] related records, by their id in `column`
---   segments   [{"where", "order": [["column", "asc" | "desc"], …]}] walked one after the other: a
---              nullable sort is two segments, so that one index serves both directions
+--   segments   [{"where", "order": [["column", "asc" | "desc" | "desc_nulls_last"], …]}] walked one
+--              after the other: a nullable sort is two segments, so that one index serves both
+--              directions; `desc nulls last` fits no index and is for fields after the first
 --   limit      rows at most over all segments
---   total      {"facet_set", "conditions"} adds up tallies, {"where"} counts rows, absent leaves it out
+--   total      {"tally", "where"} adds up the cells of a tally, {"where"} counts rows, absent leaves it out
 --
 -- Answers {"rows": […], "total": n | null}. Volatile, because only volatile functions may prepare.
 create function api.read_records(json) returns json
@@ -156,20 +164,18 @@ set timezone = 'UTC'
 as $$
 declare
   shape constant text := $1 -> 'shape';
-  statement constant text := 'read_' || md5(shape);
+  statement text := 'read_' || md5(shape);
   call text;
   answer json;
 begin
+  if coalesce(current_setting('crm.' || statement, true), '') = '' then
+    statement := crm.prepare_read(statement, shape::jsonb);
+  end if;
   select format('execute %I (%L%s)', statement, crm.require_workspace($1 -> 'shape' ->> 'resource', 'read'),
     string_agg(', ' || quote_nullable(value), '' order by place))
   into call
   from json_array_elements_text($1 -> 'values') with ordinality as given (value, place);
-  begin
-    execute call into answer;
-  exception when invalid_sql_statement_name then
-    perform crm.prepare_read(statement, shape::jsonb);
-    execute call into answer;
-  end;
+  execute call into answer;
   return answer;
 end;
 $$;

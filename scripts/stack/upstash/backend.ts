@@ -1,5 +1,5 @@
 /** A Redis command as JSON carries it: the name, then its arguments. */
-export type Command = (string | number)[];
+export type Command = [name: string, ...args: (string | number)[]];
 
 /** A status, bulk string (Buffer from a real server, string from memory), integer, null or array of these. */
 export type Reply = unknown;
@@ -31,10 +31,10 @@ const CONNECTION_COMMANDS = new Set(
 /** Checks that JSON from a client is a command that may be run; throws what Upstash answers when it isn't. */
 export function parseCommand(json: unknown): Command {
   if (!Array.isArray(json) || json.length === 0) throw new Error("ERR failed to parse command");
-  const name = json[0];
+  const [name, ...args] = json;
   if (typeof name !== "string") throw new Error("ERR failed to parse command");
   if (CONNECTION_COMMANDS.has(name.toLowerCase())) throw new Error(`ERR Command is not available: '${name}'`);
-  return json.some(isStructured) ? json.map((argument) => (isStructured(argument) ? JSON.stringify(argument) : argument)) : json;
+  return [name, ...args.map((argument) => (isStructured(argument) ? JSON.stringify(argument) : argument))];
 }
 
 function isStructured(argument: unknown): boolean {

@@ -1,4 +1,4 @@
-import { type Command, parseCommand, type RedisBackend, RedisUnavailable, type Reply } from "./backend.ts";
+import { parseCommand, type RedisBackend, RedisUnavailable, type Reply } from "./backend.ts";
 import { createMemoryBackend } from "./memory_backend.ts";
 import { createRedisBackend } from "./redis_backend.ts";
 import { encodeReply } from "./reply_encoding.ts";
@@ -84,7 +84,7 @@ function commandsOf(json: unknown): unknown[] {
 }
 
 /** `/set/k/v?EX=100` is SET k v EX 100; the body of a POST is one more argument before the query's. */
-async function commandOfPath(path: string, query: string, request: Request): Promise<Command> {
+async function commandOfPath(path: string, query: string, request: Request): Promise<string[]> {
   const options = [...new URLSearchParams(query)].filter(([name]) => name !== "_token").flat();
   const body = await request.text();
   return [...path.slice(1).split("/").map(decodeURIComponent), ...(body ? [body] : []), ...options.filter(Boolean)];

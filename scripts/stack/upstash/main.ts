@@ -2,7 +2,7 @@
  * The Upstash endpoint as a process of its own: `deno run -A --node-modules-dir=manual scripts/stack/upstash/main.ts`.
  * Environment: PORT, TOKEN, and REDIS_URL (unset: in memory). Prints `ready` once it answers; ends on SIGTERM or SIGINT.
  */
-import { startUpstashEndpoint } from "./endpoint.ts";
+import { startUpstashEndpoint, type UpstashEndpoint } from "./endpoint.ts";
 
 const port = Number(Deno.env.get("PORT"));
 const token = Deno.env.get("TOKEN");
@@ -12,7 +12,13 @@ if (!Number.isInteger(port) || port <= 0 || !token) {
   Deno.exit(2);
 }
 
-const endpoint = await startUpstashEndpoint({ port, token, redis: url ? { kind: "url", url } : { kind: "memory" } });
+let endpoint: UpstashEndpoint;
+try {
+  endpoint = await startUpstashEndpoint({ port, token, redis: url ? { kind: "url", url } : { kind: "memory" } });
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(1);
+}
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.addSignalListener(signal, async () => {
     await endpoint.close();

@@ -1,13 +1,15 @@
 import { Redis } from "ioredis";
 import IoredisMock from "ioredis-mock";
 import type { Command, RedisBackend, Reply } from "./backend.ts";
-import { createMemoryKeyspace, type Keyspace } from "./memory_keyspace.ts";
+import { createMemoryKeyspace } from "./memory_keyspace.ts";
 import { nativeScript } from "./native_scripts.ts";
 import { sha1, stripShebang } from "./script_shebang.ts";
 
 const KNOWN_COMMANDS = new Set(new Redis({ lazyConnect: true }).getBuiltinCommands());
 
-type Mock = Record<string, (...args: string[]) => Promise<Reply>>;
+/** ioredis-mock as a table of commands by their lower-case names. */
+type Mock = { eval: MockCommand } & Record<string, MockCommand | undefined>;
+type MockCommand = (...args: string[]) => Promise<Reply>;
 
 /**
  * A Redis in this process's memory: ioredis-mock, except for the scripts of `@upstash/ratelimit`. ioredis-mock starts a
@@ -20,23 +22,25 @@ export function createMemoryBackend(): RedisBackend {
   const keyspace = createMemoryKeyspace(redis);
   const scripts = new Map<string, string>();
 
-  const run = async (command: Command): Promise<Reply> => {
-    const name = nameOf(command);
+  const run = async ([givenName, ...args]: Command): Promise<Reply> => {
+    const name = givenName.toLowerCase();
     switch (name) {
       case "eval":
       case "eval_ro":
-        return runScript(load(String(command[1])), command.slice(2));
+        return runScript(load(String(args[0])), args.slice(1));
       case "evalsha":
       case "evalsha_ro":
-        return runScript(String(command[1]), command.slice(2));
+        return runScript(String(args[0]), args.slice(1));
       case "script":
-        return manageScripts(String(command[1]).toLowerCase(), command.slice(2).map(String));
+        return manageScripts(String(args[0]).toLowerCase(), args.slice(1).map(String));
       case "flushall":
       case "flushdb":
         return keyspace.clear(); // ioredis-mock's own throws.
-      default:
-        if (!KNOWN_COMMANDS.has(name)) throw new Error(`ERR unknown command '${command[0]}'`);
-        return mock[name](...command.slice(1).map(String));
+      default: {
+        const execute = KNOWN_COMMANDS.has(name) ? mock[name] : undefined;
+        if (!execute) throw new Error(`ERR unknown command '${givenName}'`);
+        return execute.call(redis, ...args.map(String));
+      }
     }
   };
 
@@ -46,7 +50,7 @@ export function createMemoryBackend(): RedisBackend {
     return sha;
   };
 
-  const runScript = async (sha: string, [keyCount, ...operands]: Command): Promise<Reply> => {
+  const runScript = async (sha: string, [keyCount, ...operands]: (string | number)[]): Promise<Reply> => {
     const script = scripts.get(sha);
     if (script === undefined) throw new Error("NOSCRIPT No matching script. Please use EVAL.");
     const native = nativeScript(sha, Number(keyCount));
@@ -55,7 +59,7 @@ export function createMemoryBackend(): RedisBackend {
   };
 
   const manageScripts = (subcommand: string, args: string[]): Reply => {
-    if (subcommand === "load") return load(args[0]);
+    if (subcommand === "load" && args[0] !== undefined) return load(args[0]);
     if (subcommand === "exists") return args.map((sha) => (scripts.has(sha) ? 1 : 0));
     if (subcommand === "flush") scripts.clear();
     else throw new Error(`ERR unknown subcommand '${subcommand}'. Try SCRIPT HELP.`);
@@ -65,7 +69,7 @@ export function createMemoryBackend(): RedisBackend {
   return {
     run,
     async transaction(commands) {
-      const isKnown = (command: Command) => KNOWN_COMMANDS.has(nameOf(command));
+      const isKnown = ([name]: Command) => KNOWN_COMMANDS.has(name.toLowerCase());
       if (!commands.every(isKnown)) throw new Error("EXECABORT Transaction discarded because of previous errors.");
       // ioredis-mock carries a command out before it returns the promise, so calls within one tick are one transaction.
       const settled = await Promise.allSettled(commands.map(run));
@@ -75,10 +79,6 @@ export function createMemoryBackend(): RedisBackend {
       redis.disconnect();
     },
   };
-}
-
-function nameOf(command: Command): string {
-  return String(command[0]).toLowerCase();
 }
 
 /** Redis cuts off the fraction of a number that a script returns, and answers false as null and true as 1. */

@@ -1,6 +1,7 @@
 import type { Reply } from "./backend.ts";
 import type { Keyspace } from "./memory_keyspace.ts";
 
+/** `keys` and `args` as EVAL has them; how many there are is a matter of the script that the SHA stands for. */
 type NativeScript = (keyspace: Keyspace, keys: string[], args: number[]) => Reply;
 
 /**
@@ -18,11 +19,9 @@ export function nativeScript(sha: string, keyCount: number): NativeScript | unde
   return script?.keyCount === keyCount ? script.run : undefined;
 }
 
-function slidingWindowLimit(
-  keyspace: Keyspace,
-  [currentKey, previousKey]: string[],
-  [limit, nowMs, windowMs, cost]: number[],
-): Reply {
+function slidingWindowLimit(keyspace: Keyspace, keys: string[], args: number[]): Reply {
+  const [currentKey, previousKey] = keys as [string, string];
+  const [limit, nowMs, windowMs, cost] = args as [number, number, number, number];
   const current = Number(keyspace.getString(currentKey) ?? 0);
   const previous = Number(keyspace.getString(previousKey) ?? 0);
   const weighted = Math.floor((1 - (nowMs % windowMs) / windowMs) * previous);
@@ -34,14 +33,12 @@ function slidingWindowLimit(
   return [limit - (used + weighted), limit];
 }
 
-function tokenBucketLimit(
-  keyspace: Keyspace,
-  [key]: string[],
-  [capacity, intervalMs, refill, nowMs, cost]: number[],
-): Reply {
+function tokenBucketLimit(keyspace: Keyspace, keys: string[], args: number[]): Reply {
+  const [key] = keys as [string];
+  const [capacity, intervalMs, refill, nowMs, cost] = args as [number, number, number, number, number];
   const bucket = keyspace.getHash(key);
-  let refilledAt = bucket ? Number(bucket.refilledAt) : nowMs;
-  let tokens = bucket ? Number(bucket.tokens) : capacity;
+  let refilledAt = bucket ? Number(bucket["refilledAt"]) : nowMs;
+  let tokens = bucket ? Number(bucket["tokens"]) : capacity;
   if (nowMs >= refilledAt + intervalMs) {
     const refills = Math.floor((nowMs - refilledAt) / intervalMs);
     tokens = Math.min(capacity, tokens + refills * refill);

@@ -1,5 +1,5 @@
 import { Command as IoredisCommand, Redis } from "ioredis";
-import { type Command, type RedisBackend, RedisUnavailable } from "./backend.ts";
+import { type RedisBackend, RedisUnavailable } from "./backend.ts";
 import { createScriptTranslator } from "./script_shebang.ts";
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -29,7 +29,7 @@ export async function createRedisBackend(url: string): Promise<RedisBackend> {
     async run(command) {
       const [name, ...args] = scripts.toRedis(command);
       try {
-        return scripts.fromRedis(command, await redis.callBuffer(String(name), ...args));
+        return scripts.fromRedis(command, await redis.callBuffer(name, ...args));
       } catch (error) {
         throw serverError(error);
       }
@@ -38,11 +38,14 @@ export async function createRedisBackend(url: string): Promise<RedisBackend> {
       const multi = redis.multi();
       for (const command of commands) {
         const [name, ...args] = scripts.toRedis(command);
-        multi.callBuffer(String(name), ...args);
+        multi.callBuffer(name, ...args);
       }
       try {
         const results = (await multi.exec()) ?? [];
-        return results.map(([error, reply], index) => error ?? scripts.fromRedis(commands[index], reply));
+        return commands.map((command, index) => {
+          const [error, reply] = results[index] ?? [];
+          return error ?? scripts.fromRedis(command, reply);
+        });
       } catch (error) {
         throw serverError(error);
       }

@@ -26,22 +26,25 @@ export function createScriptTranslator(): ScriptTranslator {
   return {
     toRedis(command) {
       const [name, first, second, ...rest] = command;
-      switch (String(name).toLowerCase()) {
+      if (first === undefined) return command;
+      switch (name.toLowerCase()) {
         case "evalsha":
         case "evalsha_ro":
-          return storedShas.has(String(first)) ? [name, storedSha(first), ...command.slice(2)] : command;
+          return replaceArgument(command, 0, storedSha(first));
         case "eval":
         case "eval_ro":
-          return first === undefined ? command : [name, strip(String(first)), ...command.slice(2)];
+          return replaceArgument(command, 0, strip(String(first)));
         case "script":
-          if (isScript(command, "load") && second !== undefined) return [name, first, strip(String(second)), ...rest];
-          return isScript(command, "exists") ? [name, first, ...command.slice(2).map(storedSha)] : command;
+          if (second === undefined) return command;
+          if (isScriptLoad(command)) return replaceArgument(command, 1, strip(String(second)));
+          // Whatever else SCRIPT can do takes words, which are no SHAs and stay as they are.
+          return [name, first, ...[second, ...rest].map(storedSha)];
         default:
           return command;
       }
     },
     fromRedis(command, reply) {
-      return isScript(command, "load") && !(reply instanceof Error) ? sha1(String(command[2])) : reply;
+      return isScriptLoad(command) && !(reply instanceof Error) ? sha1(String(command[2])) : reply;
     },
   };
 }
@@ -56,6 +59,10 @@ export function sha1(script: string): string {
   return createHash("sha1").update(script).digest("hex");
 }
 
-function isScript(command: Command, subcommand: string): boolean {
-  return String(command[0]).toLowerCase() === "script" && String(command[1]).toLowerCase() === subcommand;
+function isScriptLoad([name, subcommand]: Command): boolean {
+  return name.toLowerCase() === "script" && String(subcommand).toLowerCase() === "load";
+}
+
+function replaceArgument([name, ...args]: Command, index: number, argument: string | number): Command {
+  return [name, ...args.with(index, argument)];
 }
