@@ -55,7 +55,7 @@ export async function readRecords(database: Database, principal: Principal, plan
 /** Writes records in one transaction with the principal's rights, under row-level security. */
 export async function writeRecords(database: Database, principal: Principal, resource: Resource, request: WriteRequest): Promise<WriteAnswer> {
   const argument = {
-    resource: resource.plural,
+    resource: factsOf(resource),
     operation: request.operation,
     records: request.records,
     on_conflict: request.onConflict ?? "error",
@@ -63,11 +63,6 @@ export async function writeRecords(database: Database, principal: Principal, res
     atomic: request.atomic ?? false,
     dry_run: request.dryRun ?? false,
     ...(request.idempotency && { idempotency: request.idempotency }),
-    columns: resource.names.all,
-    writable: writableColumns(resource),
-    objects: resource.names.merged,
-    unique: resource.names.unique,
-    defaults: resource.defaults,
   };
   const answer = await callWithRetry(database, "write_records", argument as never, claimsOf(principal)) as {
     results: ({ status: WrittenStatus; record: RecordData } | FailedWrite)[];
@@ -84,7 +79,15 @@ function claimsOf(principal: Principal): Claims {
   return { role: "crm_api", workspace_id: principal.workspaceId, ...who };
 }
 
-function writableColumns(resource: Resource): string[] {
+/** What SQL needs to know of a resource to write it. */
+function factsOf(resource: Resource) {
   const derived = Object.values(resource.fields).flatMap((field) => field.e164 ?? []);
-  return [...resource.names.writable, ...derived];
+  return {
+    name: resource.plural,
+    columns: resource.names.all,
+    writable: [...resource.names.writable, ...derived],
+    objects: resource.names.merged,
+    unique: resource.names.unique,
+    defaults: resource.defaults,
+  };
 }

@@ -1,7 +1,7 @@
 const WINDOW_MS = 10_000;
 const MIN_CALLS = 20;
 const MAX_FAILURE_RATIO = 0.5;
-const MAX_CONSECUTIVE_FAILURES = 500;
+const MAX_CONSECUTIVE_FAILURES = 5;
 const PROBE_EVERY_MS = 1_000;
 
 /** What the breaker tells at each change of its state. */

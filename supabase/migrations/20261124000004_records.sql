@@ -200,6 +200,41 @@ begin
 end;
 $$;
 
+-- Statements -----------------------------------------------------------------------------------
+
+-- Queries are built from the facts that the API sends, and planning is the larger part of a short one.
+-- Sessions belong to PostgREST's pool and requests repeat few shapes, so each session prepares a shape
+-- once. That it did is noted in a setting of the session: asking pg_prepared_statements, or trying and
+-- catching the failure, costs more than a short read.
+create function crm.is_prepared(statement text) returns boolean
+language sql stable
+as $$
+  select coalesce(current_setting('crm.' || statement, true), '') <> '';
+$$;
+
+-- Prepares a query and answers the name to execute it by. A session keeps the first hundred; the
+-- others take turns in one statement, so that no caller can fill the memory of a session.
+create function crm.prepare(statement text, parameter_types text, query text) returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (select count(*) from pg_catalog.pg_prepared_statements where from_sql) >= 100 then
+    statement := 'another';
+  end if;
+  if exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = prepare.statement) then
+    execute format('deallocate %I', statement);
+  end if;
+  execute format('prepare %I (%s) as %s', statement, parameter_types, query);
+  if statement <> 'another' then
+    perform set_config('crm.' || statement, 'prepared', false);
+  end if;
+  return statement;
+end;
+$$;
+
+grant execute on function crm.is_prepared(text), crm.prepare(text, text, text) to crm_api;
+
 -- Idempotency ----------------------------------------------------------------------------------
 
 create table crm.idempotency_keys (

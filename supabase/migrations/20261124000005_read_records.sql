@@ -78,12 +78,9 @@ begin
 end;
 $$;
 
--- Prepares the query of a plan's shape in this session and answers the statement's name. Sessions
--- belong to PostgREST's pool and integrators repeat few shapes, so planning, the larger part of a
--- short read, is paid once. That a statement is there is noted in a setting of the session, because
--- asking pg_prepared_statements, or trying and catching the failure, costs more than a short read.
-create function crm.prepare_read(statement text, shape jsonb) returns text
-language plpgsql
+-- The query of a plan's shape.
+create function crm.render_read(shape jsonb) returns text
+language plpgsql stable
 set search_path = ''
 as $$
 declare
@@ -125,22 +122,11 @@ begin
     total := format('(select count(*) %s%s)', source, ' and ' || crm.render_condition(resource, shape -> 'total' -> 'where'));
   end if;
 
-  -- A session keeps the first hundred shapes it meets; the others take turns in one statement.
-  if (select count(*) from pg_catalog.pg_prepared_statements where from_sql) >= 100 then
-    statement := 'read_another';
-  end if;
-  if exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = prepare_read.statement) then
-    execute format('deallocate %I', statement);
-  end if;
-  execute format(
-    'prepare %I (uuid) as select json_build_object(
+  return format(
+    'select json_build_object(
        ''rows'', coalesce((select json_agg(page) from (select %s from (%s) as record limit %s) as page), ''[]''),
        ''total'', %s)',
-    statement, output, pages, (shape ->> 'limit')::integer, total);
-  if statement <> 'read_another' then
-    perform set_config('crm.' || statement, 'prepared', false);
-  end if;
-  return statement;
+    output, pages, (shape ->> 'limit')::integer, total);
 end;
 $$;
 
@@ -168,8 +154,8 @@ declare
   call text;
   answer json;
 begin
-  if coalesce(current_setting('crm.' || statement, true), '') = '' then
-    statement := crm.prepare_read(statement, shape::jsonb);
+  if not crm.is_prepared(statement) then
+    statement := crm.prepare(statement, 'uuid', crm.render_read(shape::jsonb));
   end if;
   select format('execute %I (%L%s)', statement, crm.require_workspace($1 -> 'shape' ->> 'resource', 'read'),
     string_agg(', ' || quote_nullable(value), '' order by place))
@@ -181,4 +167,4 @@ end;
 $$;
 
 grant execute on function crm.ids_with_text(text, text[]), crm.ids_with_tags(text, text[]),
-  crm.render_condition(text, jsonb), crm.prepare_read(text, jsonb), api.read_records(json) to crm_api;
+  crm.render_condition(text, jsonb), crm.render_read(jsonb), api.read_records(json) to crm_api;

@@ -23,27 +23,38 @@ begin
 end;
 $$;
 
+-- Inserts records in one statement. Their ids come from the API in ascending order, so ordering by id
+-- gives the answer in the order of the records.
 create function crm.insert_records(request jsonb, records jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  columns constant text := (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'writable') as name);
-  output constant text := (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'columns') as name);
+  resource constant jsonb := request -> 'resource';
+  statement text := 'insert_' || md5(resource::text);
   results jsonb;
 begin
-  -- Ids come from the API in the order of the records, so the answer can be put in that order.
-  execute format($query$
-    with inserted as (
-      insert into crm.%1$I (id, workspace_id, %2$s)
-      select id, $1, %2$s
-      from jsonb_populate_recordset(jsonb_populate_record(null::crm.%1$I, $2), $3)
-      returning %3$s
-    )
-    select jsonb_agg(jsonb_build_object('status', 'created', 'record', to_jsonb(inserted)) order by id) from inserted
-  $query$, request ->> 'resource', columns, output)
-  into results
-  using crm.workspace_for(request ->> 'resource', 'write'), request -> 'defaults', records;
+  if not crm.is_prepared(statement) then
+    statement := crm.prepare(statement, 'uuid, jsonb, jsonb', format($query$
+      with inserted as (
+        insert into crm.%1$I (id, workspace_id, %2$s)
+        select id, $1, %3$s
+        from jsonb_populate_recordset(jsonb_populate_record(null::crm.%1$I, $2), $3)
+        returning %4$s
+      )
+      select jsonb_agg(jsonb_build_object('status', 'created', 'record', to_jsonb(inserted)) order by id) from inserted
+    $query$,
+      resource ->> 'name',
+      (select string_agg(quote_ident(name), ', ' order by name) from jsonb_array_elements_text(resource -> 'writable') as name),
+      (
+        select string_agg(format(case when resource -> 'objects' ? name then 'jsonb_strip_nulls(%I)' else '%I' end, name), ', ' order by name)
+        from jsonb_array_elements_text(resource -> 'writable') as name
+      ),
+      (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name)));
+  end if;
+  execute format('execute %I (%L, %L, %L)',
+    statement, crm.workspace_for(resource ->> 'name', 'write'), resource -> 'defaults', records)
+  into results;
   return results;
 end;
 $$;
@@ -55,59 +66,65 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  resource constant text := request ->> 'resource';
-  workspace constant uuid := crm.workspace_for(resource, 'write');
-  output constant text := (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(request -> 'columns') as name);
-  assignments text;
-  before text;
-  after text;
+  resource constant jsonb := request -> 'resource';
+  workspace constant uuid := crm.workspace_for(resource ->> 'name', 'write');
+  fields constant text[] := array(select name from jsonb_object_keys(changes - 'id') as name order by name);
+  statement text := 'update_' || md5(resource::text || fields::text);
   result jsonb;
   current_version bigint;
 begin
-  select string_agg(format('%I = %s', name, value), ', '), string_agg('record.' || quote_ident(name), ', '), string_agg(value, ', ')
-  into assignments, before, after
-  from (
-    select name, case
-      when request -> 'objects' ? name
-        then format('jsonb_strip_nulls(coalesce(record.%1$I, ''{}'') || change.%1$I)', name)
-      when request -> 'defaults' ? name
-        then format('coalesce(change.%1$I, (jsonb_populate_record(null::crm.%2$I, %3$L)).%1$I)', name, resource, request ->> 'defaults')
-      else format('change.%I', name)
-    end as value
-    from jsonb_object_keys(changes - 'id') as name
-  ) as change;
-
-  if assignments is not null then
-    execute format($query$
-      update crm.%1$I as record
-      set %2$s
-      from jsonb_populate_record(null::crm.%1$I, $1) as change
-      where record.id = $2 and record.workspace_id = $3 and record.deleted_at is null
-        and ($4 is null or record.version = any ($4))
-        and row(%3$s) is distinct from row(%4$s)
-      returning (select to_jsonb(changed) from (select %5$s) as changed)
-    $query$, resource, assignments, before, after, output)
-    into result
-    using changes, record_id, workspace, versions;
+  if fields <> '{}' then
+    if not crm.is_prepared(statement) then
+      statement := crm.prepare(statement, 'jsonb, uuid, uuid, bigint[]', crm.render_update(resource, fields));
+    end if;
+    execute format('execute %I (%L, %L, %L, %L)', statement, changes, record_id, workspace, versions) into result;
     if result is not null then
       return jsonb_build_object('status', 'updated', 'record', result);
     end if;
   end if;
 
-  execute format($query$
-    select (select to_jsonb(unchanged) from (select %2$s) as unchanged), record.version
-    from crm.%1$I as record
-    where record.id = $1 and record.workspace_id = $2 and record.deleted_at is null
-  $query$, resource, output)
+  execute format(
+    'select to_jsonb(record), record.version from crm.%I as record
+     where record.id = $1 and record.workspace_id = $2 and record.deleted_at is null',
+    resource ->> 'name')
   into result, current_version
   using record_id, workspace;
   if result is null then
     perform crm.fail('not_found');
-  elsif versions is not null and current_version <> all (versions) then
+  elsif current_version <> all (versions) then
     perform crm.fail('precondition_failed', jsonb_build_object('version', current_version));
   end if;
   return jsonb_build_object('status', 'unchanged', 'record', result);
 end;
+$$;
+
+-- The update of some fields: $1 the changes, $2 the record, $3 the workspace, $4 the versions it may have.
+create function crm.render_update(resource jsonb, fields text[]) returns text
+language sql stable
+set search_path = ''
+as $$
+  select format($query$
+    update crm.%1$I as record
+    set %2$s
+    from jsonb_populate_record(null::crm.%1$I, $1) as change
+    where record.id = $2 and record.workspace_id = $3 and record.deleted_at is null
+      and ($4 is null or record.version = any ($4))
+      and row(%3$s) is distinct from row(%4$s)
+    returning (select to_jsonb(changed) from (select %5$s) as changed)
+  $query$,
+    resource ->> 'name',
+    string_agg(format('%I = %s', field, value), ', '),
+    string_agg('record.' || quote_ident(field), ', '),
+    string_agg(value, ', '),
+    (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name))
+  from (
+    select field, case
+      when resource -> 'objects' ? field
+        then format('jsonb_strip_nulls(coalesce(record.%1$I, ''{}'') || change.%1$I)', field)
+      else format('change.%I', field)
+    end as value
+    from unnest(fields) as field
+  ) as changes;
 $$;
 
 -- Inserts, or gives back or updates the live record that holds a unique value. The loop ends: each
@@ -122,9 +139,9 @@ declare
 begin
   for turn in 1..3 loop
     holder := null;
-    for field in select jsonb_array_elements_text(request -> 'unique') loop
+    for field in select jsonb_array_elements_text(request -> 'resource' -> 'unique') loop
       continue when record ->> field is null;
-      holder := crm.live_holder(request ->> 'resource', field, record ->> field);
+      holder := crm.live_holder(request -> 'resource' ->> 'name', field, record ->> field);
       exit when holder is not null;
     end loop;
     if holder is not null and on_conflict = 'return' then
@@ -154,13 +171,13 @@ begin
   execute format(
     'update crm.%I set deleted_at = now()
      where id = $1 and workspace_id = $2 and deleted_at is null and ($3 is null or version = any ($3)) returning version',
-    request ->> 'resource')
+    request -> 'resource' ->> 'name')
   into changed
-  using record_id, crm.workspace_for(request ->> 'resource', 'write'), versions;
+  using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write'), versions;
   if changed is null then
-    execute format('select version from crm.%I where id = $1 and workspace_id = $2 and deleted_at is null', request ->> 'resource')
+    execute format('select version from crm.%I where id = $1 and workspace_id = $2 and deleted_at is null', request -> 'resource' ->> 'name')
     into current_version
-    using record_id, crm.workspace_for(request ->> 'resource', 'write');
+    using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
     if current_version is null then
       perform crm.fail('not_found');
     end if;
@@ -179,8 +196,8 @@ begin
   execute format(
     'update crm.%I set deleted_at = null
      where id = $1 and workspace_id = $2 and deleted_at > now() - interval ''90 days''',
-    request ->> 'resource')
-  using record_id, crm.workspace_for(request ->> 'resource', 'write');
+    request -> 'resource' ->> 'name')
+  using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
   return crm.update_record(request, record_id, '{}') || '{"status": "restored"}';
 end;
 $$;
@@ -216,19 +233,19 @@ exception
   when integrity_constraint_violation or data_exception then
     get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
     -- Unique indexes are named <resource>_<field>_live.
-    field := substring(violated from '^' || (request ->> 'resource') || '_(.*)_live$');
+    field := substring(violated from '^' || (request -> 'resource' ->> 'name') || '_(.*)_live$');
     return jsonb_build_object(
       'status', 'failed', 'sqlstate', state, 'constraint', violated,
       'existing_id', case when state = '23505' and field is not null
-        then crm.live_holder(request ->> 'resource', field, record ->> field) end);
+        then crm.live_holder(request -> 'resource' ->> 'name', field, record ->> field) end);
 end;
 $$;
 
 -- Writes records and answers what became of each, in their order.
 --
---   resource, operation   "create" | "update" | "delete" | "restore"
+--   resource              its facts: {"name", "columns", "writable", "objects", "unique", "defaults"}
+--   operation             "create" | "update" | "delete" | "restore"
 --   records               [{id, …fields}]; ids of new records come from the API
---   columns, writable, objects, unique, defaults   facts of the resource
 --   on_conflict           "error" | "return" | "update" (create)
 --   versions              [n, …] one of which the record must have (If-Match)
 --   atomic, dry_run       undo everything when one failed; undo everything
@@ -244,7 +261,7 @@ as $$
 declare
   request constant jsonb := $1::jsonb - 'records';
   records constant jsonb := $1::jsonb -> 'records';
-  workspace constant uuid := crm.require_workspace(request ->> 'resource', 'write');
+  workspace constant uuid := crm.require_workspace(request -> 'resource' ->> 'name', 'write');
   idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
   stored crm.idempotency_keys;
   results jsonb;
@@ -273,7 +290,7 @@ begin
       end;
     elsif request ->> 'operation' <> 'create' and jsonb_array_length(records) > 1 then
       -- Two bulk writes over the same records must take their locks in the same order.
-      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', request ->> 'resource')
+      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', request -> 'resource' ->> 'name')
       using array(select (record ->> 'id')::uuid from jsonb_array_elements(records) as record), workspace;
     end if;
     if results is null then
@@ -300,6 +317,6 @@ end;
 $$;
 
 grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, jsonb),
-  crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.upsert_record(jsonb, jsonb, text),
+  crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_update(jsonb, text[]), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

@@ -86,11 +86,10 @@ for (const kind of ["redis", "memory"] as const) {
     test("a refund never lifts a bucket above its limit", async () => {
       const sliding = await limiter.take(bucket("standard"));
       const burst = await limiter.take(bucket("enterprise"));
-      await limiter.take(bucket("enterprise"));
-      vi.setSystemTime(MINUTE + MINUTE_MS);
+      // By now the window has ended, and the token bucket has filled up by itself.
+      vi.setSystemTime(MINUTE + 1.5 * MINUTE_MS);
       await limiter.refund(bucket("standard"), sliding);
       await limiter.refund(bucket("enterprise"), burst);
-      vi.setSystemTime(MINUTE + 3 * MINUTE_MS);
       expect(await limiter.take(bucket("standard"))).toMatchObject({ remaining: 99 });
       expect(await limiter.take(bucket("enterprise"))).toMatchObject({ available: 999 });
     });
