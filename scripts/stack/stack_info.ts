@@ -1,0 +1,21 @@
+import type { FunctionEnv } from "./function.ts";
+import type { Part } from "./settings.ts";
+
+/** What `<data>/stack.json` says of a running stack. */
+export interface StackInfo {
+  /** Through the gateway, as a customer calls it. */
+  apiUrl: string;
+  /** The function itself, without the gateway. */
+  functionUrl: string;
+  restUrl: string;
+  upstashUrl: string;
+  databaseUrl: string;
+  /** What the function was started with; a test starts another one with parts of it changed. */
+  functionEnv: FunctionEnv;
+  /** The demo keys by variable name. */
+  keys: Record<string, string>;
+  ports: Record<Part, number>;
+  pids: Record<string, number>;
+  /** Whether limits are counted in a Redis server or in the endpoint's memory. */
+  redis: "server" | "memory";
+}

@@ -1,0 +1,53 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import type { StackInfo } from "../../scripts/stack/stack_info.ts";
+import { ROOT } from "../../scripts/stack/settings.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    stack: StackInfo & { dataDir: string };
+  }
+}
+
+/** Starts the stack that a user starts, on free ports and a data folder of its own, for all suites. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { info, dataDir, stop } = await startTestStack();
+  project.provide("stack", { ...info, dataDir });
+  return stop;
+}
+
+/** A stack of its own, for suites that break one. */
+export async function startTestStack(env: Record<string, string> = {}): Promise<{ info: StackInfo; dataDir: string; stop(): Promise<void> }> {
+  const dataDir = mkdtempSync(join(tmpdir(), "crm-test-"));
+  const start = spawn(
+    join(ROOT, "node_modules/.bin/deno"),
+    ["run", "-A", "--node-modules-dir=manual", join(ROOT, "scripts/start.ts"), "--free-ports", "--data-dir", dataDir],
+    { env: { ...process.env, LOG_LEVEL: "warn", ...env }, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let output = "";
+  const ready = new Promise<void>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes("The API runs after")) resolve();
+    };
+    start.stdout.on("data", read);
+    start.stderr.on("data", read);
+    start.once("exit", (code) => reject(new Error(`The stack ended with code ${code}:\n${output}`)));
+  });
+  const ended = new Promise<void>((resolve) => start.once("exit", () => resolve()));
+  await ready;
+  const file = join(dataDir, "stack.json");
+  if (!existsSync(file)) throw new Error(`The stack wrote no ${file}:\n${output}`);
+  return {
+    info: JSON.parse(readFileSync(file, "utf8")),
+    dataDir,
+    async stop() {
+      start.kill("SIGTERM");
+      await ended;
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import postgres from "postgres";
+import { afterAll, inject } from "vitest";
+import { freePort } from "../../scripts/stack/ports.ts";
+import { type FunctionEnv, startFunction } from "../../scripts/stack/function.ts";
+import type { StackInfo } from "../../scripts/stack/stack_info.ts";
+
+let connection: postgres.Sql | undefined;
+
+/** The stack that this run started. */
+export function stack(): StackInfo & { dataDir: string } {
+  return inject("stack");
+}
+
+/** Its database, as the superuser: for setting up, and for looking below the API. */
+export function database(): postgres.Sql {
+  connection ??= postgres(stack().databaseUrl, { max: 4, onnotice: () => {} });
+  return connection;
+}
+
+afterAll(async () => {
+  await connection?.end({ timeout: 2 });
+  connection = undefined;
+});
+
+/** A further process of the function, with parts of its environment changed. Stop it when done. */
+export async function startAnotherFunction(env: Partial<FunctionEnv> = {}): Promise<{ baseUrl: string; pid: number; logFile: string; ended: Promise<string>; stop(): Promise<void> }> {
+  const { dataDir, functionEnv } = stack();
+  const port = await freePort();
+  const { child, url, logFile } = await startFunction({ dataDir, port, env: { ...functionEnv, ...env } as FunctionEnv, name: `function-${port}` });
+  return { baseUrl: url, pid: child.pid, logFile, ended: child.ended, stop: child.stop };
+}
