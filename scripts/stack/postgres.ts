@@ -31,6 +31,8 @@ export async function startPostgres({ dataDir, port, password }: PostgresOptions
   const runAs = runAsUser(cluster);
   const isNew = !existsSync(join(cluster, "PG_VERSION"));
   if (isNew) initialize(native, cluster, password, runAs);
+  // Who that is depends on the folder's permissions, which may have changed since the last start.
+  if (runAs && statSync(cluster).uid !== runAs.uid) execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, cluster]);
   await clearStaleLock(cluster);
 
   const megabytes = Math.max(128, Math.min(1024, Math.floor(freemem() / 1024 / 1024 / 8)));
@@ -99,18 +101,18 @@ function hydrateSymlinks(native: string): void {
 }
 
 /**
- * Whom to be when we are root. The checkout may be in a folder that only root may enter; setpriv can
- * let the ordinary user pass such folders, and nothing else.
+ * Whom to be when we are root. The checkout may be in a folder that only root may enter: there, a user
+ * namespace lets Postgres believe that root is an ordinary user, which is all it asks for.
  */
 function runAsUser(cluster: string): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const user = ["postgres", "nobody"].map(lookUpUser).find((found) => found !== undefined);
-  if (user === undefined) throw new Error("Postgres does not run as root, and there is neither a user postgres nor nobody. Run as an ordinary user.");
+  if (user === undefined) {
+    throw new Error("Postgres does not run as root, and there is neither a user postgres nor nobody. Run as an ordinary user.");
+  }
   if (isOpenToAll(dirname(cluster)) && isOpenToAll(ROOT)) return { ...user, prefix: [] };
-  const prefix = [
-    "setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--",
-  ];
-  if (spawnSync("setpriv", [...prefix.slice(1), "true"]).status === 0) return { ...user, prefix };
+  const prefix = ["unshare", "--user", `--map-user=${user.uid}`, `--map-group=${user.gid}`];
+  if (spawnSync("unshare", [...prefix.slice(1), "true"]).status === 0) return { uid: 0, gid: 0, prefix };
   throw new Error(
     "Postgres does not run as root, and an ordinary user may not enter this folder. Move the checkout (or --data-dir) to a folder that everybody may enter, or run as an ordinary user.",
   );

@@ -2,6 +2,7 @@ import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
+import type { ResourceName } from "../resources/define.ts";
 import type { Database as Schema } from "./database_types.ts";
 import { sqlError } from "./sql_errors.ts";
 
@@ -21,8 +22,10 @@ const CALL_TIMEOUT_MS = 15_000;
 const DEADLINE_STEP_MS = 1_000;
 const MAX_TOKENS = 10_000;
 
-/** The only way to data: `api` functions called through PostgREST as one of the two roles, never as a service. */
+/** The only way to data: through PostgREST, as one of the two roles, never as a service. */
 export interface Database {
+  /** The live row of a view in `api` that has the id, whole; undefined when the claims may see none. @throws as `call` */
+  find(view: ResourceName, id: string, claims: Claims): Promise<Record<string, unknown> | undefined>;
   /** @throws ApiError mapped from what the database raised, `service_unavailable` when it can't be reached. */
   call<F extends keyof Functions & string>(name: F, argument: Functions[F]["Args"], claims: Claims): Promise<unknown>;
 }
@@ -61,6 +64,17 @@ export function createDatabase(config: Config): Database {
   }
 
   return {
+    async find(view, id, claims) {
+      const { data, error, status } = (await client
+        .from(view as never)
+        .select()
+        .eq("id", id)
+        .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
+        .abortSignal(deadline())
+        .retry(false)) as { data: Record<string, unknown>[] | null; error: PostgrestError | null; status: number };
+      if (error === null) return data?.[0];
+      throw sqlError(error, status);
+    },
     async call(name, argument, claims) {
       const { data, error, status } = await client
         .rpc(name, argument)

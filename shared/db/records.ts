@@ -1,6 +1,7 @@
 import type { Principal } from "../auth/principal.ts";
 import type { ApiError } from "../errors.ts";
-import type { ReadPlan } from "../query/read_plan.ts";
+import type { ListQuery } from "../query/list_query.ts";
+import { type ReadPlan, recordPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
 import { type FailedWrite, writeError } from "./sql_errors.ts";
@@ -45,6 +46,25 @@ export interface WriteAnswer {
   results: WriteResult[];
   /** The first answer's id and time, when this is a repetition of it. */
   replayed: { request_id: string; timestamp: string } | null;
+}
+
+/**
+ * One record by its id. Without embedded records that is a row of the resource's view, the cheapest
+ * read there is; where the view shows none, the plan is asked, which tells a revoked key from an absent record.
+ */
+export async function findRecord(
+  database: Database,
+  principal: Principal,
+  resource: Resource,
+  id: string,
+  query: Pick<ListQuery, "fields" | "include">,
+): Promise<RecordData | undefined> {
+  if (query.include.length === 0) {
+    const row = await database.find(resource.plural, id, claimsOf(principal));
+    if (row !== undefined) return row;
+  }
+  const { rows } = await readRecords(database, principal, recordPlan(resource, id, query));
+  return rows[0];
 }
 
 /** Runs a plan with the principal's rights. */

@@ -1,13 +1,34 @@
 import type { Resource } from "./define.ts";
 
-/** A row as the API shows it: the asked-for fields in the order of the definition, times in UTC with a Z. */
-export function present(resource: Resource, row: Record<string, unknown>, shown: readonly string[] = resource.names.all, embedded: readonly string[] = []): Record<string, unknown> {
+/** One row as the API shows it: the shown fields and embedded records, in this order, times in UTC with a Z. */
+export function present(
+  resource: Resource,
+  row: Record<string, unknown>,
+  shown: readonly string[] = resource.names.all,
+  embedded: readonly string[] = [],
+): Record<string, unknown> {
   const record: Record<string, unknown> = {};
   for (const name of shown) record[name] = row[name];
   for (const name of embedded) record[name] = row[name];
+  return withZulu(resource, record);
+}
+
+/**
+ * The rows of a page as the API shows them. They come with the shown fields and in order, so they are
+ * changed in place: copying them costs more than parsing them did. What only the cursor needed is hidden.
+ */
+export function presentPage(resource: Resource, rows: Record<string, unknown>[], hidden: readonly string[]): Record<string, unknown>[] {
+  for (const row of rows) {
+    for (const name of hidden) row[name] = undefined;
+    withZulu(resource, row);
+  }
+  return rows;
+}
+
+function withZulu(resource: Resource, record: Record<string, unknown>): Record<string, unknown> {
   for (const name of resource.names.timestamps) {
     const value = record[name];
-    if (typeof value === "string") record[name] = value.replace("+00:00", "Z");
+    if (typeof value === "string" && value.endsWith("+00:00")) record[name] = `${value.slice(0, -6)}Z`;
   }
   return record;
 }

@@ -175,11 +175,19 @@ $$;
 -- Tenancy --------------------------------------------------------------------------------------
 
 -- Row-level security as every record table has it: a request reads and writes the rows of its own
--- workspace, as far as its key's scope goes. Nothing is ever deleted through the API.
+-- workspace, as far as its key's scope goes. Nothing is ever deleted through the API. The view shows
+-- PostgREST the live rows without what only the database computes with; a read by id goes there.
 create function crm.secure_records(resource text) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  shown constant text := (
+    select string_agg(quote_ident(attname), ', ' order by attnum)
+    from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass
+      and attnum > 0 and not attisdropped and attgenerated = '' and attname <> 'deleted_at'
+  );
 begin
   execute format('alter table crm.%I enable row level security', resource);
   execute format('alter table crm.%I force row level security', resource);
@@ -197,6 +205,10 @@ begin
        using (workspace_id = (select crm.workspace_for(%L, ''write'')))
        with check (workspace_id = (select crm.workspace_for(%L, ''write'')))',
     'requests change ' || resource || ' of their workspace', resource, resource, resource);
+  execute format(
+    'create view api.%I with (security_invoker = true) as select %s from crm.%I where deleted_at is null',
+    resource, shown, resource);
+  execute format('grant select on api.%I to crm_api', resource);
 end;
 $$;
 

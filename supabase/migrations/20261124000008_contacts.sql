@@ -83,7 +83,3 @@ create trigger check_references before insert or update of owner_id, company_id 
   execute function crm.check_references('owner_id', 'members', 'company_id', 'companies');
 select crm.track_totals('contacts', 'status,lifecycle_stage', 'owner_id');
 select crm.secure_records('contacts');
-
--- The table as bare PostgREST would serve it: what the benchmark compares the API with.
-create view api.contacts with (security_invoker = true) as select * from crm.contacts;
-grant select, insert, update on api.contacts to crm_api;

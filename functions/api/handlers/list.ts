@@ -1,15 +1,15 @@
 import { encodeCursor, type CursorScope, decodeCursor } from "../../../shared/query/cursor.ts";
 import { type ListQuery, parseListUrl, parseReadUrl, parseSearchBody, searchBody } from "../../../shared/query/list_query.ts";
-import { listPlan, recordPlan, totalSource } from "../../../shared/query/read_plan.ts";
+import { listPlan, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
-import { readRecords } from "../../../shared/db/records.ts";
+import { findRecord, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { entityTag } from "../../../shared/middleware/conditional.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { present } from "../../../shared/resources/present.ts";
+import { present, presentPage } from "../../../shared/resources/present.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
@@ -28,7 +28,7 @@ export function readRecord(resource: Resource): Handler {
   return async (exchange) => {
     const query = parseReadUrl(resource, exchange.url.searchParams);
     requireIncludeScopes(resource, exchange, query.include);
-    const { rows: [row] } = await readRecords(exchange.services.database, exchange.principal, recordPlan(resource, recordId(exchange), query));
+    const row = await findRecord(exchange.services.database, exchange.principal, resource, recordId(exchange), query);
     if (row === undefined) throw new ApiError("not_found");
     const data = present(resource, row, query.fields, query.include);
     return { data, headers: { ETag: entityTag({ ...data, version: row["version"] }) } };
@@ -60,17 +60,15 @@ async function page(resource: Resource, exchange: AuthorizedExchange, query: Lis
   const shown = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? shown.at(-1) : undefined;
   const exactTotal = carried ?? total;
+  const nextCursor = last === undefined ? null : encodeCursor(services.config.cursorSecret, scope, {
+    values: query.sort.map(({ column }) => (last[column] == null ? null : String(last[column]))),
+    total: source === "count" ? exactTotal : null,
+  });
+  const visible = query.fields ?? resource.names.all;
+  const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
   return {
-    data: shown.map((row) => present(resource, row, query.fields, query.include)),
-    meta: {
-      total: exactTotal,
-      limit: query.limit,
-      next_cursor: last === undefined ? null : encodeCursor(services.config.cursorSecret, scope, {
-        values: query.sort.map(({ column }) => (last[column] == null ? null : String(last[column]))),
-        total: source === "count" ? exactTotal : null,
-      }),
-      has_more: last !== undefined,
-    },
+    data: presentPage(resource, shown, hidden),
+    meta: { total: exactTotal, limit: query.limit, next_cursor: nextCursor, has_more: nextCursor !== null },
   };
 }
 
