@@ -26,7 +26,7 @@ export function failure(exchange: Exchange, thrown: unknown): Response {
     success: false,
     error: { code: error.code, message: error.message, details: error.details },
     meta: { request_id: requestId, timestamp: timestamp(receivedAt) },
-  }, error.headers);
+  }, { ...(error.status === 401 && { "WWW-Authenticate": "Bearer" }), ...error.headers });
 }
 
 /** An answer without a body: 204, 301, 304. */

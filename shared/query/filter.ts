@@ -12,7 +12,7 @@ export type Condition =
   | { column: string; op: "in" | "nin"; values: string[] }
   | { column: string; op: "null" | "not_null" }
   | { column: string; op: "like"; pattern: string }
-  | { op: "text"; patterns: string[] }
+  | { op: "text"; pattern: string }
   | { op: "has_any" | "has_none"; tags: string[] }
   | { row: string[]; op: "gt" | "lt"; values: string[] };
 
@@ -126,7 +126,7 @@ function textCondition(field: Field, name: string, op: "contains" | "starts_with
   const literal = escapeLike(fold(value));
   const exact: Condition = { column: name, op: "like", pattern: `${op === "contains" ? "%" : ""}${literal}%` };
   if (!field.searched || [...fold(value)].length < 3) return exact;
-  return { and: [{ op: "text", patterns: [`%${literal}%`] }, exact] };
+  return { and: [{ op: "text", pattern: `%${literal}%` }, exact] };
 }
 
 /** The words a person typed, each of which a record's search text must hold (at most 10). */
@@ -142,7 +142,7 @@ export function parseSearch(raw: unknown): Condition {
   const words = /^[\d\s()+./-]+$/.test(raw) && digits.length >= 5 ? [digits] : fold(raw).split(/\s+/).filter((word) => word !== "");
   // Shorter words than a trigram are looked up at the start of a word, where they have one.
   const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
-  return { op: "text", patterns: words.slice(0, 10).map(pattern) };
+  return { and: words.slice(0, 10).map((word) => ({ op: "text", pattern: pattern(word) })) };
 }
 
 /** Lower case without accents: the same as `crm.fold` in SQL. */

@@ -27,6 +27,7 @@ export function listPlan(resource: Resource, query: ListQuery, after: readonly (
       order: segment.order.map(({ column, descending, nullable }) => [column, descending ? (nullable ? "desc_nulls_last" : "desc") : "asc"]),
     })),
     limit: query.limit + 1,
+    ...(query.where.some(isSearch) && { search: true }),
     ...(totalSource === "tallies" && { total: { tally: tallyOf(resource, query.where), ...where() } }),
     ...(totalSource === "count" && { total: where() }),
   };
@@ -63,6 +64,14 @@ function tallyOf(resource: Resource, where: readonly Condition[]): string | unde
   return facets && `${resource.plural}_by_${facets.join("_")}`;
 }
 
+/** Whether a condition looks into text or arrays, which only `crm.run_search` does with an index. */
+function isSearch(condition: Condition): boolean {
+  if ("and" in condition) return condition.and.some(isSearch);
+  if ("or" in condition) return condition.or.some(isSearch);
+  if ("not" in condition) return isSearch(condition.not);
+  return ["text", "like", "has_any", "has_none"].includes(condition.op);
+}
+
 /** The columns that a condition compares; undefined when it looks at more than columns. */
 function columnsOf(condition: Condition): string[] | undefined {
   if ("and" in condition || "or" in condition) {
@@ -89,7 +98,7 @@ function renderCondition(condition: Condition, values: Values): Record<string, u
   if ("not" in condition) return { not: renderCondition(condition.not, values) };
   if ("row" in condition) return { row: condition.row, op: condition.op, value: condition.values.map((value) => values.add(value)) };
   switch (condition.op) {
-    case "text": return { op: "text", value: values.add(textArray(condition.patterns)) };
+    case "text": return { op: "text", value: values.add(condition.pattern) };
     case "has_any":
     case "has_none": return { op: condition.op, value: values.add(textArray(condition.tags)) };
     case "in":

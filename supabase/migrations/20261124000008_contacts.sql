@@ -61,18 +61,22 @@ create index contacts_last_activity_at on crm.contacts (workspace_id, last_activ
 create index contacts_first_name on crm.contacts (workspace_id, first_name, id) where deleted_at is null;
 create index contacts_last_name on crm.contacts (workspace_id, last_name, id) where deleted_at is null;
 create index contacts_score on crm.contacts (workspace_id, score, id) where deleted_at is null;
+create index contacts_status_id on crm.contacts (workspace_id, status, id) where deleted_at is null;
+create index contacts_lifecycle_stage_id on crm.contacts (workspace_id, lifecycle_stage, id) where deleted_at is null;
+create index contacts_birthday on crm.contacts (workspace_id, birthday, id) where deleted_at is null;
 
 -- <field> = …, newest first
 create index contacts_status on crm.contacts (workspace_id, status, created_at, id) where deleted_at is null;
 create index contacts_lifecycle_stage on crm.contacts (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
 create index contacts_owner_id on crm.contacts (workspace_id, owner_id, created_at, id) where deleted_at is null;
 create index contacts_company_id on crm.contacts (workspace_id, company_id, created_at, id) where deleted_at is null;
+create index contacts_job_title on crm.contacts (workspace_id, job_title, created_at, id) where deleted_at is null;
 create index contacts_lead_source on crm.contacts (workspace_id, lead_source, created_at, id) where deleted_at is null;
-create index contacts_phone_e164 on crm.contacts (workspace_id, phone_e164) where deleted_at is null;
-create index contacts_birthday on crm.contacts (workspace_id, birthday, id) where deleted_at is null;
+create index contacts_phone on crm.contacts (workspace_id, phone, created_at, id) where deleted_at is null;
+create index contacts_phone_e164 on crm.contacts (workspace_id, phone_e164, created_at, id) where deleted_at is null;
 create index contacts_do_not_contact on crm.contacts (workspace_id, created_at, id) where deleted_at is null and do_not_contact;
 
--- search_text like all (…), tags && …; reached only through crm.ids_with_text and crm.ids_with_tags
+-- search_text like …, tags && …; used by crm.run_search only
 create index contacts_search_text on crm.contacts using gin (workspace_id, search_text extensions.gin_trgm_ops)
   where deleted_at is null;
 create index contacts_tags on crm.contacts using gin (workspace_id, tags) where deleted_at is null;
