@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+// Two projects: what needs no stack, and what runs on the one that a global setup starts for all its suites.
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: "unit",
-          include: ["tests/unit/**/*.test.ts", "tests/limits/**/*.test.ts", "tests/repository/**/*.test.ts"],
+          include: ["unit", "limits", "repository"].map((folder) => `tests/${folder}/**/*.test.ts`),
+          exclude: ["tests/repository/live/**"],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -14,7 +16,9 @@ export default defineConfig({
       {
         test: {
           name: "api",
-          include: ["contract", "database", "query", "resilience"].map((folder) => `tests/${folder}/**/*.test.ts`),
+          include: ["contract", "database", "query", "resilience", "repository/live"].map(
+            (folder) => `tests/${folder}/**/*.test.ts`,
+          ),
           globalSetup: ["tests/harness/global_setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,

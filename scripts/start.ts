@@ -23,7 +23,9 @@ try {
 The API runs after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
 
   Base URL   ${apiUrl}
-${Object.entries(keys).map(([name, key]) => `  ${name.padEnd(18)} ${key}`).join("\n")}
+${Object.entries(keys)
+  .map(([name, key]) => `  ${name.padEnd(18)} ${key}`)
+  .join("\n")}
 
 The same is in ${settings.dataDir}/env. Try it:
 

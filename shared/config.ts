@@ -18,7 +18,10 @@ const environment = z.object({
   JWT_SIGNING_KEY: signingKey,
   CURSOR_SECRET: z.string().min(32),
   PUBLIC_API_URL: z.url(),
-  REQUIRE_HTTPS: z.enum(["true", "false"]).default("true").transform((value) => value === "true"),
+  REQUIRE_HTTPS: z
+    .enum(["true", "false"])
+    .default("true")
+    .transform((value) => value === "true"),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
@@ -41,7 +44,9 @@ export interface Config {
 
 /** The environment as a Config. @throws when a variable is missing or malformed, naming it but never its value. */
 export function readConfig(read: (name: string) => string | undefined = (name) => Deno.env.get(name)): Config {
-  const parsed = environment.safeParse(Object.fromEntries(Object.keys(environment.shape).map((name) => [name, read(name)])));
+  const parsed = environment.safeParse(
+    Object.fromEntries(Object.keys(environment.shape).map((name) => [name, read(name)])),
+  );
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new Error(`The environment is incomplete (see .env.example): ${problems.join("; ")}`);

@@ -23,10 +23,19 @@ export const ERRORS = {
   precondition_failed: [412, "The record has changed since the version in If-Match. Read it again and retry."],
   payload_too_large: [413, "The request body is too large."],
   unsupported_media_type: [415, "The request body must be sent with Content-Type: application/json."],
-  idempotency_key_reused: [422, "This Idempotency-Key was used with another request. Use a new key for each operation."],
+  idempotency_key_reused: [
+    422,
+    "This Idempotency-Key was used with another request. Use a new key for each operation.",
+  ],
   reference_not_found: [422, "A referenced record does not exist."],
-  rate_limit_exceeded: [429, "You have exceeded the rate limit. Wait and retry after the time in the Retry-After header."],
-  internal_error: [500, "An unexpected error occurred on our end. If this persists, contact support with the request_id."],
+  rate_limit_exceeded: [
+    429,
+    "You have exceeded the rate limit. Wait and retry after the time in the Retry-After header.",
+  ],
+  internal_error: [
+    500,
+    "An unexpected error occurred on our end. If this persists, contact support with the request_id.",
+  ],
   service_unavailable: [503, "The service is temporarily unavailable. Retry after the time in the Retry-After header."],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -26,7 +26,15 @@ export interface ChildOptions {
 const GRACE_MS = 5_000;
 
 /** Starts a program in a process group of its own, so that Ctrl-C reaches only the supervisor. */
-export function startChild({ name, command, args, env, logFile, stopSignal = "SIGTERM", spawnOptions = {} }: ChildOptions): Child {
+export function startChild({
+  name,
+  command,
+  args,
+  env,
+  logFile,
+  stopSignal = "SIGTERM",
+  spawnOptions = {},
+}: ChildOptions): Child {
   const log = createWriteStream(logFile, { flags: "a", mode: 0o600 });
   const child: ChildProcess = spawn(command, [...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -41,7 +49,9 @@ export function startChild({ name, command, args, env, logFile, stopSignal = "SI
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   let running = true;
-  ended.then(() => { running = false; });
+  ended.then(() => {
+    running = false;
+  });
 
   return {
     name,
@@ -51,7 +61,7 @@ export function startChild({ name, command, args, env, logFile, stopSignal = "SI
       if (!running || child.pid === undefined) return;
       signalProcess(child.pid, stopSignal);
       const grace = delay(GRACE_MS, undefined, { ref: false }).then(() => "late");
-      if (await Promise.race([ended, grace]) === "late") signalProcess(child.pid, "SIGKILL");
+      if ((await Promise.race([ended, grace])) === "late") signalProcess(child.pid, "SIGKILL");
       await ended;
     },
   };
@@ -70,13 +80,21 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
  * Waits until `isReady` says so.
  * @throws when the program ends before, or after `timeoutMs`, naming its log file
  */
-export async function untilReady(child: Child, logFile: string, isReady: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+export async function untilReady(
+  child: Child,
+  logFile: string,
+  isReady: () => Promise<boolean>,
+  timeoutMs = 20_000,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let end: string | undefined;
-  child.ended.then((reason) => { end = reason; });
+  child.ended.then((reason) => {
+    end = reason;
+  });
   while (!(await isReady().catch(() => false))) {
     if (end !== undefined) throw new Error(`The ${child.name} ended while it started (${end}). See ${logFile}.`);
-    if (Date.now() > deadline) throw new Error(`The ${child.name} was not ready after ${timeoutMs / 1000} s. See ${logFile}.`);
+    if (Date.now() > deadline)
+      throw new Error(`The ${child.name} was not ready after ${timeoutMs / 1000} s. See ${logFile}.`);
     await delay(50);
   }
 }

@@ -18,7 +18,13 @@ const DEMO_KEYS: readonly DemoKey[] = [
   { variable: "KEY_PROFESSIONAL", plan: "professional", name: "Full access" },
   { variable: "KEY_ENTERPRISE", plan: "enterprise", name: "Full access" },
   { variable: "KEY_READ_ONLY", plan: "standard", name: "Read only", scope: "read_only" },
-  { variable: "KEY_CONTACTS_READ", plan: "standard", name: "Contacts only", scope: "custom", permissions: { contacts: "read" } },
+  {
+    variable: "KEY_CONTACTS_READ",
+    plan: "standard",
+    name: "Contacts only",
+    scope: "custom",
+    permissions: { contacts: "read" },
+  },
   { variable: "KEY_EXPIRED", plan: "standard", name: "Expired", expired: true },
   { variable: "KEY_REVOKED", plan: "standard", name: "Revoked", revoked: true },
   { variable: "KEY_SANDBOX", plan: "standard", environment: "sandbox", name: "Sandbox" },
@@ -28,11 +34,21 @@ const DEMO_KEYS: readonly DemoKey[] = [
 export async function demoKeys(sql: postgres.Sql, envFile: string): Promise<Record<string, string>> {
   const kept = existsSync(envFile) ? readKeys(readFileSync(envFile, "utf8")) : {};
   const hashes = DEMO_KEYS.map(({ variable }) => hashApiKey(kept[variable] ?? ""));
-  const [known] = await sql`select count(*)::integer as count from crm.api_keys where encode(key_hash, 'hex') = any (${hashes})`;
+  const [known] =
+    await sql`select count(*)::integer as count from crm.api_keys where encode(key_hash, 'hex') = any (${hashes})`;
   if (known?.["count"] === DEMO_KEYS.length) return kept;
 
   const keys: Record<string, string> = {};
-  for (const { variable, plan, environment = "live", name, scope = "full_access", permissions = {}, expired, revoked } of DEMO_KEYS) {
+  for (const {
+    variable,
+    plan,
+    environment = "live",
+    name,
+    scope = "full_access",
+    permissions = {},
+    expired,
+    revoked,
+  } of DEMO_KEYS) {
     const { key, prefix, lastFour, hashHex } = generateApiKey(environment === "sandbox" ? "test" : "live");
     await sql`
       insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope, permissions, expires_at, revoked_at)
@@ -45,5 +61,10 @@ export async function demoKeys(sql: postgres.Sql, envFile: string): Promise<Reco
 }
 
 function readKeys(text: string): Record<string, string> {
-  return Object.fromEntries(text.split("\n").map((line) => line.split("=", 2)).filter(([name]) => name?.startsWith("KEY_")));
+  return Object.fromEntries(
+    text
+      .split("\n")
+      .map((line) => line.split("=", 2))
+      .filter(([name]) => name?.startsWith("KEY_")),
+  );
 }

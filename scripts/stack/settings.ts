@@ -31,7 +31,10 @@ export interface Settings {
  * `--free-ports`, which lets several stacks run side by side.
  * @throws when an argument or a port makes no sense
  */
-export async function readSettings(args: readonly string[], env: Record<string, string | undefined>): Promise<Settings> {
+export async function readSettings(
+  args: readonly string[],
+  env: Record<string, string | undefined>,
+): Promise<Settings> {
   let dataDir = resolve(ROOT, ".local");
   let freePorts = false;
   for (let i = 0; i < args.length; i++) {
@@ -43,7 +46,8 @@ export async function readSettings(args: readonly string[], env: Record<string, 
   for (const [part, { variable, port }] of Object.entries(PORTS) as [Part, (typeof PORTS)[Part]][]) {
     const given = env[variable];
     const chosen = given === undefined || given === "" ? (freePorts ? await freePort() : port) : Number(given);
-    if (!Number.isInteger(chosen) || chosen < 1 || chosen > 65535) throw new Error(`${variable} must be a port from 1 to 65535, not "${given}".`);
+    if (!Number.isInteger(chosen) || chosen < 1 || chosen > 65535)
+      throw new Error(`${variable} must be a port from 1 to 65535, not "${given}".`);
     ports[part] = chosen;
   }
   return { dataDir, ports, redisUrl: env["REDIS_URL"] || undefined, logLevel: env["LOG_LEVEL"] || "info" };

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
 import { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -69,7 +69,11 @@ export async function startStack(settings: Settings, progress: Progress): Promis
 
     progress("PostgREST, Redis");
     const rest = await startPostgrest({
-      dataDir, port: ports.postgrest, databasePort: ports.postgres, authenticatorPassword: secrets.authenticatorPassword, jwtSecret: secrets.jwtSecret,
+      dataDir,
+      port: ports.postgrest,
+      databasePort: ports.postgres,
+      authenticatorPassword: secrets.authenticatorPassword,
+      jwtSecret: secrets.jwtSecret,
     });
     watch(rest.child);
     const redis = settings.redisUrl === undefined ? await startRedis({ dataDir, port: ports.redis }) : undefined;
@@ -88,14 +92,22 @@ export async function startStack(settings: Settings, progress: Progress): Promis
       REST_URL: rest.url,
       UPSTASH_REDIS_REST_URL: upstash.url,
       UPSTASH_REDIS_REST_TOKEN: secrets.upstashToken,
-      JWT_SIGNING_KEY: JSON.stringify({ kty: "oct", alg: "HS256", kid: "local", k: Buffer.from(secrets.jwtSecret).toString("base64url") }),
+      JWT_SIGNING_KEY: JSON.stringify({
+        kty: "oct",
+        alg: "HS256",
+        kid: "local",
+        k: Buffer.from(secrets.jwtSecret).toString("base64url"),
+      }),
       CURSOR_SECRET: secrets.cursorSecret,
       PUBLIC_API_URL: apiUrl,
       LOG_LEVEL: settings.logLevel,
     };
     const api = await startFunction({ dataDir, port: ports.function, env: functionEnv });
     watch(api.child);
-    const gateway = startGateway(ports.gateway, { functionBase: `http://127.0.0.1:${ports.function}`, restUrl: rest.url });
+    const gateway = startGateway(ports.gateway, {
+      functionBase: `http://127.0.0.1:${ports.function}`,
+      restUrl: rest.url,
+    });
     closeGateway = gateway.stop;
 
     const info: StackInfo = {
@@ -128,7 +140,9 @@ export async function startStack(settings: Settings, progress: Progress): Promis
     };
     keepFunction(api.child);
     const broken = Promise.race(
-      [...children.values()].filter((child) => child !== api.child).map((child) => child.ended.then((reason) => `The ${child.name} ended (${reason}).`)),
+      [...children.values()]
+        .filter((child) => child !== api.child)
+        .map((child) => child.ended.then((reason) => `The ${child.name} ended (${reason}).`)),
     );
     return { info, broken, stop };
   } catch (error) {
@@ -137,7 +151,12 @@ export async function startStack(settings: Settings, progress: Progress): Promis
   }
 }
 
-async function prepareDatabase(settings: Settings, url: string, authenticatorPassword: string, progress: Progress): Promise<Record<string, string>> {
+async function prepareDatabase(
+  settings: Settings,
+  url: string,
+  authenticatorPassword: string,
+  progress: Progress,
+): Promise<Record<string, string>> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     const [platform] = await sql`select exists (select from pg_roles where rolname = 'authenticator') as ready`;
@@ -157,7 +176,13 @@ async function prepareDatabase(settings: Settings, url: string, authenticatorPas
 
 function writeInfo(dataDir: string, info: StackInfo): void {
   const variables = { API_URL: info.apiUrl, ...info.keys, DATABASE_URL: info.databaseUrl };
-  writeFileSync(join(dataDir, "env"), Object.entries(variables).map(([name, value]) => `${name}=${value}\n`).join(""), { mode: 0o600 });
+  writeFileSync(
+    join(dataDir, "env"),
+    Object.entries(variables)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   writeFileSync(join(dataDir, "stack.json"), JSON.stringify(info, null, 2), { mode: 0o600 });
 }
 
@@ -168,16 +193,23 @@ export function runningSupervisor(dataDir: string): number | undefined {
   const [pid, startedAt] = readFileSync(file, "utf8").split(" ").map(Number);
   // A pid that was given to somebody else since the machine started does not count.
   const alive = pid !== undefined && pid !== process.pid && signalProcess(pid, 0);
-  return alive && startedAt !== undefined && Date.now() - startedAt < process.uptime() * 1000 + systemUptimeMs() ? pid : undefined;
+  return alive && startedAt !== undefined && Date.now() - startedAt < process.uptime() * 1000 + systemUptimeMs()
+    ? pid
+    : undefined;
 }
 
 function systemUptimeMs(): number {
-  return existsSync("/proc/uptime") ? Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000 : Number.POSITIVE_INFINITY;
+  return existsSync("/proc/uptime")
+    ? Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000
+    : Number.POSITIVE_INFINITY;
 }
 
 function takeLock(dataDir: string): () => void {
   const pid = runningSupervisor(dataDir);
-  if (pid !== undefined) throw new Error(`A stack runs on ${dataDir} already (process ${pid}). Stop it first, or use another folder: npm start -- --data-dir DIR`);
+  if (pid !== undefined)
+    throw new Error(
+      `A stack runs on ${dataDir} already (process ${pid}). Stop it first, or use another folder: npm start -- --data-dir DIR`,
+    );
   const file = join(dataDir, "supervisor.pid");
   writeFileSync(file, `${process.pid} ${Date.now()}`);
   return () => rmSync(file, { force: true });

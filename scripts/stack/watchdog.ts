@@ -1,9 +1,10 @@
 // Outlives a supervisor that was killed, and ends what it left behind. The supervisor writes a line
 // `pid signal` for each program it starts and `done` when it has stopped them all itself; when the
 // pipe closes without that, the supervisor is gone.
+
+import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import process from "node:process";
 import { signalProcess } from "./child.ts";
 
 const programs = new Map<number, NodeJS.Signals>();

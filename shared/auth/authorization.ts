@@ -15,11 +15,17 @@ export function parseAuthorization(header: string | null): Credential {
   if (header === null || header === "") throw new ApiError("missing_api_key");
   const [, scheme = "", gap = "", token = ""] = /^(\S+)(\s*)(.*)$/s.exec(header) ?? [];
   if (scheme.toLowerCase() !== "bearer") {
-    if (header.startsWith("anx_")) throw malformed("The Authorization header has the bare key. Send: Authorization: Bearer YOUR_API_KEY.");
-    throw malformed(`The Authorization header uses another scheme than Bearer. Send: Authorization: Bearer YOUR_API_KEY.`);
+    if (header.startsWith("anx_"))
+      throw malformed("The Authorization header has the bare key. Send: Authorization: Bearer YOUR_API_KEY.");
+    throw malformed(
+      `The Authorization header uses another scheme than Bearer. Send: Authorization: Bearer YOUR_API_KEY.`,
+    );
   }
   if (token === "") throw malformed("The Authorization header has no key after Bearer.");
-  if (gap !== " " || /\s/.test(token)) throw malformed("The Authorization header has extra white space. Put exactly one space between Bearer and the key.");
+  if (gap !== " " || /\s/.test(token))
+    throw malformed(
+      "The Authorization header has extra white space. Put exactly one space between Bearer and the key.",
+    );
   if (isWellFormedApiKey(token)) return { kind: "api_key", key: token };
   if (token.length <= 4096 && JWT.test(token)) return { kind: "session", token };
   throw new ApiError("invalid_api_key");

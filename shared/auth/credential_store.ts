@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { ApiError } from "../errors.ts";
+import type { Plan } from "../limits/plans.ts";
 import type { Credential } from "./authorization.ts";
 import { hashApiKey } from "./key_format.ts";
-import type { Plan } from "../limits/plans.ts";
 import type { Principal } from "./principal.ts";
 
 /** A revoked key stops everywhere within this time; row-level security refuses its data at once. */
@@ -53,8 +53,12 @@ export function createCredentialStore(config: Config, database: Database): Crede
       entry.refreshing = true;
       const startedAt = Date.now();
       find().then(
-        (lookup) => entries.get(id) === entry && entries.set(id, { lookup: Promise.resolve(lookup), fetchedAt: startedAt, refreshing: false }),
-        () => { entry.refreshing = false; },
+        (lookup) =>
+          entries.get(id) === entry &&
+          entries.set(id, { lookup: Promise.resolve(lookup), fetchedAt: startedAt, refreshing: false }),
+        () => {
+          entry.refreshing = false;
+        },
       );
     }
     return entry.lookup;
@@ -68,12 +72,19 @@ export function createCredentialStore(config: Config, database: Database): Crede
     forget: (credential) => void entries.delete(identity(credential)),
     async authenticate(credential, workspaceId) {
       const id = identity(credential);
-      const lookup = credential.kind === "api_key"
-        ? await cached(id, () => findApiKey(database, id))
-        : await cached(`${id} ${workspaceId ?? ""}`, () => findMember(config, database, credential.token, workspaceId));
+      const lookup =
+        credential.kind === "api_key"
+          ? await cached(id, () => findApiKey(database, id))
+          : await cached(`${id} ${workspaceId ?? ""}`, () =>
+              findMember(config, database, credential.token, workspaceId),
+            );
       if ("refused" in lookup) throw new ApiError(lookup.refused);
       const { principal } = lookup;
-      if (principal.kind === "api_key" && principal.expiresAt !== null && Date.parse(principal.expiresAt) <= Date.now()) {
+      if (
+        principal.kind === "api_key" &&
+        principal.expiresAt !== null &&
+        Date.parse(principal.expiresAt) <= Date.now()
+      ) {
         throw new ApiError("expired_api_key");
       }
       return principal;
@@ -101,7 +112,7 @@ interface ApiKeyRow {
 }
 
 async function findApiKey(database: Database, hashHex: string): Promise<Lookup> {
-  const row = await database.call("find_api_key", { key_hash: hashHex }, { role: "crm_auth" }) as ApiKeyRow | null;
+  const row = (await database.call("find_api_key", { key_hash: hashHex }, { role: "crm_auth" })) as ApiKeyRow | null;
   if (row === null || row.revoked) return { refused: "invalid_api_key" };
   return {
     principal: {
@@ -133,11 +144,21 @@ interface MembershipRow {
 const sessionClaims = z.looseObject({ sub: z.uuid(), role: z.literal("authenticated") });
 
 /** A signed-in user acts in the workspace of the `X-Workspace-Id` header, else in the oldest membership. */
-async function findMember(config: Config, database: Database, token: string, workspaceId: string | null): Promise<Lookup> {
+async function findMember(
+  config: Config,
+  database: Database,
+  token: string,
+  workspaceId: string | null,
+): Promise<Lookup> {
   const claims = await verifySession(config, token);
   if (claims === undefined) return { refused: "invalid_api_key" };
-  const rows = await database.call("find_memberships", { user_id: claims.sub }, { role: "crm_auth" }) as MembershipRow[];
-  const row = workspaceId === null ? rows[0] : rows.find((membership) => membership.workspace_id === workspaceId.toLowerCase());
+  const rows = (await database.call(
+    "find_memberships",
+    { user_id: claims.sub },
+    { role: "crm_auth" },
+  )) as MembershipRow[];
+  const row =
+    workspaceId === null ? rows[0] : rows.find((membership) => membership.workspace_id === workspaceId.toLowerCase());
   if (row === undefined) return { refused: "invalid_api_key" };
   return {
     principal: {
@@ -156,9 +177,13 @@ async function findMember(config: Config, database: Database, token: string, wor
 /** Checks a Supabase Auth access token: with the shared secret, or with the project's published keys. */
 async function verifySession(config: Config, token: string): Promise<{ sub: string } | undefined> {
   try {
-    const payload = config.jwtSigningKey.alg === "HS256"
-      ? await verify(token, config.jwtSigningKey, "HS256")
-      : await verifyWithJwks(token, { jwks_uri: `${config.supabaseUrl}/auth/v1/.well-known/jwks.json`, allowedAlgorithms: ["ES256", "RS256"] });
+    const payload =
+      config.jwtSigningKey.alg === "HS256"
+        ? await verify(token, config.jwtSigningKey, "HS256")
+        : await verifyWithJwks(token, {
+            jwks_uri: `${config.supabaseUrl}/auth/v1/.well-known/jwks.json`,
+            allowedAlgorithms: ["ES256", "RS256"],
+          });
     return sessionClaims.parse(payload);
   } catch {
     return undefined;

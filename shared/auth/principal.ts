@@ -13,27 +13,30 @@ interface Workspace {
 }
 
 /** Who a request acts as, once its credential is known to be good. */
-export type Principal = Workspace & (
-  | {
-    kind: "api_key";
-    keyId: string;
-    keyName: string;
-    prefix: string;
-    lastFour: string;
-    scope: "full_access" | "read_only" | "custom";
-    permissions: Partial<Record<ResourceName, "none" | Access>>;
-    expiresAt: string | null;
-  }
-  | { kind: "user"; userId: string; memberId: string; role: "owner" | "admin" | "member" }
-);
+export type Principal = Workspace &
+  (
+    | {
+        kind: "api_key";
+        keyId: string;
+        keyName: string;
+        prefix: string;
+        lastFour: string;
+        scope: "full_access" | "read_only" | "custom";
+        permissions: Partial<Record<ResourceName, "none" | Access>>;
+        expiresAt: string | null;
+      }
+    | { kind: "user"; userId: string; memberId: string; role: "owner" | "admin" | "member" }
+  );
 
 /** Whether the principal may do what a scope names. Write includes read. */
 export function isGranted(principal: Principal, scope: Scope): boolean {
   if (scope === "any" || scope === "public" || principal.kind === "user") return true;
   const [resource, access] = scope.split(":") as [ResourceName, Access];
   switch (principal.scope) {
-    case "full_access": return true;
-    case "read_only": return access === "read";
+    case "full_access":
+      return true;
+    case "read_only":
+      return access === "read";
     case "custom": {
       const granted = principal.permissions[resource];
       return granted === "write" || granted === access;

@@ -9,7 +9,9 @@ import { sqlError } from "./sql_errors.ts";
 type Functions = Schema["api"]["Functions"];
 
 /** The claims that row-level security reads (`crm.claims()`). */
-export type Claims = { role: "crm_auth" } | ({ role: "crm_api"; workspace_id: string } & ({ key_id: string } | { user_id: string }));
+export type Claims =
+  | { role: "crm_auth" }
+  | ({ role: "crm_api"; workspace_id: string } & ({ key_id: string } | { user_id: string }));
 
 /** A short-lived JWT and when it must not be used any more (epoch milliseconds). */
 interface Token {
@@ -59,7 +61,8 @@ export function createDatabase(config: Config): Database {
   // A timer for each call costs a fifth of the call; calls of the same second share one.
   let shared = { signal: AbortSignal.timeout(CALL_TIMEOUT_MS), madeAt: Date.now() };
   function deadline(): AbortSignal {
-    if (Date.now() - shared.madeAt >= DEADLINE_STEP_MS) shared = { signal: AbortSignal.timeout(CALL_TIMEOUT_MS), madeAt: Date.now() };
+    if (Date.now() - shared.madeAt >= DEADLINE_STEP_MS)
+      shared = { signal: AbortSignal.timeout(CALL_TIMEOUT_MS), madeAt: Date.now() };
     return shared.signal;
   }
 
@@ -76,10 +79,10 @@ export function createDatabase(config: Config): Database {
       throw sqlError(error, status);
     },
     async call(name, argument, claims) {
-      const { data, error, status } = await client
+      const { data, error, status } = (await client
         .rpc(name, argument)
         .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
-        .abortSignal(deadline()) as { data: unknown; error: PostgrestError | null; status: number };
+        .abortSignal(deadline())) as { data: unknown; error: PostgrestError | null; status: number };
       if (error === null) return data;
       throw sqlError(error, status);
     },
@@ -91,7 +94,8 @@ export async function callWithRetry(database: Database, ...call: Parameters<Data
   try {
     return await database.call(...call);
   } catch (error) {
-    if (error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause) return database.call(...call);
+    if (error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause)
+      return database.call(...call);
     throw error;
   }
 }

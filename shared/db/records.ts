@@ -69,11 +69,16 @@ export async function findRecord(
 
 /** Runs a plan with the principal's rights. */
 export async function readRecords(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
-  return await database.call("read_records", plan as never, claimsOf(principal)) as ReadResult;
+  return (await database.call("read_records", plan as never, claimsOf(principal))) as ReadResult;
 }
 
 /** Writes records in one transaction with the principal's rights, under row-level security. */
-export async function writeRecords(database: Database, principal: Principal, resource: Resource, request: WriteRequest): Promise<WriteAnswer> {
+export async function writeRecords(
+  database: Database,
+  principal: Principal,
+  resource: Resource,
+  request: WriteRequest,
+): Promise<WriteAnswer> {
   const argument = {
     resource: factsOf(resource),
     operation: request.operation,
@@ -84,12 +89,13 @@ export async function writeRecords(database: Database, principal: Principal, res
     dry_run: request.dryRun ?? false,
     ...(request.idempotency && { idempotency: request.idempotency }),
   };
-  const answer = await callWithRetry(database, "write_records", argument as never, claimsOf(principal)) as {
+  const answer = (await callWithRetry(database, "write_records", argument as never, claimsOf(principal))) as {
     results: ({ status: WrittenStatus; record: RecordData } | FailedWrite)[];
     replayed: WriteAnswer["replayed"];
   };
-  const results = answer.results.map((result): WriteResult =>
-    result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result
+  const results = answer.results.map(
+    (result): WriteResult =>
+      result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,
   );
   return { results, replayed: answer.replayed };
 }

@@ -31,10 +31,18 @@ export function sqlError(error: CallError, status: number): ApiError {
   if (TRANSACTION_UNDONE.test(error.code)) {
     return unavailable({ sqlstate: error.code, retryable: true });
   }
-  if (status === 0 || status === 502 || status === 503 || status === 504 || UNAVAILABLE.test(error.code)) {
+  // PostgREST says 500 without any code when Postgres broke off in the middle of a statement.
+  if (
+    !error.code ||
+    status === 0 ||
+    status === 502 ||
+    status === 503 ||
+    status === 504 ||
+    UNAVAILABLE.test(error.code)
+  ) {
     return unavailable({ sqlstate: error.code });
   }
-  return new ApiError("internal_error", { cause: { sqlstate: error.code, message: error.message } });
+  return new ApiError("internal_error", { cause: { sqlstate: error.code } });
 }
 
 /** The database can't be reached right now. */

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { ApiError } from "../errors.ts";
 
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -12,7 +13,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * @throws ApiError of the 400 family for another content type, size, syntax, depth or text that no
  * database can hold.
  */
-export async function readJsonBody(request: Request, maxBytes: number): Promise<{ text: string; value: Record<string, unknown> }> {
+export async function readJsonBody(
+  request: Request,
+  maxBytes: number,
+): Promise<{ text: string; value: Record<string, unknown> }> {
   const bytes = await readBytes(request, maxBytes);
   if (bytes.byteLength === 0) return { text: "", value: {} };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
@@ -62,9 +66,10 @@ function parse(text: string): unknown {
 }
 
 function checkValues(value: unknown, path: string, depth: number): void {
-  if (typeof value === "string") return checkText(value, path);
+  if (typeof value === "string") checkText(value, path);
   if (typeof value !== "object" || value === null) return;
-  if (depth > MAX_DEPTH) throw new ApiError("malformed_json", { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` });
+  if (depth > MAX_DEPTH)
+    throw new ApiError("malformed_json", { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` });
   for (const [name, member] of Object.entries(value)) {
     checkText(name, path);
     checkValues(member, path === "" ? name : `${path}.${name}`, depth + 1);

@@ -1,18 +1,36 @@
 import { unavailable } from "../db/sql_errors.ts";
-import { rateHeaders } from "../limits/headers.ts";
 import { ApiError } from "../errors.ts";
+import { rateHeaders } from "../limits/headers.ts";
 import type { Exchange, Reply } from "./exchange.ts";
+import { forwardedProtocol } from "./forwarded.ts";
 import { versionHeaders } from "./versions.ts";
 
 const EXPOSED_HEADERS = [
-  "X-Request-Id", "X-API-Version", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit",
-  "RateLimit-Policy", "Retry-After", "ETag", "Location", "Idempotent-Replayed", "Deprecation", "Sunset", "Link",
+  "X-Request-Id",
+  "X-API-Version",
+  "X-RateLimit-Limit",
+  "X-RateLimit-Remaining",
+  "X-RateLimit-Reset",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "ETag",
+  "Location",
+  "Idempotent-Replayed",
+  "Deprecation",
+  "Sunset",
+  "Link",
 ].join(", ");
 
 /** The success envelope. A replayed answer carries the request id and time of the first. */
 export function success(exchange: Exchange, { status = 200, data, meta, headers = {} }: Reply): Response {
   const complete = { request_id: exchange.requestId, timestamp: timestamp(exchange.receivedAt), ...meta };
-  return json(exchange, status, { success: true, data, meta: complete }, { ...headers, "X-Request-Id": complete.request_id });
+  return json(
+    exchange,
+    status,
+    { success: true, data, meta: complete },
+    { ...headers, "X-Request-Id": complete.request_id },
+  );
 }
 
 /** The error envelope; anything that isn't an ApiError is a 500 that says nothing but the request id. */
@@ -22,11 +40,16 @@ export function failure(exchange: Exchange, thrown: unknown): Response {
   if (error.status >= 500) {
     services.log("error", "request_failed", { request_id: requestId, code: error.code, cause: describe(error.cause) });
   }
-  return json(exchange, error.status, {
-    success: false,
-    error: { code: error.code, message: error.message, details: error.details },
-    meta: { request_id: requestId, timestamp: timestamp(receivedAt) },
-  }, { ...(error.status === 401 && { "WWW-Authenticate": "Bearer" }), ...error.headers });
+  return json(
+    exchange,
+    error.status,
+    {
+      success: false,
+      error: { code: error.code, message: error.message, details: error.details },
+      meta: { request_id: requestId, timestamp: timestamp(receivedAt) },
+    },
+    { ...(error.status === 401 && { "WWW-Authenticate": "Bearer" }), ...error.headers },
+  );
 }
 
 /** An answer without a body: 204, 301, 304. */
@@ -43,18 +66,23 @@ function json(exchange: Exchange, status: number, body: unknown, headers: Record
 
 /** What every answer carries, whatever it is. */
 function standardHeaders(exchange: Exchange): Record<string, string> {
-  const { services, requestId, version, address, decision } = exchange;
+  const { services, request, requestId, version, address, decision } = exchange;
   return {
     "X-Request-Id": requestId,
     ...versionHeaders(version),
     "Cache-Control": "private, no-cache",
-    "Vary": "Authorization",
+    Vary: "Authorization",
     "X-Content-Type-Options": "nosniff",
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED_HEADERS,
-    ...(services.config.requireHttps && { "Strict-Transport-Security": "max-age=31536000; includeSubDomains" }),
+    ...(isHttps(request) && { "Strict-Transport-Security": "max-age=31536000; includeSubDomains" }),
     ...rateHeaders(decision ?? services.addressLimiter.peek(address)),
   };
+}
+
+/** Whether the client came by https, as the proxy that ended its TLS says. */
+function isHttps(request: Request): boolean {
+  return forwardedProtocol(request) === "https";
 }
 
 /** RFC 3339 in UTC, to the second as published. */
@@ -70,6 +98,13 @@ function asApiError(thrown: unknown): ApiError {
 
 /** A cause for the log: where it happened, but no message of a library, which may quote values or a whole command. */
 function describe(cause: unknown): unknown {
-  if (cause instanceof Error) return { name: cause.name, at: cause.stack?.split("\n").find((line) => line.includes(" at "))?.trim() };
+  if (cause instanceof Error)
+    return {
+      name: cause.name,
+      at: cause.stack
+        ?.split("\n")
+        .find((line) => line.includes(" at "))
+        ?.trim(),
+    };
   return cause;
 }

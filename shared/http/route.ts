@@ -15,7 +15,8 @@ interface RouteBase {
 }
 
 /** One line of the map of the API. */
-export type Route = RouteBase & (
-  | { scope: "public"; handler: (exchange: Exchange) => Reply | Promise<Reply> }
-  | { scope: Exclude<Scope, "public">; handler: (exchange: AuthorizedExchange) => Reply | Promise<Reply> }
-);
+export type Route = RouteBase &
+  (
+    | { scope: "public"; handler: (exchange: Exchange) => Reply | Promise<Reply> }
+    | { scope: Exclude<Scope, "public">; handler: (exchange: AuthorizedExchange) => Reply | Promise<Reply> }
+  );

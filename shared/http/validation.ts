@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { type ApiError, type FieldErrors, fieldError } from "../errors.ts";
 import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
-import { type ApiError, fieldError, type FieldErrors } from "../errors.ts";
 
 type BodyErrorCode = "validation_error" | "unknown_field" | "read_only_field";
 
@@ -27,7 +27,7 @@ function violations(schema: z.ZodType, error: z.ZodError, resource: Resource | u
   const codes = new Set<BodyErrorCode>();
   const add = (path: PropertyKey[], code: BodyErrorCode, sentence: (field: string) => string) => {
     const field = path.map(String).join(".").slice(0, 200) || "body";
-    details[field] = [...(Object.hasOwn(details, field) ? details[field] ?? [] : []), sentence(field)];
+    details[field] = [...(Object.hasOwn(details, field) ? (details[field] ?? []) : []), sentence(field)];
     codes.add(code);
   };
   for (const issue of error.issues) {
@@ -56,7 +56,15 @@ function sentenceOf(issue: z.core.$ZodIssue, field: string): string {
 
 function expected(issue: z.core.$ZodIssue): string {
   if (issue.code !== "invalid_type") return "has a value that is not allowed";
-  const names: Record<string, string> = { string: "text", array: "a list", object: "an object", record: "an object", number: "a number", int: "a whole number", boolean: "true or false" };
+  const names: Record<string, string> = {
+    string: "text",
+    array: "a list",
+    object: "an object",
+    record: "an object",
+    number: "a number",
+    int: "a whole number",
+    boolean: "true or false",
+  };
   return `must be ${names[issue.expected] ?? issue.expected}`;
 }
 

@@ -32,7 +32,10 @@ export interface CircuitBreakerOptions {
 /**
  * Opens after 5 failures in a row, or when half of at least 20 calls within 10 s failed. One success closes it again.
  */
-export function createCircuitBreaker({ onChange = () => {}, now = Date.now }: CircuitBreakerOptions = {}): CircuitBreaker {
+export function createCircuitBreaker({
+  onChange = () => {},
+  now = Date.now,
+}: CircuitBreakerOptions = {}): CircuitBreaker {
   let openedAtMs: number | undefined;
   let probedAtMs = 0;
   let windowStartMs = 0;
@@ -70,7 +73,9 @@ export function createCircuitBreaker({ onChange = () => {}, now = Date.now }: Ci
       failures += 1;
       consecutiveFailures += 1;
       if (openedAtMs !== undefined) return;
-      const isDown = consecutiveFailures >= MAX_CONSECUTIVE_FAILURES || (calls >= MIN_CALLS && failures >= calls * MAX_FAILURE_RATIO);
+      const isDown =
+        consecutiveFailures >= MAX_CONSECUTIVE_FAILURES ||
+        (calls >= MIN_CALLS && failures >= calls * MAX_FAILURE_RATIO);
       if (!isDown) return;
       openedAtMs = now();
       probedAtMs = openedAtMs;

@@ -10,7 +10,10 @@ export interface LimitersOptions extends RedisLimiterOptions {
 }
 
 /** The limiters of this process: `keys` for requests with a valid key, `addresses` for all others. */
-export function createLimiters({ log, ...options }: LimitersOptions): { keys: ResilientLimiter; addresses: AddressLimiter } {
+export function createLimiters({ log, ...options }: LimitersOptions): {
+  keys: ResilientLimiter;
+  addresses: AddressLimiter;
+} {
   const redis = createRedisLimiter(options);
   const breaker = createCircuitBreaker({
     onChange({ state, calls, failures, openMs }) {

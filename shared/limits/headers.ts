@@ -11,8 +11,12 @@ export function rateHeaders(decision: RateDecision): Record<string, string> {
     "X-RateLimit-Limit": String(decision.limit),
     "X-RateLimit-Remaining": String(decision.remaining),
     "X-RateLimit-Reset": String(decision.resetSeconds),
-    "RateLimit-Policy": policies.map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`).join(", "),
-    RateLimit: policies.map(({ name, remaining }) => `"${name}";r=${remaining};t=${decision.retryAfterSeconds}`).join(", "),
+    "RateLimit-Policy": policies
+      .map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`)
+      .join(", "),
+    RateLimit: policies
+      .map(({ name, remaining }) => `"${name}";r=${remaining};t=${decision.retryAfterSeconds}`)
+      .join(", "),
     ...(decision.allowed ? {} : { "Retry-After": String(decision.retryAfterSeconds) }),
   };
 }

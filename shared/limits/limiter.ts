@@ -31,13 +31,19 @@ export interface Limiter {
   /** Takes one request from the bucket. */
   take(bucket: Bucket): Promise<RateDecision> | RateDecision;
   /** Gives back what `taken` took, once, and never above the limit; nothing is said when there is nothing to give back. */
-  refund(bucket: Bucket, taken: RateDecision): Promise<RateDecision | void> | RateDecision | void;
+  refund(bucket: Bucket, taken: RateDecision): Promise<RateDecision | undefined> | RateDecision | undefined;
 }
 
 /** A decision from what a counter knows: `available` requests are left, and more from `resetAtMs` on. */
 export function decide(
   plan: BucketPlan,
-  counted: { allowed: boolean; available: number; resetAtMs: number; nowMs: number; decidedBy: RateDecision["decidedBy"] },
+  counted: {
+    allowed: boolean;
+    available: number;
+    resetAtMs: number;
+    nowMs: number;
+    decidedBy: RateDecision["decidedBy"];
+  },
 ): RateDecision {
   const { allowed, resetAtMs, nowMs, decidedBy } = counted;
   const { limit } = LIMITS[plan];

@@ -33,7 +33,13 @@ export function createLocalLimiter({ now = Date.now, maxBuckets = 10_000 }: Loca
   };
 
   const say = ({ plan }: Bucket, counter: Counter, nowMs: number, allowed: boolean): RateDecision =>
-    decide(plan, { allowed, available: counter.available(nowMs), resetAtMs: counter.resetAtMs(nowMs), nowMs, decidedBy: "local" });
+    decide(plan, {
+      allowed,
+      available: counter.available(nowMs),
+      resetAtMs: counter.resetAtMs(nowMs),
+      nowMs,
+      decidedBy: "local",
+    });
 
   return {
     take(bucket) {

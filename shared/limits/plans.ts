@@ -26,7 +26,14 @@ export type BucketPlan = Plan | "address";
 export const LIMITS: Record<BucketPlan, SlidingWindow | TokenBucket> = {
   standard: { algorithm: "sliding_window", limit: 100, windowSeconds: 60 },
   professional: { algorithm: "sliding_window", limit: 300, windowSeconds: 60 },
-  enterprise: { algorithm: "token_bucket", limit: 500, windowSeconds: 60, capacity: 1_000, refill: 25, refillSeconds: 3 },
+  enterprise: {
+    algorithm: "token_bucket",
+    limit: 500,
+    windowSeconds: 60,
+    capacity: 1_000,
+    refill: 25,
+    refillSeconds: 3,
+  },
   benchmark: { algorithm: "sliding_window", limit: 1_000_000_000, windowSeconds: 60 },
   address: { algorithm: "sliding_window", limit: 60, windowSeconds: 60 },
 };

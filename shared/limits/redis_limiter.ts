@@ -20,7 +20,7 @@ export interface RedisLimiterOptions {
 /** A limiter whose buckets all processes share. */
 export interface RedisLimiter extends Limiter {
   take(bucket: Bucket): Promise<RateDecision>;
-  refund(bucket: Bucket, taken: RateDecision): Promise<RateDecision | void>;
+  refund(bucket: Bucket, taken: RateDecision): Promise<RateDecision | undefined>;
 }
 
 /** Redis answered something that no limiter script answers. */
@@ -67,7 +67,9 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
       return decisionFrom(plan, answer);
     },
     async refund({ plan, id }, taken) {
-      const answer = await board(async () => (isRefundable(taken, Date.now()) ? ratelimitOf(plan).limit(id, { rate: -1 }) : undefined));
+      const answer = await board(async () =>
+        isRefundable(taken, Date.now()) ? ratelimitOf(plan).limit(id, { rate: -1 }) : undefined,
+      );
       return answer && decisionFrom(plan, answer);
     },
   };

@@ -12,7 +12,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   const { services, request, address } = exchange;
   const credential = readCredential(exchange);
   try {
-    if (!services.credentials.isKnown(credential)) refuseExhausted(exchange);
+    if (!services.credentials.isKnown(credential)) takeLookup(exchange);
     exchange.principal = await services.credentials.authenticate(credential, request.headers.get("x-workspace-id"));
     exchange.credential = credential;
   } catch (error) {
@@ -33,14 +33,18 @@ function readCredential(exchange: Exchange): Credential {
   }
 }
 
-// An address that has used up its guesses may not make the database look up more of them.
-function refuseExhausted(exchange: Exchange): void {
-  const decision = exchange.services.addressLimiter.peek(exchange.address);
+// An address that keeps guessing may not make the database look up all its guesses.
+function takeLookup(exchange: Exchange): void {
+  const decision = exchange.services.addressLimiter.takeLookup(exchange.address);
   if (decision.allowed) return;
   exchange.decision = decision;
   throw rateLimitExceeded(decision);
 }
 
 function challenge(error: ApiError): ApiError {
-  return new ApiError(error.code, { message: error.message, details: error.details, headers: { "WWW-Authenticate": "Bearer" } });
+  return new ApiError(error.code, {
+    message: error.message,
+    details: error.details,
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
 }

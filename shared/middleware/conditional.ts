@@ -22,7 +22,8 @@ export async function answerUnchanged(exchange: Exchange, reply: Reply): Promise
   if (tag === undefined || header === null || (request.method !== "GET" && request.method !== "HEAD")) return undefined;
   const named = header.trim() === "*" || header.split(",").some((given) => given.trim().replace(/^W\//, "") === tag);
   if (!named) return undefined;
-  if (bucket !== undefined && decision !== undefined) exchange.decision = await services.limiter.refund(bucket, decision) ?? decision;
+  if (bucket !== undefined && decision !== undefined)
+    exchange.decision = (await services.limiter.refund(bucket, decision)) ?? decision;
   return bodiless(exchange, 304, { ETag: tag });
 }
 

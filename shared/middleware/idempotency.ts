@@ -11,5 +11,10 @@ export function readIdempotency(exchange: Exchange): Idempotency | undefined {
     const sentence = "The Idempotency-Key header must be 1 to 255 printable ASCII characters.";
     throw new ApiError("validation_error", { message: sentence, details: { "Idempotency-Key": [sentence] } });
   }
-  return { key, fingerprint: exchange.fingerprint, request_id: exchange.requestId, timestamp: exchange.receivedAt.toISOString() };
+  return {
+    key,
+    fingerprint: exchange.fingerprint,
+    request_id: exchange.requestId,
+    timestamp: exchange.receivedAt.toISOString(),
+  };
 }

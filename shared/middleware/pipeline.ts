@@ -27,7 +27,11 @@ const pipeline: readonly Step[] = [
 ];
 
 /** Takes a request through the pipeline to its route's handler, or to why it has none. Never throws. */
-export async function run(exchange: Exchange, target: Route | ApiError, params: Record<string, string> = {}): Promise<Response> {
+export async function run(
+  exchange: Exchange,
+  target: Route | ApiError,
+  params: Record<string, string> = {},
+): Promise<Response> {
   if (target instanceof ApiError) exchange.routeError = target;
   else exchange.route = target;
   exchange.params = params;
@@ -46,7 +50,7 @@ async function answer(exchange: Exchange): Promise<Response> {
     if (route === undefined) throw new ApiError("not_found");
     // authenticate let nobody through without a principal but on public routes.
     const reply = await route.handler(exchange as AuthorizedExchange);
-    return await answerUnchanged(exchange, reply) ?? success(exchange, reply);
+    return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);
     return failure(exchange, thrown);
@@ -55,5 +59,6 @@ async function answer(exchange: Exchange): Promise<Response> {
 
 // Row-level security found the key revoked before this isolate's memory did.
 function forgetRefusedKey({ services, credential }: Exchange, thrown: unknown): void {
-  if (credential !== undefined && thrown instanceof ApiError && thrown.status === 401) services.credentials.forget(credential);
+  if (credential !== undefined && thrown instanceof ApiError && thrown.status === 401)
+    services.credentials.forget(credential);
 }

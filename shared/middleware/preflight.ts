@@ -7,7 +7,8 @@ export function answerPreflight(exchange: Exchange): Response | undefined {
   return bodiless(exchange, 204, {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers":
-      exchange.request.headers.get("access-control-request-headers")?.replace(/[^\w, -]/g, "") ?? "Authorization, Content-Type",
+      exchange.request.headers.get("access-control-request-headers")?.replace(/[^\w, -]/g, "") ??
+      "Authorization, Content-Type",
     "Access-Control-Max-Age": "86400",
   });
 }

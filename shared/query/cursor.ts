@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { ApiError } from "../errors.ts";
 
@@ -33,7 +34,12 @@ const MAC_BYTES = 16;
 /** Opaque, signed, without expiry: base64url of 16 bytes of HMAC-SHA256 and the JSON they cover. */
 export function encodeCursor(secret: string, scope: CursorScope, position: Position): string {
   const payload: Payload = {
-    w: digest(scope.workspace), r: scope.resource, s: scope.sort, f: digest(scope.filter), v: position.values, t: position.total,
+    w: digest(scope.workspace),
+    r: scope.resource,
+    s: scope.sort,
+    f: digest(scope.filter),
+    v: position.values,
+    t: position.total,
   };
   const body = Buffer.from(JSON.stringify(payload));
   return Buffer.concat([mac(secret, body), body]).toString("base64url");
@@ -46,15 +52,19 @@ export function encodeCursor(secret: string, scope: CursorScope, position: Posit
 export function decodeCursor(secret: string, scope: CursorScope, cursor: string): Position {
   const bytes = Buffer.from(cursor, "base64url");
   const body = bytes.subarray(MAC_BYTES);
-  const authentic = bytes.length > MAC_BYTES && bytes.toString("base64url") === cursor
-    && timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(secret, body));
+  const authentic =
+    bytes.length > MAC_BYTES &&
+    bytes.toString("base64url") === cursor &&
+    timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(secret, body));
   if (!authentic) throw invalid("The cursor was altered or cut off. Use meta.next_cursor exactly as it was given.");
 
   const payload = JSON.parse(body.toString()) as Payload;
   if (payload.w !== digest(scope.workspace)) throw invalid("The cursor belongs to another workspace.");
   if (payload.r !== scope.resource) throw invalid(`The cursor belongs to another resource: ${payload.r}.`);
-  if (payload.s !== scope.sort) throw invalid(`The cursor belongs to another sort: ${payload.s}. Send the same sort on every page.`);
-  if (payload.f !== digest(scope.filter)) throw invalid("The cursor belongs to other filters. Send the same filters on every page.");
+  if (payload.s !== scope.sort)
+    throw invalid(`The cursor belongs to another sort: ${payload.s}. Send the same sort on every page.`);
+  if (payload.f !== digest(scope.filter))
+    throw invalid("The cursor belongs to other filters. Send the same filters on every page.");
   return { values: payload.v, total: payload.t };
 }
 

@@ -65,18 +65,22 @@ export function parseFilterTree(resource: Resource, tree: unknown): Condition {
     const [key] = Object.keys(members);
     if (Object.keys(members).length === 1 && (key === "and" || key === "or")) {
       const children = members[key];
-      if (!Array.isArray(children) || children.length === 0) throw invalid(`${at}.${key}`, `The ${at}.${key} must be a list of at least one filter.`);
+      if (!Array.isArray(children) || children.length === 0)
+        throw invalid(`${at}.${key}`, `The ${at}.${key} must be a list of at least one filter.`);
       const conditions = children.map((child, index) => parse(child, `${at}.${key}.${index}`, depth + 1));
       return key === "and" ? { and: conditions } : { or: conditions };
     }
-    if (Object.keys(members).length === 1 && key === "not") return { not: parse(members["not"], `${at}.not`, depth + 1) };
+    if (Object.keys(members).length === 1 && key === "not")
+      return { not: parse(members["not"], `${at}.not`, depth + 1) };
 
     leaves += 1;
     if (leaves > MAX_LEAVES) throw invalid(at, `The filter may not have more than ${MAX_LEAVES} comparisons.`);
     const extra = Object.keys(members).find((member) => !["field", "op", "value"].includes(member));
-    if (extra !== undefined) throw invalid(`${at}.${extra}`, unknownName("member", extra, ["field", "op", "value", "and", "or", "not"]));
+    if (extra !== undefined)
+      throw invalid(`${at}.${extra}`, unknownName("member", extra, ["field", "op", "value", "and", "or", "not"]));
     if (typeof members["field"] !== "string") throw invalid(`${at}.field`, `The ${at}.field must name a field.`);
-    if (typeof members["op"] !== "string") throw invalid(`${at}.op`, `The ${at}.op must be one of: ${OPERATORS.join(", ")}.`);
+    if (typeof members["op"] !== "string")
+      throw invalid(`${at}.op`, `The ${at}.op must be one of: ${OPERATORS.join(", ")}.`);
     return parseLeaf(resource, { name: members["field"], operator: members["op"], value: members["value"], at });
   };
   return parse(tree, "filter", 1);
@@ -97,7 +101,10 @@ function parseLeaf(resource: Resource, { name, operator, value, at }: Leaf): Con
   const kind = field.filter;
   const op = OPERATORS_BY_KIND[kind].find((allowed) => allowed === operator);
   if (op === undefined) {
-    throw invalid(at, `The ${operator.slice(0, 32)} operator does not work on ${name}. Allowed: ${OPERATORS_BY_KIND[kind].join(", ")}.`);
+    throw invalid(
+      at,
+      `The ${operator.slice(0, 32)} operator does not work on ${name}. Allowed: ${OPERATORS_BY_KIND[kind].join(", ")}.`,
+    );
   }
   if (op === "is_null") {
     const isNull = readBoolean(value);
@@ -139,7 +146,12 @@ export function parseSearch(raw: unknown): Condition {
   }
   // A phone number is typed with any punctuation, and found by its digits.
   const digits = raw.replace(/\D/g, "");
-  const words = /^[\d\s()+./-]+$/.test(raw) && digits.length >= 5 ? [digits] : fold(raw).split(/\s+/).filter((word) => word !== "");
+  const words =
+    /^[\d\s()+./-]+$/.test(raw) && digits.length >= 5
+      ? [digits]
+      : fold(raw)
+          .split(/\s+/)
+          .filter((word) => word !== "");
   // Shorter words than a trigram are looked up at the start of a word, where they have one.
   const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
   return { and: words.slice(0, 10).map((word) => ({ op: "text", pattern: pattern(word) })) };
@@ -147,7 +159,10 @@ export function parseSearch(raw: unknown): Condition {
 
 /** Lower case without accents: the same as `crm.fold` in SQL. */
 export function fold(value: string): string {
-  return value.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+  return value
+    .normalize("NFD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .toLowerCase();
 }
 
 function escapeLike(value: string): string {
@@ -156,19 +171,33 @@ function escapeLike(value: string): string {
 
 const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => string | undefined; expected: string }> = {
   text: { read: (text) => (text.length <= 1000 ? text : undefined), expected: "text of at most 1000 characters" },
-  reference: { read: (text) => (z.uuid().safeParse(text).success ? text.toLowerCase() : undefined), expected: "a UUID" },
+  reference: {
+    read: (text) => (z.uuid().safeParse(text).success ? text.toLowerCase() : undefined),
+    expected: "a UUID",
+  },
   timestamp: { read: readTimestamp, expected: "a timestamp such as 2026-03-21T10:30:00Z or a date such as 2026-03-21" },
-  date: { read: (text) => (z.iso.date().safeParse(text).success && text >= "0001" ? text : undefined), expected: "a date such as 2026-03-21" },
+  date: {
+    read: (text) => (z.iso.date().safeParse(text).success && text >= "0001" ? text : undefined),
+    expected: "a date such as 2026-03-21",
+  },
   integer: {
     read: (text) => (/^-?\d{1,10}$/.test(text) && Math.abs(Number(text)) < 2 ** 31 ? text : undefined),
     expected: "a whole number",
   },
   boolean: { read: (text) => readBoolean(text)?.toString(), expected: "true or false" },
-  tags: { read: (text) => (text.length >= 1 && text.length <= 100 ? text : undefined), expected: "a tag of 1 to 100 characters" },
+  tags: {
+    read: (text) => (text.length >= 1 && text.length <= 100 ? text : undefined),
+    expected: "a tag of 1 to 100 characters",
+  },
 };
 
 function readValue(field: Field, kind: FilterKind, value: unknown, at: string): string {
-  const text = typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
+  const text =
+    typeof value === "string"
+      ? value
+      : typeof value === "number" || typeof value === "boolean"
+        ? String(value)
+        : undefined;
   if (kind === "enum") {
     if (text !== undefined && field.schema.safeParse(text).success) return text;
     throw invalid(at, `The ${at} filter ${enumSentence(field)}.`);

@@ -91,8 +91,10 @@ export function allowOnly(parameters: URLSearchParams, allowed: readonly string[
 function singleValues(parameters: URLSearchParams): Map<string, string> {
   const given = new Map<string, string>();
   for (const [name, value] of parameters) {
-    if (given.has(name)) throw invalid(name, `The ${name} parameter is given more than once. Separate several values by commas.`);
-    if (value.includes("\0") || !value.isWellFormed()) throw invalid(name, `The ${name} parameter has a character that is not allowed.`);
+    if (given.has(name))
+      throw invalid(name, `The ${name} parameter is given more than once. Separate several values by commas.`);
+    if (value.includes("\0") || !value.isWellFormed())
+      throw invalid(name, `The ${name} parameter has a character that is not allowed.`);
     given.set(name, value);
   }
   return given;
@@ -101,7 +103,8 @@ function singleValues(parameters: URLSearchParams): Map<string, string> {
 function parseLimit(raw: string | undefined): number {
   if (raw === undefined) return DEFAULT_LIMIT;
   const limit = /^\d{1,3}$/.test(raw) ? Number(raw) : 0;
-  if (limit < 1 || limit > MAX_LIMIT) throw invalid("limit", `The limit parameter must be a whole number from 1 to ${MAX_LIMIT}.`);
+  if (limit < 1 || limit > MAX_LIMIT)
+    throw invalid("limit", `The limit parameter must be a whole number from 1 to ${MAX_LIMIT}.`);
   return limit;
 }
 
@@ -114,16 +117,16 @@ function parseFields(resource: Resource, names: string[] | undefined): string[] 
 
 function parseInclude(resource: Resource, names: string[] = []): string[] {
   const unknown = names.find((name) => !Object.hasOwn(resource.include, name));
-  if (unknown !== undefined) throw invalid("include", unknownName("related record", unknown, Object.keys(resource.include)));
+  if (unknown !== undefined)
+    throw invalid("include", unknownName("related record", unknown, Object.keys(resource.include)));
   const distinct = [...new Set(names)];
-  if (distinct.length > MAX_INCLUDES) throw invalid("include", `The include parameter takes at most ${MAX_INCLUDES} related records.`);
+  if (distinct.length > MAX_INCLUDES)
+    throw invalid("include", `The include parameter takes at most ${MAX_INCLUDES} related records.`);
   return distinct;
 }
 
 function unknownParameter(name: string, allowed: readonly string[]): ApiError {
-  const sentence = allowed.length === 0
-    ? `The ${name.slice(0, 64)} parameter does not exist. This path takes none.`
-    : unknownName("parameter", name, allowed);
+  const sentence = unknownName("parameter", name, allowed);
   return new ApiError("unknown_parameter", { message: sentence, details: { [name.slice(0, 64)]: [sentence] } });
 }
 

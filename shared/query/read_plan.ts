@@ -13,7 +13,12 @@ export interface ReadPlan {
 export type TotalSource = "tallies" | "count" | "none";
 
 /** The plan of one page after a position; `totalSource` says how its total is had. */
-export function listPlan(resource: Resource, query: ListQuery, after: readonly (string | null)[] | undefined, totalSource: TotalSource): ReadPlan {
+export function listPlan(
+  resource: Resource,
+  query: ListQuery,
+  after: readonly (string | null)[] | undefined,
+  totalSource: TotalSource,
+): ReadPlan {
   const values = new Values();
   const where = (extra?: Condition) => {
     const all = extra === undefined ? query.where : [...query.where, extra];
@@ -21,10 +26,17 @@ export function listPlan(resource: Resource, query: ListQuery, after: readonly (
   };
   // One row more than asked for tells whether there is another page.
   const shape = {
-    ...source(resource, query, query.sort.map(({ column }) => column)),
+    ...source(
+      resource,
+      query,
+      query.sort.map(({ column }) => column),
+    ),
     segments: segments(query.sort, after).map((segment) => ({
       ...where(segment.where),
-      order: segment.order.map(({ column, descending, nullable }) => [column, descending ? (nullable ? "desc_nulls_last" : "desc") : "asc"]),
+      order: segment.order.map(({ column, descending, nullable }) => [
+        column,
+        descending ? (nullable ? "desc_nulls_last" : "desc") : "asc",
+      ]),
     })),
     limit: query.limit + 1,
     ...(query.where.some(isSearch) && { search: true }),
@@ -38,7 +50,10 @@ export function listPlan(resource: Resource, query: ListQuery, after: readonly (
 export function recordPlan(resource: Resource, id: string, query: Pick<ListQuery, "fields" | "include">): ReadPlan {
   const values = new Values();
   const where = renderCondition({ column: "id", op: "eq", value: id }, values);
-  return { shape: { ...source(resource, query, ["id", "version"]), segments: [{ where, order: [["id", "asc"]] }], limit: 1 }, values: values.given };
+  return {
+    shape: { ...source(resource, query, ["id", "version"]), segments: [{ where, order: [["id", "asc"]] }], limit: 1 },
+    values: values.given,
+  };
 }
 
 /** Whether the tallies can give the total of these conditions. */
@@ -96,17 +111,24 @@ function renderCondition(condition: Condition, values: Values): Record<string, u
   if ("and" in condition) return { and: condition.and.map((child) => renderCondition(child, values)) };
   if ("or" in condition) return { or: condition.or.map((child) => renderCondition(child, values)) };
   if ("not" in condition) return { not: renderCondition(condition.not, values) };
-  if ("row" in condition) return { row: condition.row, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+  if ("row" in condition)
+    return { row: condition.row, op: condition.op, value: condition.values.map((value) => values.add(value)) };
   switch (condition.op) {
-    case "text": return { op: "text", value: values.add(condition.pattern) };
+    case "text":
+      return { op: "text", value: values.add(condition.pattern) };
     case "has_any":
-    case "has_none": return { op: condition.op, value: values.add(textArray(condition.tags)) };
+    case "has_none":
+      return { op: condition.op, value: values.add(textArray(condition.tags)) };
     case "in":
-    case "nin": return { column: condition.column, op: condition.op, value: condition.values.map((value) => values.add(value)) };
-    case "like": return { column: condition.column, op: "like", value: values.add(condition.pattern) };
+    case "nin":
+      return { column: condition.column, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+    case "like":
+      return { column: condition.column, op: "like", value: values.add(condition.pattern) };
     case "null":
-    case "not_null": return { column: condition.column, op: condition.op };
-    default: return { column: condition.column, op: condition.op, value: values.add(condition.value) };
+    case "not_null":
+      return { column: condition.column, op: condition.op };
+    default:
+      return { column: condition.column, op: condition.op, value: values.add(condition.value) };
   }
 }
 

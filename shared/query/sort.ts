@@ -29,7 +29,8 @@ export function parseSort(resource: Resource, raw: string = DEFAULT_SORT): SortK
     if (!field?.sort) throw invalid(unknownName("sort field", name, sortableFields(resource)));
     return { column: field.keyColumn ?? name, descending, nullable: isNullable(field) };
   });
-  if (new Set(keys.map((key) => key.column)).size < keys.length) throw invalid("The sort parameter names a field twice.");
+  if (new Set(keys.map((key) => key.column)).size < keys.length)
+    throw invalid("The sort parameter names a field twice.");
   const tieBreak = keys.findIndex((key) => key.column === "id");
   if (tieBreak >= 0) return keys.slice(0, tieBreak + 1);
   // The tie-break runs with the last field, so that one index gives both directions.

@@ -16,7 +16,8 @@ export function nearest(name: string, candidates: readonly string[]): string | u
 export function unknownName(kind: string, name: string, allowed: readonly string[]): string {
   const meant = nearest(name, allowed);
   const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
-  return `The ${name.slice(0, 64)} ${kind} does not exist.${hint} Allowed: ${allowed.join(", ")}.`;
+  const choice = allowed.length === 0 ? "There are none." : `Allowed: ${allowed.join(", ")}.`;
+  return `The ${name.slice(0, 64)} ${kind} does not exist.${hint} ${choice}`;
 }
 
 /** Levenshtein distance with adjacent transpositions, given up once it reaches `limit`. */

@@ -41,7 +41,15 @@ export interface Include {
 
 /** Names as they appear in paths and scopes. */
 export const RESOURCE_NAMES = [
-  "contacts", "companies", "pipelines", "deals", "tasks", "activities", "users", "tags", "custom_fields",
+  "contacts",
+  "companies",
+  "pipelines",
+  "deals",
+  "tasks",
+  "activities",
+  "users",
+  "tags",
+  "custom_fields",
 ] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
 
@@ -56,7 +64,14 @@ export interface Resource {
   create: z.ZodType<Record<string, unknown>>;
   update: z.ZodType<Record<string, unknown>>;
   /** Derived once, because every request needs them. */
-  names: { all: string[]; writable: string[]; readOnly: string[]; unique: string[]; merged: string[]; timestamps: string[] };
+  names: {
+    all: string[];
+    writable: string[];
+    readOnly: string[];
+    unique: string[];
+    merged: string[];
+    timestamps: string[];
+  };
   defaults: Record<string, unknown>;
 }
 

@@ -17,7 +17,11 @@ export function present(
  * The rows of a page as the API shows them. They come with the shown fields and in order, so they are
  * changed in place: copying them costs more than parsing them did. What only the cursor needed is hidden.
  */
-export function presentPage(resource: Resource, rows: Record<string, unknown>[], hidden: readonly string[]): Record<string, unknown>[] {
+export function presentPage(
+  resource: Resource,
+  rows: Record<string, unknown>[],
+  hidden: readonly string[],
+): Record<string, unknown>[] {
   for (const row of rows) {
     for (const name of hidden) row[name] = undefined;
     withZulu(resource, row);

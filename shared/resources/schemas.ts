@@ -26,7 +26,8 @@ export function uuid() {
 
 /** A whole number within bounds. */
 export function integer(min: number, max: number) {
-  return z.int(`must be a whole number from ${min} to ${max}`)
+  return z
+    .int(`must be a whole number from ${min} to ${max}`)
     .min(min, `must be a whole number from ${min} to ${max}`)
     .max(max, `must be a whole number from ${min} to ${max}`);
 }
@@ -42,23 +43,32 @@ export function timestamp() {
 
 /** A calendar day, `YYYY-MM-DD`. */
 export function date() {
-  return z.iso.date("must be a date such as 2026-03-21").refine((value) => value >= "0001-01-01", "must be a date such as 2026-03-21");
+  return z.iso
+    .date("must be a date such as 2026-03-21")
+    .refine((value) => value >= "0001-01-01", "must be a date such as 2026-03-21");
 }
 
 /** An absolute https URL. */
 export function httpsUrl() {
-  return z.url({ protocol: /^https$/, error: "must be a URL that starts with https://" })
+  return z
+    .url({ protocol: /^https$/, error: "must be a URL that starts with https://" })
     .max(2048, "may not be longer than 2048 characters");
 }
 
 /** IANA time zone name; aliases such as UTC count. */
 export function timezone() {
-  return z.string().max(64, "must be an IANA time zone such as Europe/Berlin").refine(isTimezone, "must be an IANA time zone such as Europe/Berlin");
+  return z
+    .string()
+    .max(64, "must be an IANA time zone such as Europe/Berlin")
+    .refine(isTimezone, "must be an IANA time zone such as Europe/Berlin");
 }
 
 /** BCP 47 language tag. */
 export function locale() {
-  return z.string().max(35, "must be a language tag such as en-US").regex(LOCALE, "must be a language tag such as en-US");
+  return z
+    .string()
+    .max(35, "must be a language tag such as en-US")
+    .regex(LOCALE, "must be a language tag such as en-US");
 }
 
 /** ISO 3166-1 alpha-2. */
@@ -79,7 +89,9 @@ export function address() {
 
 /** Up to 50 distinct labels. */
 export function tags() {
-  return z.array(text(100), "must be a list of texts").max(50, "may not have more than 50 entries")
+  return z
+    .array(text(100), "must be a list of texts")
+    .max(50, "may not have more than 50 entries")
     .refine((values) => new Set(values).size === values.length, "must not repeat an entry");
 }
 

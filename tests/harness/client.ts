@@ -30,8 +30,10 @@ export class Client {
   ) {}
 
   get = (path: string, headers: Record<string, string> = {}) => this.call(path, { headers });
-  post = (path: string, body: unknown = {}, headers: Record<string, string> = {}) => this.call(path, { method: "POST", body, headers });
-  patch = (path: string, body: unknown, headers: Record<string, string> = {}) => this.call(path, { method: "PATCH", body, headers });
+  post = (path: string, body: unknown = {}, headers: Record<string, string> = {}) =>
+    this.call(path, { method: "POST", body, headers });
+  patch = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    this.call(path, { method: "PATCH", body, headers });
   delete = (path: string, headers: Record<string, string> = {}) => this.call(path, { method: "DELETE", headers });
 
   /** `path` is below `/v1`, or absolute below the base when it starts with `~`. */
@@ -77,7 +79,10 @@ export class Client {
 }
 
 /** What contract §1, §4 and §5 promise of every answer, whatever it is. */
-export function checkAnswer({ status, headers, body }: Pick<Answer, "status" | "headers" | "body">, what: string): void {
+export function checkAnswer(
+  { status, headers, body }: Pick<Answer, "status" | "headers" | "body">,
+  what: string,
+): void {
   const seen = `${what} → ${status} ${JSON.stringify(body)?.slice(0, 500)}`;
   for (const name of ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]) {
     expect(headers.get(name), `${name} of ${seen}`).toMatch(/^\d+$/);
@@ -102,7 +107,9 @@ export function checkAnswer({ status, headers, body }: Pick<Answer, "status" | "
     return;
   }
   expect(Object.keys(body.error).sort(), seen).toEqual(["code", "details", "message"]);
-  expect(body.error.message, seen).not.toMatch(/postgres|pgrst|redis|upstash|constraint|relation|column|syntax error at|duplicate key/i);
+  expect(body.error.message, seen).not.toMatch(
+    /postgres|pgrst|redis|upstash|constraint|relation|column|syntax error at|duplicate key/i,
+  );
   if (status === 401) expect(headers.get("www-authenticate"), seen).toBe("Bearer");
   if (status === 429 || status === 503) expect(Number(headers.get("retry-after")), seen).toBeGreaterThanOrEqual(1);
 }

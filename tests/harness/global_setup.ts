@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import type { StackInfo } from "../../scripts/stack/stack_info.ts";
 import { ROOT } from "../../scripts/stack/settings.ts";
+import type { StackInfo } from "../../scripts/stack/stack_info.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -20,7 +20,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** A stack of its own, for suites that break one. */
-export async function startTestStack(env: Record<string, string> = {}): Promise<{ info: StackInfo; dataDir: string; stop(): Promise<void> }> {
+export async function startTestStack(
+  env: Record<string, string> = {},
+): Promise<{ info: StackInfo; dataDir: string; stop(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), "crm-test-"));
   const start = spawn(
     join(ROOT, "node_modules/.bin/deno"),

@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { afterAll, inject } from "vitest";
-import { freePort } from "../../scripts/stack/ports.ts";
 import { type FunctionEnv, startFunction } from "../../scripts/stack/function.ts";
+import { freePort } from "../../scripts/stack/ports.ts";
 import type { StackInfo } from "../../scripts/stack/stack_info.ts";
 
 let connection: postgres.Sql | undefined;
@@ -23,9 +23,16 @@ afterAll(async () => {
 });
 
 /** A further process of the function, with parts of its environment changed. Stop it when done. */
-export async function startAnotherFunction(env: Partial<FunctionEnv> = {}): Promise<{ baseUrl: string; pid: number; logFile: string; ended: Promise<string>; stop(): Promise<void> }> {
+export async function startAnotherFunction(
+  env: Partial<FunctionEnv> = {},
+): Promise<{ baseUrl: string; pid: number; logFile: string; ended: Promise<string>; stop(): Promise<void> }> {
   const { dataDir, functionEnv } = stack();
   const port = await freePort();
-  const { child, url, logFile } = await startFunction({ dataDir, port, env: { ...functionEnv, ...env } as FunctionEnv, name: `function-${port}` });
+  const { child, url, logFile } = await startFunction({
+    dataDir,
+    port,
+    env: { ...functionEnv, ...env } as FunctionEnv,
+    name: `function-${port}`,
+  });
   return { baseUrl: url, pid: child.pid, logFile, ended: child.ended, stop: child.stop };
 }

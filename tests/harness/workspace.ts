@@ -21,7 +21,14 @@ export interface KeyOptions {
 }
 
 /** Mints a key in a workspace. */
-export async function createKey({ workspaceId, scope = "full_access", permissions = {}, expiresAt, revokedAt, mode = "live" }: KeyOptions): Promise<TestKey> {
+export async function createKey({
+  workspaceId,
+  scope = "full_access",
+  permissions = {},
+  expiresAt,
+  revokedAt,
+  mode = "live",
+}: KeyOptions): Promise<TestKey> {
   const sql = database();
   const { key, prefix, lastFour, hashHex } = generateApiKey(mode);
   const [row] = await sql`
@@ -32,12 +39,19 @@ export async function createKey({ workspaceId, scope = "full_access", permission
 }
 
 /** Mints a workspace with an owner and a full-access key. The `benchmark` plan's limit is out of reach. */
-export async function createWorkspace({ plan = "benchmark", parentId }: { plan?: Plan; parentId?: string } = {}): Promise<TestKey & { ownerId: string; userId: string }> {
+export async function createWorkspace({
+  plan = "benchmark",
+  parentId,
+}: {
+  plan?: Plan;
+  parentId?: string;
+} = {}): Promise<TestKey & { ownerId: string; userId: string }> {
   const sql = database();
   const [workspace] = await sql`
     insert into crm.workspaces (name, plan, parent_workspace_id) values ('Test', ${plan}, ${parentId ?? null}) returning id`;
   const workspaceId = workspace?.["id"];
-  const [user] = await sql`insert into auth.users (id, email) values (gen_random_uuid(), 'owner@test.example') returning id`;
+  const [user] =
+    await sql`insert into auth.users (id, email) values (gen_random_uuid(), 'owner@test.example') returning id`;
   const [member] = await sql`
     insert into crm.members (workspace_id, user_id, role, name, email)
     values (${workspaceId}, ${user?.["id"]}, 'owner', 'Olive Owner', 'owner@test.example') returning id`;

@@ -16,7 +16,9 @@ type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
 const MAX_RECORDS = 1000;
 const SIZE = `must have 1 to ${MAX_RECORDS} entries`;
-const recordsBody = z.strictObject({ records: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE) });
+const recordsBody = z.strictObject({
+  records: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE),
+});
 const idsBody = z.strictObject({ ids: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE) });
 const uuid = z.uuid();
 
@@ -30,7 +32,10 @@ export function bulkCreate(resource: Resource): Handler {
       const fields = validateRecord(resource.create, record, resource);
       return fields instanceof ApiError ? fields : { ...withE164(resource, fields), id: ids[index] };
     };
-    return writeMany(resource, exchange, options, records.map(read), { operation: "create", onConflict: readOnConflict(options) });
+    return writeMany(resource, exchange, options, records.map(read), {
+      operation: "create",
+      onConflict: readOnConflict(options),
+    });
   };
 }
 
@@ -39,10 +44,17 @@ export function bulkUpdate(resource: Resource): Handler {
   return (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
     const { records } = validate(recordsBody, exchange.body);
-    refuseRepeated(records.map((record) => (record as { id?: unknown } | null)?.id), "records");
+    refuseRepeated(
+      records.map((record) => (record as { id?: unknown } | null)?.id),
+      "records",
+    );
     const read = (record: unknown) => {
-      const { id, ...given } = typeof record === "object" && record !== null ? record as RecordData : {};
-      const fields = validateRecord(resource.update, typeof record === "object" && record !== null ? given : record, resource);
+      const { id, ...given } = typeof record === "object" && record !== null ? (record as RecordData) : {};
+      const fields = validateRecord(
+        resource.update,
+        typeof record === "object" && record !== null ? given : record,
+        resource,
+      );
       if (fields instanceof ApiError) return fields;
       return existingId(id) ?? { ...withE164(resource, fields), id: String(id).toLowerCase() };
     };
@@ -56,11 +68,19 @@ export function bulkDelete(resource: Resource): Handler {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
     const { ids } = validate(idsBody, exchange.body);
     refuseRepeated(ids, "ids");
-    return writeMany(resource, exchange, options, ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() }), { operation: "delete" });
+    return writeMany(
+      resource,
+      exchange,
+      options,
+      ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() }),
+      { operation: "delete" },
+    );
   };
 }
 
-type Outcome = { success: true; data: RecordData } | { success: false; error: { code: string; message: string; details: unknown } };
+type Outcome =
+  | { success: true; data: RecordData }
+  | { success: false; error: { code: string; message: string; details: unknown } };
 
 async function writeMany(
   resource: Resource,
@@ -76,9 +96,16 @@ async function writeMany(
   if (atomic && refused >= 0) throw aborted(records);
 
   const sent = records.filter((record): record is RecordData => !(record instanceof ApiError));
-  const answer = sent.length === 0
-    ? { results: [], replayed: null }
-    : await writeRecords(exchange.services.database, exchange.principal, resource, { ...request, records: sent, atomic, dryRun, idempotency });
+  const answer =
+    sent.length === 0
+      ? { results: [], replayed: null }
+      : await writeRecords(exchange.services.database, exchange.principal, resource, {
+          ...request,
+          records: sent,
+          atomic,
+          dryRun,
+          idempotency,
+        });
   const results = answer.results.values();
   const answers = records.map((record) => {
     if (record instanceof ApiError) return record;
@@ -90,11 +117,15 @@ async function writeMany(
 
   const failed = answers.filter((one) => one instanceof ApiError).length;
   const allCreated = answers.every((one) => !(one instanceof ApiError) && one.status === "created");
-  return answerOf(answer, {
-    status: failed > 0 ? 207 : allCreated ? 201 : 200,
-    data: answers.map((one, index) => ({ index, ...outcome(resource, one) })),
-    meta: { succeeded: answers.length - failed, failed },
-  }, dryRun);
+  return answerOf(
+    answer,
+    {
+      status: failed > 0 ? 207 : allCreated ? 201 : 200,
+      data: answers.map((one, index) => ({ index, ...outcome(resource, one) })),
+      meta: { succeeded: answers.length - failed, failed },
+    },
+    dryRun,
+  );
 }
 
 function outcome(resource: Resource, answer: ApiError | { status: string; record: RecordData }): Outcome {
@@ -119,7 +150,10 @@ function aborted(answers: readonly unknown[]): ApiError {
 
 function existingId(id: unknown): ApiError | undefined {
   if (id === undefined) {
-    return new ApiError("validation_error", { message: "The id field is required.", details: { id: ["The id field is required."] } });
+    return new ApiError("validation_error", {
+      message: "The id field is required.",
+      details: { id: ["The id field is required."] },
+    });
   }
   return uuid.safeParse(id).success ? undefined : new ApiError("not_found");
 }

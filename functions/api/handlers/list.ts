@@ -1,13 +1,19 @@
-import { encodeCursor, type CursorScope, decodeCursor } from "../../../shared/query/cursor.ts";
-import { type ListQuery, parseListUrl, parseReadUrl, parseSearchBody, searchBody } from "../../../shared/query/list_query.ts";
-import { listPlan, totalSource } from "../../../shared/query/read_plan.ts";
-import { sortText } from "../../../shared/query/sort.ts";
 import { findRecord, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { entityTag } from "../../../shared/middleware/conditional.ts";
+import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
+import {
+  type ListQuery,
+  parseListUrl,
+  parseReadUrl,
+  parseSearchBody,
+  searchBody,
+} from "../../../shared/query/list_query.ts";
+import { listPlan, totalSource } from "../../../shared/query/read_plan.ts";
+import { sortText } from "../../../shared/query/sort.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present, presentPage } from "../../../shared/resources/present.ts";
 
@@ -51,7 +57,8 @@ async function page(resource: Resource, exchange: AuthorizedExchange, query: Lis
     sort: sortText(query.sort),
     filter: JSON.stringify(query.where),
   };
-  const position = query.cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, query.cursor);
+  const position =
+    query.cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, query.cursor);
   const source = totalSource(resource, query.where);
   const carried = source === "count" ? position?.total : undefined;
 
@@ -60,10 +67,13 @@ async function page(resource: Resource, exchange: AuthorizedExchange, query: Lis
   const shown = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? shown.at(-1) : undefined;
   const exactTotal = carried ?? total;
-  const nextCursor = last === undefined ? null : encodeCursor(services.config.cursorSecret, scope, {
-    values: query.sort.map(({ column }) => (last[column] == null ? null : String(last[column]))),
-    total: source === "count" ? exactTotal : null,
-  });
+  const nextCursor =
+    last === undefined
+      ? null
+      : encodeCursor(services.config.cursorSecret, scope, {
+          values: query.sort.map(({ column }) => (last[column] == null ? null : String(last[column]))),
+          total: source === "count" ? exactTotal : null,
+        });
   const visible = query.fields ?? resource.names.all;
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
   return {

@@ -17,19 +17,22 @@ export function me({ url, principal }: AuthorizedExchange): Reply {
     data: {
       ...(principal.kind === "api_key"
         ? {
-          type: "api_key",
-          id: principal.keyId,
-          name: principal.keyName,
-          prefix: principal.prefix,
-          last_four: principal.lastFour,
-          scope: principal.scope,
-          permissions: principal.scope === "custom" ? principal.permissions : null,
-          expires_at: principal.expiresAt?.replace("+00:00", "Z") ?? null,
-        }
+            type: "api_key",
+            id: principal.keyId,
+            name: principal.keyName,
+            prefix: principal.prefix,
+            last_four: principal.lastFour,
+            scope: principal.scope,
+            permissions: principal.scope === "custom" ? principal.permissions : null,
+            expires_at: principal.expiresAt?.replace("+00:00", "Z") ?? null,
+          }
         : { type: "user", id: principal.userId, member_id: principal.memberId, role: granted(principal) }),
       environment: principal.environment,
       workspace: { id: principal.workspaceId, name: principal.workspaceName, plan: principal.plan },
-      rate_limit: { requests_per_minute: limits.limit, burst: limits.algorithm === "token_bucket" ? limits.capacity : limits.limit },
+      rate_limit: {
+        requests_per_minute: limits.limit,
+        burst: limits.algorithm === "token_bucket" ? limits.capacity : limits.limit,
+      },
     },
   };
 }

@@ -1,5 +1,5 @@
-import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
+import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
@@ -74,8 +74,15 @@ async function writeOne(resource: Resource, exchange: AuthorizedExchange, reques
   if (result === undefined || result.status === "failed") throw result?.error ?? new ApiError("internal_error");
   const reply = result.status === "deleted" ? { data: result.record } : shownRecord(resource, result.record);
   const created = result.status === "created";
-  const location = created && !request.dryRun ? { Location: `${services.config.publicApiUrl}/v1/${resource.plural}/${result.record["id"]}` } : {};
-  return answerOf(answer, { ...reply, status: created ? 201 : 200, headers: { ...reply.headers, ...location } }, request.dryRun);
+  const location =
+    created && !request.dryRun
+      ? { Location: `${services.config.publicApiUrl}/v1/${resource.plural}/${result.record["id"]}` }
+      : {};
+  return answerOf(
+    answer,
+    { ...reply, status: created ? 201 : 200, headers: { ...reply.headers, ...location } },
+    request.dryRun,
+  );
 }
 
 function shownRecord(resource: Resource, row: RecordData): Reply {

@@ -13,7 +13,8 @@ export function readFlag(options: Map<string, string>, name: string): boolean {
 export function readOnConflict(options: Map<string, string>): (typeof ON_CONFLICT)[number] {
   const value = options.get("on_conflict") ?? "error";
   const known = ON_CONFLICT.find((choice) => choice === value);
-  if (known === undefined) throw invalid("on_conflict", `The on_conflict parameter must be one of: ${ON_CONFLICT.join(", ")}.`);
+  if (known === undefined)
+    throw invalid("on_conflict", `The on_conflict parameter must be one of: ${ON_CONFLICT.join(", ")}.`);
   return known;
 }
 

@@ -23,9 +23,11 @@ export class RedisUnavailable extends Error {
 
 // One connection serves every request, so a command that blocks it or changes its state can't be let through.
 const CONNECTION_COMMANDS = new Set(
-  ("multi exec discard watch unwatch subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor " +
+  (
+    "multi exec discard watch unwatch subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor " +
     "select auth hello reset quit client shutdown debug sync psync replicaof slaveof failover wait waitaof " +
-    "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop").split(" "),
+    "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop"
+  ).split(" "),
 );
 
 /** Checks that JSON from a client is a command that may be run; throws what Upstash answers when it isn't. */

@@ -23,9 +23,8 @@ export interface UpstashEndpoint {
 export async function startUpstashEndpoint(options: UpstashEndpointOptions): Promise<UpstashEndpoint> {
   const { redis, token } = options;
   const backend = redis.kind === "url" ? await createRedisBackend(redis.url) : createMemoryBackend();
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: options.port, onListen: () => {} },
-    (request) => answer(request, backend, token),
+  const server = Deno.serve({ hostname: "127.0.0.1", port: options.port, onListen: () => {} }, (request) =>
+    answer(request, backend, token),
   );
   return {
     url: `http://127.0.0.1:${server.addr.port}`,
@@ -44,7 +43,9 @@ async function answer(request: Request, backend: RedisBackend, token: string): P
   try {
     switch (path) {
       case "/pipeline":
-        return Response.json(await Promise.all(commandsOf(await request.json()).map((json) => attempt(json, backend, base64))));
+        return Response.json(
+          await Promise.all(commandsOf(await request.json()).map((json) => attempt(json, backend, base64))),
+        );
       case "/multi-exec": {
         const replies = await backend.transaction(commandsOf(await request.json()).map(parseCommand));
         return Response.json(replies.map((reply) => outcome(reply, base64)));
@@ -61,8 +62,10 @@ async function answer(request: Request, backend: RedisBackend, token: string): P
 }
 
 function isAuthorized(request: Request, query: string, token: string): boolean {
-  return request.headers.get("authorization") === `Bearer ${token}` ||
-    (query !== "" && new URLSearchParams(query).get("_token") === token);
+  return (
+    request.headers.get("authorization") === `Bearer ${token}` ||
+    (query !== "" && new URLSearchParams(query).get("_token") === token)
+  );
 }
 
 /** A command of a pipeline fails alone, inside the 200 of the whole. */

@@ -54,7 +54,12 @@ export function createMemoryBackend(): RedisBackend {
     const script = scripts.get(sha);
     if (script === undefined) throw new Error("NOSCRIPT No matching script. Please use EVAL.");
     const native = nativeScript(sha, Number(keyCount));
-    if (native) return native(keyspace, operands.slice(0, Number(keyCount)).map(String), operands.slice(Number(keyCount)).map(Number));
+    if (native)
+      return native(
+        keyspace,
+        operands.slice(0, Number(keyCount)).map(String),
+        operands.slice(Number(keyCount)).map(Number),
+      );
     return luaReply(await mock.eval(script, String(keyCount), ...operands.map(String)));
   };
 

@@ -16,7 +16,13 @@ export interface Keyspace {
 
 /** What ioredis-mock keeps on each instance. Its own commands are promises, too late for a step within a script. */
 interface MockState {
-  data: { get(key: string): unknown; set(key: string, value: unknown): void; has(key: string): boolean; delete(key: string): void; keys(): string[] };
+  data: {
+    get(key: string): unknown;
+    set(key: string, value: unknown): void;
+    has(key: string): boolean;
+    delete(key: string): void;
+    keys(): string[];
+  };
   expires: { set(key: string, epochMs: number): void };
 }
 

@@ -10,7 +10,7 @@ type NativeScript = (keyspace: Keyspace, keys: string[], args: number[]) => Repl
  */
 export const NATIVE_SCRIPTS: Record<string, { keyCount: number; run: NativeScript }> = {
   "74740bb3d7792848093cdef586b6b6037c455fd6": { keyCount: 2, run: slidingWindowLimit },
-  "d60be5bd3d83482ae229309f1f7425424f891204": { keyCount: 1, run: tokenBucketLimit },
+  d60be5bd3d83482ae229309f1f7425424f891204: { keyCount: 1, run: tokenBucketLimit },
 };
 
 /** The native form of a script; undefined when it has to run as Lua, as one with the extra key of a dynamic limit does. */

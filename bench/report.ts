@@ -1,0 +1,114 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../scripts/stack/settings.ts";
+import { type Measurement, percentile, perSecond } from "./load.ts";
+
+/** One measured load, as the files show it. */
+export interface LoadRow {
+  name: string;
+  side: "API" | "PostgREST" | "bare chain" | "API through the gateway";
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  requests: number;
+  errors: number;
+  statuses: Record<string, number>;
+}
+
+/** A figure that the project promises. */
+export interface Verdict {
+  what: string;
+  target: string;
+  figure: string;
+  met: boolean;
+}
+
+/** A figure without a counterpart: one client, memory, start. */
+export interface Figure {
+  name: string;
+  value: string;
+}
+
+export interface Report {
+  machine: Record<string, string | number>;
+  settings: Record<string, string | number>;
+  loads: LoadRow[];
+  figures: Figure[];
+  verdicts: Verdict[];
+}
+
+export function loadRow(name: string, side: LoadRow["side"], measured: Measurement): LoadRow {
+  return {
+    name,
+    side,
+    requestsPerSecond: round(perSecond(measured)),
+    p50Ms: round(percentile(measured, 0.5)),
+    p99Ms: round(percentile(measured, 0.99)),
+    requests: measured.requests,
+    errors: measured.errors,
+    statuses: measured.statuses,
+  };
+}
+
+/** A verdict on a number that must not be below (`least`) or above (`most`) a bound. */
+export function verdict(what: string, figure: number, bound: { least: number } | { most: number }, unit = ""): Verdict {
+  const met = "least" in bound ? figure >= bound.least : figure <= bound.most;
+  const target = "least" in bound ? `≥ ${show(bound.least)}${unit}` : `≤ ${show(bound.most)}${unit}`;
+  return { what, target, figure: `${show(figure)}${unit}`, met };
+}
+
+/** Writes bench/results.json and bench/results.md, and answers the latter. */
+export function writeReport(report: Report): string {
+  const markdown = render(report);
+  writeFileSync(join(ROOT, "bench/results.json"), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(ROOT, "bench/results.md"), markdown);
+  return markdown;
+}
+
+/** Three significant digits, with thousands separated. */
+export function show(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: value >= 100 ? 0 : value >= 10 ? 1 : 2 });
+}
+
+function render({ machine, settings, loads, figures, verdicts }: Report): string {
+  const facts = (values: Record<string, string | number>) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", ");
+  return [
+    `Measured by \`npm run bench\`: ${facts(machine)}; ${facts(settings)}.`,
+    "",
+    ...table(
+      ["Target", "Asked", "Measured", ""],
+      verdicts.map((one) => [one.what, one.target, one.figure, one.met ? "met" : "**not met**"]),
+    ),
+    "",
+    ...table(
+      ["Request", "Of", "Requests/s", "p50 ms", "p99 ms", "Errors"],
+      loads.map((row) => [
+        row.name,
+        row.side,
+        show(row.requestsPerSecond),
+        show(row.p50Ms),
+        show(row.p99Ms),
+        String(row.errors),
+      ]),
+    ),
+    "",
+    ...table(
+      ["Figure", "Value"],
+      figures.map(({ name, value }) => [name, value]),
+    ),
+    "",
+  ].join("\n");
+}
+
+function table(head: string[], rows: string[][]): string[] {
+  const widths = head.map((title, column) => Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
+  return [line(head), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rows.map(line)];
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const FILE = "shared/db/database_types.ts";
+const HEADER = "// Generated from the database by `npm run gen`; a test compares the two. Do not edit.\n\n";
+
+/**
+ * The text of `shared/db/database_types.ts` for a database: what Supabase's own CLI makes of the schema
+ * that we expose, in our format.
+ * @throws with what the CLI says when it can't connect
+ */
+export async function generateTypes(databaseUrl: string): Promise<string> {
+  const types = await run("supabase", ["gen", "types", "typescript", "--schema", "api", `--remote=${databaseUrl}`]);
+  // The CLI prints notes about the connection before it.
+  const start = types.indexOf("export type Json");
+  if (start === -1) throw new Error(`The CLI printed no types:\n${types}`);
+  // An unnamed argument is the whole body of the call, which the CLI types as a property without a name.
+  const callable = types.slice(start).replaceAll('{ "": Json }', "Record<string, unknown>");
+  return await run("biome", ["format", `--stdin-file-path=${FILE}`], HEADER + callable);
+}
+
+async function run(command: string, args: string[], input = ""): Promise<string> {
+  const running = promisify(execFile)(`${ROOT}node_modules/.bin/${command}`, args, {
+    cwd: ROOT,
+    env: { ...process.env, SUPABASE_TELEMETRY_DISABLED: "1" },
+    timeout: 60_000,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  running.child.stdin?.end(input);
+  return (await running).stdout;
+}
+
+function localDatabaseUrl(): string {
+  const file = `${ROOT}.local/env`;
+  const url = existsSync(file) ? /^DATABASE_URL="?([^"\n]+)/m.exec(readFileSync(file, "utf8"))?.[1] : undefined;
+  if (url === undefined) throw new Error("Set DATABASE_URL, or start the stack first: npm start");
+  return url;
+}
+
+if (import.meta.main) {
+  writeFileSync(ROOT + FILE, await generateTypes(process.env["DATABASE_URL"] ?? localDatabaseUrl()));
+  console.log(`${FILE} is written.`);
+}

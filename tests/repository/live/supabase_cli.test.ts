@@ -1,0 +1,42 @@
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT } from "../../../scripts/stack/settings.ts";
+import { stack } from "../../harness/stack.ts";
+
+let copy: string;
+
+beforeAll(() => {
+  copy = mkdtempSync(join(tmpdir(), "crm-cli-"));
+  cpSync(join(ROOT, "supabase"), join(copy, "supabase"), { recursive: true });
+});
+
+afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+/** What the CLI prints about the stack's database. */
+async function supabase(...args: string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(
+    join(ROOT, "node_modules/.bin/supabase"),
+    ["--workdir", copy, "--agent", "no", ...args, `--remote=${stack().databaseUrl}`],
+    { cwd: copy, env: { PATH: process.env["PATH"], HOME: copy, SUPABASE_TELEMETRY_DISABLED: "1" }, timeout: 50_000 },
+  );
+  return stdout + stderr;
+}
+
+test("the Supabase CLI finds every migration applied by the local stack", async () => {
+  expect(await supabase("db", "push", "--dry-run")).toContain("up to date");
+});
+
+test("Supabase's advisors warn of nothing but two one-line functions that are inlined on purpose", async () => {
+  const output = await supabase("db", "advisors", "--level", "warn");
+  const start = output.indexOf("[\n");
+  const findings: { name: string; detail: string }[] =
+    start === -1 ? [] : JSON.parse(output.slice(start, output.lastIndexOf("]") + 1));
+  expect(findings.map(({ detail }) => detail).sort()).toEqual([
+    "Function `crm.claims` has a role mutable search_path",
+    "Function `crm.is_prepared` has a role mutable search_path",
+  ]);
+});
