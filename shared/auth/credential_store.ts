@@ -2,6 +2,7 @@ import { verify, verifyWithJwks } from "hono/jwt";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
+import { unavailable } from "../db/sql_errors.ts";
 import { ApiError } from "../errors.ts";
 import type { Plan } from "../limits/plans.ts";
 import type { Credential } from "./authorization.ts";
@@ -179,13 +180,15 @@ async function verifySession(config: Config, token: string): Promise<{ sub: stri
   try {
     const payload =
       config.jwtSigningKey.alg === "HS256"
-        ? await verify(token, config.jwtSigningKey, "HS256")
+        ? await verify(token, config.jwtSigningKey, { alg: "HS256", iat: false })
         : await verifyWithJwks(token, {
             jwks_uri: `${config.supabaseUrl}/auth/v1/.well-known/jwks.json`,
             allowedAlgorithms: ["ES256", "RS256"],
           });
     return sessionClaims.parse(payload);
-  } catch {
-    return undefined;
+  } catch (error) {
+    // What the token is refused for has a name that starts with Jwt, or is a claim that is missing.
+    if (error instanceof z.ZodError || (error instanceof Error && error.name.startsWith("Jwt"))) return undefined;
+    throw unavailable("the project's signing keys could not be read");
   }
 }

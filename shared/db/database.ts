@@ -20,7 +20,7 @@ interface Token {
 }
 
 const TOKEN_LIFETIME_SECONDS = 300;
-const CALL_TIMEOUT_MS = 15_000;
+const CALL_TIMEOUT_MS = 10_000;
 const DEADLINE_STEP_MS = 1_000;
 const MAX_TOKENS = 10_000;
 

@@ -10,7 +10,8 @@ export function rateHeaders(decision: RateDecision): Record<string, string> {
   return {
     "X-RateLimit-Limit": String(decision.limit),
     "X-RateLimit-Remaining": String(decision.remaining),
-    "X-RateLimit-Reset": String(decision.resetSeconds),
+    // An answer that took long must not name a time that has passed meanwhile.
+    "X-RateLimit-Reset": String(Math.max(decision.resetSeconds, Math.floor(Date.now() / 1000))),
     "RateLimit-Policy": policies
       .map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`)
       .join(", "),

@@ -65,7 +65,7 @@ language sql immutable parallel safe
 set search_path = ''
 as $$
   select case
-    when value ~ '^[\x01-\x7f]*$' then lower(value)
+    when octet_length(value) = length(value) then lower(value)
     else lower(regexp_replace(normalize(value, nfd), '[\u0300-\u036f]', '', 'g'))
   end;
 $$;

@@ -25,24 +25,24 @@ $$;
 
 -- Inserts records in one statement. Their ids come from the API in ascending order, so ordering by id
 -- gives the answer in the order of the records.
-create function crm.insert_records(request jsonb, records jsonb) returns jsonb
+create function crm.insert_records(request jsonb, records json) returns json
 language plpgsql
 set search_path = ''
 as $$
 declare
   resource constant jsonb := request -> 'resource';
   statement text := 'insert_' || md5(resource::text);
-  results jsonb;
+  results json;
 begin
   if not crm.is_prepared(statement) then
-    statement := crm.prepare(statement, 'uuid, jsonb, jsonb', format($query$
+    statement := crm.prepare(statement, 'uuid, json, json', format($query$
       with inserted as (
         insert into crm.%1$I (id, workspace_id, %2$s)
         select id, $1, %3$s
-        from jsonb_populate_recordset(jsonb_populate_record(null::crm.%1$I, $2), $3)
+        from json_populate_recordset(json_populate_record(null::crm.%1$I, $2), $3)
         returning %4$s
       )
-      select jsonb_agg(jsonb_build_object('status', 'created', 'record', to_jsonb(inserted)) order by id) from inserted
+      select json_agg(json_build_object('status', 'created', 'record', inserted) order by id) from inserted
     $query$,
       resource ->> 'name',
       (select string_agg(quote_ident(name), ', ' order by name) from jsonb_array_elements_text(resource -> 'writable') as name),
@@ -61,7 +61,7 @@ $$;
 
 -- Changes the given fields of one record. A field of an object (address, custom_fields) is merged,
 -- null clears. A change that changes nothing writes nothing and keeps the version.
-create function crm.update_record(request jsonb, record_id uuid, changes jsonb, versions bigint[] default null) returns jsonb
+create function crm.update_record(request jsonb, record_id uuid, changes jsonb, versions bigint[] default null) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -70,7 +70,7 @@ declare
   workspace constant uuid := crm.workspace_for(resource ->> 'name', 'write');
   fields constant text[] := array(select name from jsonb_object_keys(changes - 'id') as name order by name);
   statement text := 'update_' || md5(resource::text || fields::text);
-  result jsonb;
+  result json;
   current_version bigint;
 begin
   if fields <> '{}' then
@@ -79,12 +79,12 @@ begin
     end if;
     execute format('execute %I (%L, %L, %L, %L)', statement, changes, record_id, workspace, versions) into result;
     if result is not null then
-      return jsonb_build_object('status', 'updated', 'record', result);
+      return json_build_object('status', 'updated', 'record', result);
     end if;
   end if;
 
   execute format(
-    'select to_jsonb(record), record.version from crm.%I as record
+    'select to_json(record), record.version from crm.%I as record
      where record.id = $1 and record.workspace_id = $2 and record.deleted_at is null',
     resource ->> 'name')
   into result, current_version
@@ -94,7 +94,7 @@ begin
   elsif current_version <> all (versions) then
     perform crm.fail('precondition_failed', jsonb_build_object('version', current_version));
   end if;
-  return jsonb_build_object('status', 'unchanged', 'record', result);
+  return json_build_object('status', coalesce(request ->> 'unchanged_status', 'unchanged'), 'record', result);
 end;
 $$;
 
@@ -110,7 +110,7 @@ as $$
     where record.id = $2 and record.workspace_id = $3 and record.deleted_at is null
       and ($4 is null or record.version = any ($4))
       and row(%3$s) is distinct from row(%4$s)
-    returning (select to_jsonb(changed) from (select %5$s) as changed)
+    returning (select to_json(changed) from (select %5$s) as changed)
   $query$,
     resource ->> 'name',
     string_agg(format('%I = %s', field, value), ', '),
@@ -129,7 +129,7 @@ $$;
 
 -- Inserts, or gives back or updates the live record that holds a unique value. The loop ends: each
 -- turn either finds the holder or fails to insert because somebody just became it.
-create function crm.upsert_record(request jsonb, record jsonb, on_conflict text) returns jsonb
+create function crm.upsert_record(request jsonb, record jsonb, on_conflict text) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -145,12 +145,12 @@ begin
       exit when holder is not null;
     end loop;
     if holder is not null and on_conflict = 'return' then
-      return crm.update_record(request, holder, '{}') || '{"status": "existing"}';
+      return crm.update_record(request || '{"unchanged_status": "existing"}', holder, '{}');
     elsif holder is not null then
       return crm.update_record(request, holder, record);
     end if;
     begin
-      return crm.insert_records(request, jsonb_build_array(record)) -> 0;
+      return crm.insert_records(request, json_build_array(record)) -> 0;
     exception when unique_violation then
       if turn = 3 then
         raise;
@@ -160,7 +160,7 @@ begin
 end;
 $$;
 
-create function crm.delete_record(request jsonb, record_id uuid, versions bigint[] default null) returns jsonb
+create function crm.delete_record(request jsonb, record_id uuid, versions bigint[] default null) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -183,12 +183,12 @@ begin
     end if;
     perform crm.fail('precondition_failed', jsonb_build_object('version', current_version));
   end if;
-  return jsonb_build_object('status', 'deleted', 'record', jsonb_build_object('id', record_id));
+  return json_build_object('status', 'deleted', 'record', json_build_object('id', record_id));
 end;
 $$;
 
 -- Deleted records come back for 90 days; restoring a live one changes nothing.
-create function crm.restore_record(request jsonb, record_id uuid) returns jsonb
+create function crm.restore_record(request jsonb, record_id uuid) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -198,12 +198,12 @@ begin
      where id = $1 and workspace_id = $2 and deleted_at > now() - interval ''90 days''',
     request -> 'resource' ->> 'name')
   using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
-  return crm.update_record(request, record_id, '{}') || '{"status": "restored"}';
+  return crm.update_record(request || '{"unchanged_status": "restored"}', record_id, '{}');
 end;
 $$;
 
 -- One record of the request; what it raises is its answer.
-create function crm.write_record(request jsonb, record jsonb) returns jsonb
+create function crm.write_record(request jsonb, record jsonb) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -219,7 +219,7 @@ begin
   case request ->> 'operation'
     when 'create' then
       if request ->> 'on_conflict' = 'error' then
-        return crm.insert_records(request, jsonb_build_array(record)) -> 0;
+        return crm.insert_records(request, json_build_array(record)) -> 0;
       end if;
       return crm.upsert_record(request, record, request ->> 'on_conflict');
     when 'update' then return crm.update_record(request, record_id, record, versions);
@@ -229,12 +229,12 @@ begin
 exception
   when sqlstate 'AN001' then
     get stacked diagnostics code = message_text, details = pg_exception_detail;
-    return jsonb_build_object('status', 'failed', 'code', code, 'details', details::jsonb);
+    return json_build_object('status', 'failed', 'code', code, 'details', details::json);
   when integrity_constraint_violation or data_exception then
     get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
     -- Unique indexes are named <resource>_<field>_live.
     field := substring(violated from '^' || (request -> 'resource' ->> 'name') || '_(.*)_live$');
-    return jsonb_build_object(
+    return json_build_object(
       'status', 'failed', 'sqlstate', state, 'constraint', violated,
       'existing_id', case when state = '23505' and field is not null
         then crm.live_holder(request -> 'resource' ->> 'name', field, record ->> field) end);
@@ -259,15 +259,17 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  request constant jsonb := $1::jsonb - 'records';
-  records constant jsonb := $1::jsonb -> 'records';
-  workspace constant uuid := crm.require_workspace(request -> 'resource' ->> 'name', 'write');
+  request constant jsonb := (select jsonb_object_agg(key, value) from json_each($1) where key <> 'records');
+  records constant json := $1 -> 'records';
+  resource constant text := request -> 'resource' ->> 'name';
+  workspace constant uuid := crm.require_workspace(resource, 'write');
   idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
   stored crm.idempotency_keys;
-  results jsonb;
-  failed boolean;
+  results json;
+  failed boolean := false;
+  written boolean := true;
 begin
-  if idempotency ->> 'key' is not null then
+  if idempotency is not null then
     if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
       perform crm.fail('idempotency_in_progress');
     end if;
@@ -282,30 +284,36 @@ begin
   end if;
 
   begin
-    if request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' and jsonb_array_length(records) > 1 then
+    if request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' and json_array_length(records) > 1 then
       begin
         results := crm.insert_records(request, records);
       exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
         results := null; -- Once more, one by one, so that each record gets an answer of its own.
       end;
-    elsif request ->> 'operation' <> 'create' and jsonb_array_length(records) > 1 then
+    elsif request ->> 'operation' <> 'create' and json_array_length(records) > 1 then
       -- Two bulk writes over the same records must take their locks in the same order.
-      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', request -> 'resource' ->> 'name')
-      using array(select (record ->> 'id')::uuid from jsonb_array_elements(records) as record), workspace;
+      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
+      using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
     end if;
     if results is null then
-      select jsonb_agg(crm.write_record(request, record) order by place) into results
-      from (select record, place from jsonb_array_elements(records) with ordinality as given (record, place) order by place) as given;
+      select json_agg(result order by place), bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed')
+      into results, failed, written
+      from (
+        select crm.write_record(request, record::jsonb) as result, place
+        from json_array_elements(records) with ordinality as given (record, place)
+        order by place
+        offset 0 -- keeps the writes in the order of the records, each once
+      ) as answers;
     end if;
-    failed := results @> '[{"status": "failed"}]';
     if (request -> 'dry_run')::boolean or (failed and (request -> 'atomic')::boolean) then
+      written := false;
       raise exception using errcode = 'AN002', message = 'undo';
     end if;
   exception when sqlstate 'AN002' then
     null; -- The changes are undone; what they would have been is in `results`.
   end;
 
-  if idempotency ->> 'key' is not null and results @> '[{"record": {}}]' and not (failed and (request -> 'atomic')::boolean) then
+  if idempotency is not null and written then
     insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
     values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
       json_build_object('results', results, 'replayed', idempotency - 'key' - 'fingerprint'))
@@ -316,7 +324,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, jsonb),
+grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_update(jsonb, text[]), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;
