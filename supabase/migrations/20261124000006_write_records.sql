@@ -212,6 +212,7 @@ declare
   versions constant bigint[] := case when request ? 'versions' then array(select jsonb_array_elements_text(request -> 'versions')) end;
   violated text;
   field text;
+  held text;
   code text;
   details text;
   state text;
@@ -234,10 +235,14 @@ exception
     get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
     -- Unique indexes are named <resource>_<field>_live.
     field := substring(violated from '^' || (request -> 'resource' ->> 'name') || '_(.*)_live$');
+    if field is not null and not record ? field then
+      -- A restore brings its value from the row.
+      execute format('select %I from crm.%I where id = $1', field, request -> 'resource' ->> 'name') into held using record_id;
+    end if;
     return json_build_object(
       'status', 'failed', 'sqlstate', state, 'constraint', violated,
       'existing_id', case when state = '23505' and field is not null
-        then crm.live_holder(request -> 'resource' ->> 'name', field, record ->> field) end);
+        then crm.live_holder(request -> 'resource' ->> 'name', field, coalesce(record ->> field, held)) end);
 end;
 $$;
 

@@ -15,7 +15,8 @@ beforeEach(() => {
   limiter = createLocalLimiter({ now: () => nowMs });
 });
 
-const takeMany = (count: number, bucket: Bucket): RateDecision[] => Array.from({ length: count }, () => limiter.take(bucket));
+const takeMany = (count: number, bucket: Bucket): RateDecision[] =>
+  Array.from({ length: count }, () => limiter.take(bucket));
 const takeAll = (bucket: Bucket): RateDecision => {
   let decision = limiter.take(bucket);
   while (decision.allowed) decision = limiter.take(bucket);
@@ -24,7 +25,11 @@ const takeAll = (bucket: Bucket): RateDecision => {
 const admitted = (decisions: RateDecision[]) => decisions.filter(({ allowed }) => allowed).length;
 
 describe("sliding window in memory", () => {
-  test.each([["standard", 100], ["professional", 300], ["address", 60]] as const)("%s admits %i an aligned minute", (plan, limit) => {
+  test.each([
+    ["standard", 100],
+    ["professional", 300],
+    ["address", 60],
+  ] as const)("%s admits %i an aligned minute", (plan, limit) => {
     expect(admitted(takeMany(limit + 50, { plan, id: "a" }))).toBe(limit);
   });
 

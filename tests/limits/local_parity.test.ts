@@ -25,23 +25,45 @@ afterAll(async () => {
 // Takes come in blocks, so that limits are reached; the pauses cross windows and refills. The token bucket's pauses
 // stay below what refills it, because a full one expires in Redis by Redis' own clock.
 const steps = (maxPauseMs: number) =>
-  fc.array(fc.record({ pauseMs: fc.integer({ min: 0, max: maxPauseMs }), takes: fc.integer({ min: 1, max: 60 }), refunds: fc.integer({ min: 0, max: 3 }) }), { minLength: 3, maxLength: 8 });
+  fc.array(
+    fc.record({
+      pauseMs: fc.integer({ min: 0, max: maxPauseMs }),
+      takes: fc.integer({ min: 1, max: 60 }),
+      refunds: fc.integer({ min: 0, max: 3 }),
+    }),
+    { minLength: 3, maxLength: 8 },
+  );
 
-test.each([["standard", 0, 25_000], ["professional", 200, 70_000], ["address", 0, 130_000], ["enterprise", 700, 2_900]] as const)(
+test.each([
+  ["standard", 0, 25_000],
+  ["professional", 200, 70_000],
+  ["address", 0, 130_000],
+  ["enterprise", 700, 2_900],
+] as const)(
   "%s: the local limiter and Redis decide alike over random takes, pauses and refunds",
   async (plan, firstTakes, maxPauseMs) => {
     let run = 0;
     await fc.assert(
       fc.asyncProperty(steps(maxPauseMs), async (sequence) => {
         vi.setSystemTime(START);
-        const both = [createRedisLimiter({ url: endpoint.url, token: TOKEN, timeoutMs: 5_000, prefix: `parity${run++}` }), createLocalLimiter({ now: () => Date.now() })];
+        const both = [
+          createRedisLimiter({ url: endpoint.url, token: TOKEN, timeoutMs: 5_000, prefix: `parity${run++}` }),
+          createLocalLimiter({ now: () => Date.now() }),
+        ];
         const bucket = { plan: plan as BucketPlan, id: "id" };
         const decide = async (takes: number, refunds: number) => {
-          const [remote, local] = await Promise.all(both.map(async (limiter) => {
-            const taken = await Promise.all(Array.from({ length: takes }, () => limiter.take(bucket)));
-            const given = await Promise.all(taken.slice(0, refunds).filter(({ allowed }) => allowed).map((decision) => limiter.refund(bucket, decision)));
-            return [...taken, ...given].map(comparable);
-          }));
+          const [remote, local] = await Promise.all(
+            both.map(async (limiter) => {
+              const taken = await Promise.all(Array.from({ length: takes }, () => limiter.take(bucket)));
+              const given = await Promise.all(
+                taken
+                  .slice(0, refunds)
+                  .filter(({ allowed }) => allowed)
+                  .map((decision) => limiter.refund(bucket, decision)),
+              );
+              return [...taken, ...given].map(comparable);
+            }),
+          );
           expect(local).toEqual(remote);
         };
         await decide(firstTakes, 0);

@@ -15,9 +15,20 @@ const ALGORITHMS = {
 /** Milliseconds to advance before each call, and what the call costs; a refund is −1. */
 const STEPS: [number, number][] = [
   ...Array.from({ length: 14 }, () => [37, 1] as [number, number]),
-  [0, -1], [0, 1], [0, 1], [1_999, 1], [1, 1], [1, 3], [500, 2], [6_000, 1], [0, 20], [11_111, 1], [20_000, -1],
+  [0, -1],
+  [0, 1],
+  [0, 1],
+  [1_999, 1],
+  [1, 1],
+  [1, 3],
+  [500, 2],
+  [6_000, 1],
+  [0, 20],
+  [11_111, 1],
+  [20_000, -1],
   ...Array.from({ length: 15 }, () => [333, 1] as [number, number]),
-  [41_000, 1], [7, 4],
+  [41_000, 1],
+  [7, 4],
 ];
 
 describe.skipIf(!hasRedisServer)("the Redis in memory answers like the real one", () => {
@@ -40,14 +51,26 @@ describe.skipIf(!hasRedisServer)("the Redis in memory answers like the real one"
       vi.setSystemTime(START);
       const both = [inFront, inMemory].map(({ url }) => {
         const redis = new Redis({ url, token: TOKEN, enableTelemetry: false });
-        return { redis, ratelimit: new Ratelimit({ redis, limiter, prefix: name, timeout: 0, ephemeralCache: false, enableTelemetry: false }) };
+        return {
+          redis,
+          ratelimit: new Ratelimit({
+            redis,
+            limiter,
+            prefix: name,
+            timeout: 0,
+            ephemeralCache: false,
+            enableTelemetry: false,
+          }),
+        };
       });
       for (const [advanceMs, rate] of STEPS) {
         vi.setSystemTime(Date.now() + advanceMs);
-        const [expected, actual] = await Promise.all(both.map(async ({ ratelimit }) => {
-          const { success, remaining, reset, limit } = await ratelimit.limit("id", { rate });
-          return { success, remaining, reset, limit };
-        }));
+        const [expected, actual] = await Promise.all(
+          both.map(async ({ ratelimit }) => {
+            const { success, remaining, reset, limit } = await ratelimit.limit("id", { rate });
+            return { success, remaining, reset, limit };
+          }),
+        );
         expect(actual).toEqual(expected);
       }
       const [expected, actual] = await Promise.all(both.map(({ redis }) => dump(redis, `${name}:*`)));

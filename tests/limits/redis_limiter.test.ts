@@ -31,16 +31,30 @@ for (const kind of ["redis", "memory"] as const) {
     });
     afterEach(() => void vi.useRealTimers());
 
-    const takeMany = (count: number, from: Bucket) => Promise.all(Array.from({ length: count }, () => limiter.take(from)));
+    const takeMany = (count: number, from: Bucket) =>
+      Promise.all(Array.from({ length: count }, () => limiter.take(from)));
 
-    test.each([["standard", 100], ["professional", 300], ["address", 60]] as const)("%s admits %i a minute and denies the next", async (plan, limit) => {
+    test.each([
+      ["standard", 100],
+      ["professional", 300],
+      ["address", 60],
+    ] as const)("%s admits %i a minute and denies the next", async (plan, limit) => {
       const decisions = await takeMany(limit, bucket(plan));
       expect(decisions.every(({ allowed }) => allowed)).toBe(true);
       // Each number once; in which order the answers of one instant come isn't promised.
-      expect(decisions.map(({ remaining }) => remaining).sort((a, b) => a - b)).toEqual(Array.from({ length: limit }, (_, i) => i));
+      expect(decisions.map(({ remaining }) => remaining).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: limit }, (_, i) => i),
+      );
       expect(await limiter.take(bucket(plan))).toEqual({
-        plan, allowed: false, limit, remaining: 0, available: 0, decidedBy: "redis",
-        resetAtMs: MINUTE + MINUTE_MS, resetSeconds: MINUTE / 1000 + 60, retryAfterSeconds: 56,
+        plan,
+        allowed: false,
+        limit,
+        remaining: 0,
+        available: 0,
+        decidedBy: "redis",
+        resetAtMs: MINUTE + MINUTE_MS,
+        resetSeconds: MINUTE / 1000 + 60,
+        retryAfterSeconds: 56,
       });
     });
 
@@ -57,12 +71,19 @@ for (const kind of ["redis", "memory"] as const) {
     });
 
     test("enterprise: a burst of 1,000 is admitted, Remaining stays at 500 until 500 are left", async () => {
-      const decisions = (await takeMany(1_001, bucket("enterprise"))).sort((a, b) => Number(b.allowed) - Number(a.allowed) || b.available - a.available);
+      const decisions = (await takeMany(1_001, bucket("enterprise"))).sort(
+        (a, b) => Number(b.allowed) - Number(a.allowed) || b.available - a.available,
+      );
       expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(1_000);
       expect(decisions[0]).toMatchObject({ limit: 500, remaining: 500, available: 999 });
       expect(decisions[499]).toMatchObject({ remaining: 500, available: 500 });
       expect(decisions[500]).toMatchObject({ remaining: 499, available: 499 });
-      expect(decisions[1_000]).toMatchObject({ allowed: false, limit: 500, remaining: 0, retryAfterSeconds: expect.any(Number) });
+      expect(decisions[1_000]).toMatchObject({
+        allowed: false,
+        limit: 500,
+        remaining: 0,
+        retryAfterSeconds: expect.any(Number),
+      });
       expect(decisions[1_000]?.retryAfterSeconds).toBeLessThanOrEqual(4);
     });
 
@@ -73,7 +94,11 @@ for (const kind of ["redis", "memory"] as const) {
     });
 
     test("benchmark: the limit can't be reached", async () => {
-      expect(await limiter.take(bucket("benchmark"))).toMatchObject({ allowed: true, limit: 1_000_000_000, remaining: 999_999_999 });
+      expect(await limiter.take(bucket("benchmark"))).toMatchObject({
+        allowed: true,
+        limit: 1_000_000_000,
+        remaining: 999_999_999,
+      });
     });
 
     test("a refund makes room for exactly one more", async () => {

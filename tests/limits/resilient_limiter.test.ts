@@ -36,7 +36,11 @@ afterEach(() => void vi.useRealTimers());
 function createLoggedLimiters() {
   const own: typeof lines = [];
   lines = own;
-  return createLimiters({ url: proxy.url, token: TOKEN, log: (level, event, fields) => own.push({ level, event, fields }) });
+  return createLimiters({
+    url: proxy.url,
+    token: TOKEN,
+    log: (level, event, fields) => own.push({ level, event, fields }),
+  });
 }
 
 const takeMany = (count: number) => Promise.all(Array.from({ length: count }, () => limiters.keys.take(bucket)));
@@ -55,11 +59,16 @@ async function openBreaker(fault: Fault): Promise<void> {
 
 /** Lets the breaker's next probe happen, and waits until it has closed. */
 async function recover(): Promise<void> {
-  await expect.poll(async () => {
-    vi.setSystemTime(Date.now() + 1_000);
-    await limiters.keys.take({ plan: "benchmark", id: "recover" });
-    return lines.at(-1)?.event;
-  }, { timeout: 5_000, interval: 50 }).toBe("rate_limiter_recovered");
+  await expect
+    .poll(
+      async () => {
+        vi.setSystemTime(Date.now() + 1_000);
+        await limiters.keys.take({ plan: "benchmark", id: "recover" });
+        return lines.at(-1)?.event;
+      },
+      { timeout: 5_000, interval: 50 },
+    )
+    .toBe("rate_limiter_recovered");
 }
 
 // Retried, because a machine that is busy with other tests keeps no time.
@@ -86,7 +95,13 @@ describe.each(FAULTS)("Redis %s", { retry: 2 }, (fault) => {
     await takeMany(10);
     const { tookMs } = await timed(() => limiters.keys.take(bucket));
     expect(tookMs).toBeLessThan(5);
-    expect(lines).toEqual([{ level: "warn", event: "rate_limiter_degraded", fields: { limiter: "local", calls: expect.any(Number), failures: expect.any(Number) } }]);
+    expect(lines).toEqual([
+      {
+        level: "warn",
+        event: "rate_limiter_degraded",
+        fields: { limiter: "local", calls: expect.any(Number), failures: expect.any(Number) },
+      },
+    ]);
   });
 
   test("a probe costs its caller nothing", async () => {
@@ -131,7 +146,12 @@ test("recovery takes less than 5 s of real time after Redis is back", async () =
   await openBreaker("hung");
   await proxy.set("none");
   const { tookMs } = await timed(() =>
-    expect.poll(async () => (await limiters.keys.take({ plan: "benchmark", id: "x" })).decidedBy, { timeout: 5_000, interval: 50 }).toBe("redis")
+    expect
+      .poll(async () => (await limiters.keys.take({ plan: "benchmark", id: "x" })).decidedBy, {
+        timeout: 5_000,
+        interval: 50,
+      })
+      .toBe("redis"),
   );
   expect(tookMs).toBeLessThan(5_000);
 });

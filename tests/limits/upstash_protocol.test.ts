@@ -31,10 +31,15 @@ for (const kind of ["redis", "memory"] as const) {
       return { status: response.status, body: await response.json() };
     };
 
-    test.each(["/", "/pipeline", "/multi-exec", "/get/k"])("%s without the token is 401 in Upstash's shape", async (path) => {
-      const answers = await Promise.all(["", "Bearer wrong", TOKEN].map((authorization) => post(path, ["PING"], { authorization })));
-      for (const answer of answers) expect(answer).toEqual({ status: 401, body: { error: "Unauthorized" } });
-    });
+    test.each(["/", "/pipeline", "/multi-exec", "/get/k"])(
+      "%s without the token is 401 in Upstash's shape",
+      async (path) => {
+        const answers = await Promise.all(
+          ["", "Bearer wrong", TOKEN].map((authorization) => post(path, ["PING"], { authorization })),
+        );
+        for (const answer of answers) expect(answer).toEqual({ status: 401, body: { error: "Unauthorized" } });
+      },
+    );
 
     test("values come back through the client byte for byte, also those that look like base64", async () => {
       for (const value of ["abcd1234", "héllo ☃", "OK", "", "12", '{"a":1}']) {
@@ -50,7 +55,9 @@ for (const kind of ["redis", "memory"] as const) {
       expect((await post("/", ["SET", "k", "v"], base64)).body).toEqual({ result: "OK" });
       expect((await post("/", ["GET", "k"], base64)).body).toEqual({ result: "dg==" });
       expect((await post("/", ["GET", "absent"], base64)).body).toEqual({ result: null });
-      expect((await post("/", ["EVAL", "return {'a', {'b', 3}}", 0], base64)).body).toEqual({ result: ["YQ==", ["Yg==", 3]] });
+      expect((await post("/", ["EVAL", "return {'a', {'b', 3}}", 0], base64)).body).toEqual({
+        result: ["YQ==", ["Yg==", 3]],
+      });
       expect((await post("/", ["PING"], base64)).body).toEqual({ result: "UE9ORw==" });
     });
 
@@ -59,18 +66,37 @@ for (const kind of ["redis", "memory"] as const) {
       expect(single.status).toBe(400);
       expect(single.body.error).toMatch(/^ERR unknown command/);
       const piped = await post("/pipeline", [["SET", "s", "1"], ["NOSUCH"], ["INCR", "s"]]);
-      expect(piped).toEqual({ status: 200, body: [{ result: "OK" }, { error: expect.stringMatching(/^ERR/) }, { result: 2 }] });
+      expect(piped).toEqual({
+        status: 200,
+        body: [{ result: "OK" }, { error: expect.stringMatching(/^ERR/) }, { result: 2 }],
+      });
     });
 
     test("a body that is no command is 400, never 500", async () => {
-      const bodies = [["/", "{"], ["/", "{}"], ["/", "[]"], ["/", "[[1]]"], ["/pipeline", "7"], ["/pipeline", "[]"], ["/multi-exec", "[1]"]] as const;
+      const bodies = [
+        ["/", "{"],
+        ["/", "{}"],
+        ["/", "[]"],
+        ["/", "[[1]]"],
+        ["/pipeline", "7"],
+        ["/pipeline", "[]"],
+        ["/multi-exec", "[1]"],
+      ] as const;
       for (const [path, body] of bodies) {
         expect(await post(path, body)).toEqual({ status: 400, body: { error: expect.stringMatching(/^ERR/) } });
       }
     });
 
     test("multi-exec runs all commands or none", async () => {
-      expect((await post("/multi-exec", [["SET", "m", 5], ["INCR", "m"], ["GET", "m"]])).body).toEqual([{ result: "OK" }, { result: 6 }, { result: "6" }]);
+      expect(
+        (
+          await post("/multi-exec", [
+            ["SET", "m", 5],
+            ["INCR", "m"],
+            ["GET", "m"],
+          ])
+        ).body,
+      ).toEqual([{ result: "OK" }, { result: 6 }, { result: "6" }]);
       const aborted = await post("/multi-exec", [["SET", "m", 9], ["NOSUCH"]]);
       expect(aborted).toEqual({ status: 400, body: { error: expect.stringMatching(/^EXECABORT/) } });
       expect((await post("/", ["GET", "m"])).body).toEqual({ result: "6" });
@@ -85,7 +111,8 @@ for (const kind of ["redis", "memory"] as const) {
     });
 
     test("a command that would change the shared connection is refused", async () => {
-      for (const name of ["MULTI", "subscribe", "BLPOP", "SELECT"]) expect((await post("/", [name, "k"])).status).toBe(400);
+      for (const name of ["MULTI", "subscribe", "BLPOP", "SELECT"])
+        expect((await post("/", [name, "k"])).status).toBe(400);
     });
 
     test("a script with Upstash's first line is known by the SHA that the client computes", async () => {
@@ -110,7 +137,13 @@ describe.skipIf(!hasRedisServer)("Upstash endpoint whose Redis goes away", () =>
   test("answers an error at once, and works again by itself when Redis is back", async () => {
     let redis = await startRedis();
     const endpoint = await startEndpoint(redis.url);
-    const ping = () => fetch(endpoint.url, { method: "POST", headers: { authorization: `Bearer ${TOKEN}` }, body: '["PING"]', signal: AbortSignal.timeout(2_000) });
+    const ping = () =>
+      fetch(endpoint.url, {
+        method: "POST",
+        headers: { authorization: `Bearer ${TOKEN}` },
+        body: '["PING"]',
+        signal: AbortSignal.timeout(2_000),
+      });
     try {
       expect((await ping()).status).toBe(200);
       await redis.stop();
@@ -128,7 +161,9 @@ describe.skipIf(!hasRedisServer)("Upstash endpoint whose Redis goes away", () =>
   });
 
   test("a wrong address is refused at the start, without the password", async () => {
-    await expect(startEndpoint("redis://:secret@127.0.0.1:1")).rejects.toThrow(/Redis at 127\.0\.0\.1:1 can't be reached/);
+    await expect(startEndpoint("redis://:secret@127.0.0.1:1")).rejects.toThrow(
+      /Redis at 127\.0\.0\.1:1 can't be reached/,
+    );
     await expect(startEndpoint("redis://:secret@127.0.0.1:1")).rejects.not.toThrow(/secret/);
   });
 });

@@ -40,7 +40,11 @@ test("a sliding window is POST /pipeline with EVALSHA, two keys, and limit, now,
   await limiter.take({ plan: "standard", id: "id" });
   expect(proxy.requests).toMatchObject([{ method: "POST", path: "/pipeline" }]);
   const headers = proxy.requests[0]?.headers ?? {};
-  expect(headers).toMatchObject({ authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "upstash-encoding": "base64" });
+  expect(headers).toMatchObject({
+    authorization: `Bearer ${TOKEN}`,
+    "content-type": "application/json",
+    "upstash-encoding": "base64",
+  });
   expect(Object.keys(headers).filter((name) => name.startsWith("upstash-telemetry"))).toEqual([]);
   const [name, sha, keyCount, current, previous, limit, now, window, cost] = sentCommands()[0] ?? [];
   expect([name, sha, keyCount, limit, window, cost]).toEqual(["evalsha", SLIDING_WINDOW_SHA, 2, 100, 60_000, 1]);
@@ -56,7 +60,10 @@ test("the token bucket is EVALSHA with one key, and capacity, interval, refill, 
   const taken = await limiter.take({ plan: "enterprise", id: "id" });
   await limiter.refund({ plan: "enterprise", id: "id" }, taken);
   const common = ["evalsha", TOKEN_BUCKET_SHA, 1, "pre:enterprise:id", 1_000, 3_000, 25, expect.any(Number)];
-  expect(sentCommands()).toEqual([[...common, 1], [...common, -1]]);
+  expect(sentCommands()).toEqual([
+    [...common, 1],
+    [...common, -1],
+  ]);
 });
 
 test("the scripts that are sent are the ones that the stack runs natively", () => {
@@ -70,10 +77,12 @@ test("takes of one tick share a request, and those that come while two are under
   await Promise.all(Array.from({ length: 50 }, () => limiter.take({ plan: "benchmark", id: "x" })));
   expect(proxy.requests).toHaveLength(1);
   proxy.requests.length = 0;
-  const late = Array.from({ length: 20 }, (_, tick) => Promise.resolve().then(async () => {
-    for (let i = 0; i < tick * 10; i++) await undefined;
-    return limiter.take({ plan: "benchmark", id: "x" });
-  }));
+  const late = Array.from({ length: 20 }, (_, tick) =>
+    Promise.resolve().then(async () => {
+      for (let i = 0; i < tick * 10; i++) await undefined;
+      return limiter.take({ plan: "benchmark", id: "x" });
+    }),
+  );
   await Promise.all(late);
   expect(proxy.requests.length).toBeLessThanOrEqual(4);
   expect(sentCommands()).toHaveLength(20);

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, connect, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { freePort } from "./ports.ts";
 
 /** What the way to the endpoint does: work, refuse connections, accept and stay silent, or answer for somebody else. */

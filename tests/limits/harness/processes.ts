@@ -21,17 +21,25 @@ export interface RunningProcess {
 export async function startRedis(port?: number): Promise<RunningProcess> {
   const chosen = port ?? (await freePort());
   const args = ["--port", String(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "/tmp"];
-  return start(spawn("redis-server", args, { detached: true }), /Ready to accept connections/, `redis://127.0.0.1:${chosen}`);
+  return start(
+    spawn("redis-server", args, { detached: true }),
+    /Ready to accept connections/,
+    `redis://127.0.0.1:${chosen}`,
+  );
 }
 
 /** The Upstash endpoint as its own process; in memory when there is no `redisUrl`. */
 export async function startEndpoint(redisUrl?: string): Promise<RunningProcess> {
   const port = await freePort();
-  const child = spawn("node_modules/.bin/deno", ["run", "-A", "--node-modules-dir=manual", "scripts/stack/upstash/main.ts"], {
-    cwd: ROOT,
-    detached: true,
-    env: { ...process.env, PORT: String(port), TOKEN, REDIS_URL: redisUrl ?? "" },
-  });
+  const child = spawn(
+    "node_modules/.bin/deno",
+    ["run", "-A", "--node-modules-dir=manual", "scripts/stack/upstash/main.ts"],
+    {
+      cwd: ROOT,
+      detached: true,
+      env: { ...process.env, PORT: String(port), TOKEN, REDIS_URL: redisUrl ?? "" },
+    },
+  );
   return start(child, /^ready$/m, `http://127.0.0.1:${port}`);
 }
 

@@ -1,0 +1,118 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { createWorkspace, freshEmail } from "../harness/workspace.ts";
+
+const people = (count: number) => Array.from({ length: count }, () => ({ email: freshEmail() }));
+
+test("1,000 contacts are created in one request, in order, with 201", async () => {
+  const { client } = await createWorkspace();
+  const records = people(1000);
+  const { status, data, meta } = await client.post("/contacts/bulk", { records });
+  expect({ status, succeeded: meta.succeeded, failed: meta.failed }).toEqual({
+    status: 201,
+    succeeded: 1000,
+    failed: 0,
+  });
+  expect(data.map((answer: { index: number; data: { email: string } }) => [answer.index, answer.data.email])).toEqual(
+    records.map(({ email }, index) => [index, email]),
+  );
+  expect((await client.get("/contacts")).meta.total).toBe(1000);
+});
+
+test("when some fail, 207 says of each what became of it, in order", async () => {
+  const { client } = await createWorkspace();
+  const [first, second] = people(2);
+  const { status, data } = await client.post("/contacts/bulk", {
+    records: [first, { email: "no email" }, first, 7, second, { email: freshEmail(), owner_id: randomUUID() }],
+  });
+  expect(status).toBe(207);
+  expect(
+    data.map((one: { success: boolean; error?: { code: string } }) => (one.success ? "ok" : one.error?.code)),
+  ).toEqual(["ok", "validation_error", "duplicate_email", "validation_error", "ok", "reference_not_found"]);
+  expect(data[2].error.details.existing_id).toBe(data[0].data.id);
+  expect((await client.get("/contacts")).meta.total).toBe(2);
+});
+
+test("atomic=true is all or nothing, and tells which ones failed", async () => {
+  const { client } = await createWorkspace();
+  const [taken] = people(1);
+  await client.post("/contacts", taken);
+  const conflict = await client.post("/contacts/bulk?atomic=true", { records: [...people(2), taken] });
+  expect({
+    status: conflict.status,
+    code: conflict.error.code,
+    index: conflict.error.details.records[0].index,
+  }).toEqual({ status: 409, code: "duplicate_email", index: 2 });
+  const invalid = await client.post("/contacts/bulk?atomic=true", { records: [...people(2), {}] });
+  expect({ status: invalid.status, code: invalid.error.code }).toEqual({ status: 400, code: "validation_error" });
+  expect((await client.get("/contacts")).meta.total).toBe(1);
+  expect((await client.post("/contacts/bulk?atomic=true", { records: people(2) })).status).toBe(201);
+});
+
+test("on_conflict=update is upsert", async () => {
+  const { client } = await createWorkspace();
+  const [known, fresh] = people(2);
+  const { data } = await client.post("/contacts", { ...known, score: 1, first_name: "Kept" });
+  const upserted = await client.post("/contacts/bulk?on_conflict=update", { records: [{ ...known, score: 2 }, fresh] });
+  expect(upserted.status).toBe(200);
+  expect(upserted.data[0].data).toMatchObject({ id: data.id, score: 2, first_name: "Kept", version: 2 });
+  expect((await client.post("/contacts/bulk?on_conflict=update", { records: people(2) })).status).toBe(201);
+});
+
+test("many are changed and deleted by id", async () => {
+  const { client } = await createWorkspace();
+  const { data } = await client.post("/contacts/bulk", { records: people(3) });
+  const [a, b, c] = data.map((one: { data: { id: string } }) => one.data.id);
+  const patched = await client.patch("/contacts/bulk", {
+    records: [
+      { id: a, score: 1 },
+      { id: randomUUID(), score: 1 },
+      { score: 1 },
+      { id: b, score: 101 },
+      { id: c, status: "inactive" },
+    ],
+  });
+  expect(patched.status).toBe(207);
+  expect(
+    patched.data.map((one: { success: boolean; error?: { code: string } }) => (one.success ? "ok" : one.error?.code)),
+  ).toEqual(["ok", "not_found", "validation_error", "validation_error", "ok"]);
+  expect(
+    (
+      await client.patch("/contacts/bulk", {
+        records: [
+          { id: a, score: 2 },
+          { id: b, score: 2 },
+        ],
+      })
+    ).status,
+  ).toBe(200);
+  const removed = await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, b] } });
+  expect({ status: removed.status, data: removed.data }).toEqual({
+    status: 200,
+    data: [
+      { index: 0, success: true, data: { id: a } },
+      { index: 1, success: true, data: { id: b } },
+    ],
+  });
+  expect((await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, c] } })).status).toBe(207);
+  expect((await client.get("/contacts")).meta.total).toBe(0);
+  expect((await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, a] } })).error.code).toBe(
+    "validation_error",
+  );
+});
+
+test("two bulk writes over the same records in opposite orders both go through", async () => {
+  const { client } = await createWorkspace();
+  const { data } = await client.post("/contacts/bulk", { records: people(100) });
+  const ids: string[] = data.map((one: { data: { id: string } }) => one.data.id);
+  const write = (order: string[], score: number) =>
+    client.patch("/contacts/bulk", { records: order.map((id) => ({ id, score })) });
+  const answers = await Promise.all([1, 2, 3, 4].map((score) => write(score % 2 ? ids : ids.toReversed(), score)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+});
+
+test("a bulk call costs one request", async () => {
+  const { client } = await createWorkspace({ plan: "standard" });
+  const { headers } = await client.post("/contacts/bulk", { records: people(50) });
+  expect(headers.get("x-ratelimit-remaining")).toBe("99");
+});
