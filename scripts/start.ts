@@ -1,44 +1,53 @@
 // npm start: the whole API on this machine, without Docker.
 import process from "node:process";
+import { untilNpmIsGone } from "./stack/npm_parent.ts";
 import { readSettings } from "./stack/settings.ts";
-import { startStack } from "./stack/stack.ts";
+import { type Stack, startStack } from "./stack/stack.ts";
 
 const startedAt = performance.now();
-const progress = (line: string) => console.log(line.startsWith(" ") ? line : `› ${line}`);
+const abort = new AbortController();
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  untilNpmIsGone().then(resolve);
+});
+interrupted.then(() => abort.abort());
+process.on("uncaughtException", (error) => {
+  if (abort.signal.aborted) return; // What was interrupted may complain that its server has gone.
+  console.error(error);
+  process.exit(1); // The watchdog ends the rest.
+});
 
+let stack: Stack | undefined;
 try {
   const settings = await readSettings(process.argv.slice(2), process.env);
-  const interrupted = new Promise<string>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
+  stack = await startStack(settings, (line) => console.log(`› ${line}`), {
+    onFunctionError: (text) => console.error(text.trimEnd()),
+    signal: abort.signal,
   });
-  const starting = startStack(settings, progress);
-  const stack = await Promise.race([starting, interrupted]);
-  if (typeof stack === "string") {
-    await (await starting.catch(() => undefined))?.stop();
-    process.exit(0);
+  printWelcome(stack, settings.dataDir);
+} catch (error) {
+  if (!abort.signal.aborted) {
+    console.error(`\nThe API could not start. ${error instanceof Error ? error.message : error}`);
+    process.exit(1);
   }
+}
+await interrupted;
+console.log("\n› Stopping");
+await stack?.stop();
+process.exit(0);
 
-  const { apiUrl, keys } = stack.info;
+function printWelcome({ info: { apiUrl, keys } }: Stack, dataDir: string): void {
   console.log(`
 The API runs after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
 
-  Base URL   ${apiUrl}
+  Base URL           ${apiUrl}
 ${Object.entries(keys)
   .map(([name, key]) => `  ${name.padEnd(18)} ${key}`)
   .join("\n")}
 
-The same is in ${settings.dataDir}/env. Try it:
+The same is in ${dataDir}/env. Try it:
 
   curl -X POST ${apiUrl}/v1/contacts -H "Authorization: Bearer ${keys["KEY_STANDARD"]}" -H "Content-Type: application/json" -d '{"first_name":"Jane","last_name":"Smith","email":"jane@example.com"}'
 
 Ctrl-C stops everything.`);
-
-  const end = await Promise.race([interrupted, stack.broken]);
-  const bySignal = end.startsWith("SIG");
-  console.log(bySignal ? "\n› Stopping" : end);
-  await stack.stop();
-  process.exit(bySignal ? 0 : 1);
-} catch (error) {
-  console.error(`\nThe API could not start. ${error instanceof Error ? error.message : error}`);
-  process.exit(1);
 }

@@ -1,13 +1,11 @@
 import { join } from "node:path";
-import process from "node:process";
 import { answers, type Child, startChild, untilReady } from "./child.ts";
+import { denoEnvironment } from "./deno_environment.ts";
 import { DENO, ROOT } from "./settings.ts";
 
 /** The function's own environment; `.env.example` explains each. */
 export type FunctionEnv = Record<string, string>;
 
-// What @upstash/redis and Hono look at beside our own.
-const LIBRARY_VARIABLES = ["UPSTASH_CONSOLE", "UPSTASH_DISABLE_TELEMETRY", "VERCEL", "AWS_REGION"];
 const OWN_VARIABLES = [
   "SUPABASE_URL",
   "SUPABASE_ANON_KEY",
@@ -21,6 +19,8 @@ const OWN_VARIABLES = [
   "TRUSTED_PROXY_HOPS",
   "LOG_LEVEL",
 ];
+// What @upstash/redis and Hono look at beside our own.
+const LIBRARY_VARIABLES = ["UPSTASH_CONSOLE", "UPSTASH_DISABLE_TELEMETRY", "VERCEL", "AWS_REGION"];
 
 export interface FunctionOptions {
   dataDir: string;
@@ -28,42 +28,43 @@ export interface FunctionOptions {
   env: FunctionEnv;
   /** Tells the log files of several functions apart. */
   name?: string;
+  /** Gets what it writes to stderr, which is logged all the same. */
+  onErrorOutput?: (text: string) => void;
 }
 
 /**
  * Starts the entry file that is deployed, with what the edge grants it: network, its own variables,
  * and nothing else.
+ * @throws when it does not answer its health check
  */
 export async function startFunction({
   dataDir,
   port,
   env,
   name = "function",
+  onErrorOutput,
 }: FunctionOptions): Promise<{ child: Child; url: string; logFile: string }> {
-  const logFile = join(dataDir, `${name}.log`);
   const child = startChild({
     name,
+    dataDir,
     command: DENO,
     args: [
       "run",
       "--no-prompt",
       "--quiet",
+      "--no-remote", // What the bundle holds comes from node_modules; nothing is fetched.
       "--allow-net",
       `--allow-env=${[...OWN_VARIABLES, ...LIBRARY_VARIABLES].join(",")}`,
       "--config",
       join(ROOT, "deno.json"),
       "--node-modules-dir=manual",
       join(ROOT, "functions/api/index.ts"),
+      dataDir, // Unused; tells in a process list which stack it belongs to.
     ],
-    logFile,
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: process.env["HOME"] ?? "",
-      DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`,
-      ...env,
-    },
+    env: { ...denoEnvironment(dataDir), DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`, ...env },
+    ...(onErrorOutput && { onErrorOutput }),
   });
   const url = `http://127.0.0.1:${port}/api`;
-  await untilReady(child, logFile, () => answers(`${url}/v1/health`));
-  return { child, url, logFile };
+  await untilReady(child, () => answers(`${url}/v1/health`));
+  return { child, url, logFile: child.logFile };
 }

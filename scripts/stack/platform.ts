@@ -1,6 +1,9 @@
 import type postgres from "postgres";
 
-/** Makes what a hosted Supabase project has before its first migration: roles, schemas, `auth.users`. */
+/**
+ * Makes what a hosted Supabase project has before its first migration, as open as there: what the
+ * migrations do not close themselves stays open, and a test can see it.
+ */
 export async function preparePlatform(sql: postgres.TransactionSql, authenticatorPassword: string): Promise<void> {
   await sql.unsafe(`
     create role anon nologin noinherit;
@@ -8,8 +11,22 @@ export async function preparePlatform(sql: postgres.TransactionSql, authenticato
     create role service_role nologin noinherit bypassrls;
     create role authenticator login noinherit password '${authenticatorPassword}';
     grant anon, authenticated, service_role to authenticator;
+    alter role anon set statement_timeout = '3s';
+    alter role authenticated set statement_timeout = '8s';
+    alter role authenticator set statement_timeout = '8s';
+    alter role authenticator set lock_timeout = '8s';
+
+    grant usage on schema public to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
 
     create schema extensions;
+    grant usage on schema extensions to anon, authenticated, service_role;
+    create extension pgcrypto schema extensions;
+    create extension "uuid-ossp" schema extensions;
+    alter database postgres set search_path = "$user", public, extensions;
+
     create schema auth;
     grant usage on schema auth to anon, authenticated, service_role;
     create table auth.users (id uuid primary key, email text);
@@ -17,5 +34,7 @@ export async function preparePlatform(sql: postgres.TransactionSql, authenticato
       as $$ select nullif(current_setting('request.jwt.claims', true), '')::jsonb $$;
     create function auth.uid() returns uuid language sql stable
       as $$ select (auth.jwt() ->> 'sub')::uuid $$;
+    create function auth.role() returns text language sql stable
+      as $$ select auth.jwt() ->> 'role' $$;
   `);
 }

@@ -1,20 +1,24 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { constants, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { freemem } from "node:os";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { totalmem } from "node:os";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
-import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
-import { type Child, signalProcess, startChild, untilReady } from "./child.ts";
+import { type Child, logTail, startChild, untilReady } from "./child.ts";
+import { commandLine, endProcess } from "./processes.ts";
+import { ordinaryUser, type RunAs } from "./run_as.ts";
 import { ROOT } from "./settings.ts";
-
-/** A user that may run Postgres, which refuses to run as root. */
-interface RunAs {
-  uid: number;
-  gid: number;
-  /** Put in front of the command. */
-  prefix: string[];
-}
 
 export interface PostgresOptions {
   dataDir: string;
@@ -27,89 +31,109 @@ export async function startPostgres({
   dataDir,
   port,
   password,
-}: PostgresOptions): Promise<{ child: Child; url: string; isNew: boolean }> {
+}: PostgresOptions): Promise<{ child: Child; url: string }> {
   const native = nativeFolder();
-  hydrateSymlinks(native);
+  linkLibraries(native);
   const cluster = join(dataDir, "postgres");
-  const logFile = join(dataDir, "postgres.log");
-  const runAs = runAsUser(cluster);
-  const isNew = !existsSync(join(cluster, "PG_VERSION"));
-  if (isNew) initialize(native, cluster, password, runAs);
-  // Who that is depends on the folder's permissions, which may have changed since the last start.
-  if (runAs && statSync(cluster).uid !== runAs.uid) execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, cluster]);
+  const runAs = ordinaryUser([native, dataDir]);
+  if (!existsSync(cluster)) await initialize(native, cluster, password, runAs);
+  ownCluster(cluster, runAs);
   await clearStaleLock(cluster);
 
-  const megabytes = Math.max(128, Math.min(1024, Math.floor(freemem() / 1024 / 1024 / 8)));
+  // Durable as in production: fsync and synchronous_commit stay on.
   const settings = {
     listen_addresses: "127.0.0.1",
     port,
     unix_socket_directories: "",
     max_connections: 100,
     timezone: "UTC",
-    shared_buffers: `${megabytes}MB`,
+    shared_buffers: `${sharedBuffersMegabytes()}MB`,
     max_wal_size: "2GB",
     work_mem: "16MB",
-    password_encryption: "scram-sha-256",
   };
-  const command = [
+  const [command = "", ...args] = [
     ...(runAs?.prefix ?? []),
     join(native, "bin", "postgres"),
     "-D",
     cluster,
     ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ];
+  // SIGINT is its "fast" stop: it does not wait for clients to leave.
   const child = startChild({
-    name: "Postgres",
-    command: command[0] ?? "",
-    args: command.slice(1),
-    logFile,
+    name: "postgres",
+    dataDir,
+    command,
+    args,
     stopSignal: "SIGINT",
     spawnOptions: identity(runAs),
   });
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
-  await untilReady(child, logFile, async () => {
-    const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} });
-    try {
-      await sql`select 1`;
-      return true;
-    } finally {
-      await sql.end({ timeout: 1 });
-    }
-  });
-  return { child, url, isNew };
+  await untilReady(
+    child,
+    async () => {
+      const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} });
+      try {
+        await sql`select 1`;
+        return true;
+      } finally {
+        await sql.end({ timeout: 1 });
+      }
+    },
+    60_000,
+  ); // After a crash it first replays its log.
+  return { child, url };
 }
 
-function initialize(native: string, cluster: string, password: string, runAs: RunAs | undefined): void {
-  rmSync(cluster, { recursive: true, force: true }); // What an interrupted first start left.
-  mkdirSync(cluster, { recursive: true, mode: 0o700 });
-  const passwordFile = join(dirname(cluster), ".initdb-password");
+async function initialize(native: string, cluster: string, password: string, runAs: RunAs | undefined): Promise<void> {
+  const dataDir = dirname(cluster);
+  // Renamed when complete, so that an interrupted start leaves no half a cluster, and made under a name
+  // of its own, so that a server of that start that is still writing does not get in the way.
+  for (const name of readdirSync(dataDir))
+    if (name.startsWith("new-postgres-")) rmSync(join(dataDir, name), { recursive: true, force: true });
+  const unfinished = mkdtempSync(join(dataDir, "new-postgres-"));
+  const passwordFile = join(dataDir, "initdb-password");
+  rmSync(passwordFile, { force: true });
   writeFileSync(passwordFile, password, { mode: 0o600 });
-  if (runAs) {
-    execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, cluster, passwordFile]);
-  }
-  const command = [
+  if (runAs) execFileSync("chown", [`${runAs.uid}:${runAs.gid}`, unfinished, passwordFile]);
+  const [command = "", ...args] = [
     ...(runAs?.prefix ?? []),
     join(native, "bin", "initdb"),
     "-D",
-    cluster,
-    "-U",
-    "postgres",
+    unfinished,
+    "--username=postgres",
     "--encoding=UTF8",
     // The same order on every machine; hosted Supabase brings its own, so nothing depends on it.
+    "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
-    "--locale=C",
     "--auth=scram-sha-256",
     `--pwfile=${passwordFile}`,
     "--no-instructions",
   ];
-  const made = spawnSync(command[0] ?? "", command.slice(1), { encoding: "utf8", ...identity(runAs) });
+  const child = startChild({ name: "initdb", dataDir, command, args, spawnOptions: identity(runAs) });
+  const reason = await child.ended;
   rmSync(passwordFile, { force: true });
-  if (made.status !== 0) throw new Error(`initdb failed: ${(made.stderr || made.error?.message) ?? ""}`);
+  if (reason !== "exit code 0") throw new Error(`initdb failed (${reason}).${logTail(child.logFile)}`);
+  renameSync(unfinished, cluster);
 }
 
 function identity(runAs: RunAs | undefined): { uid?: number; gid?: number; cwd: string } {
-  return { cwd: "/", ...(runAs && runAs.prefix.length === 0 && { uid: runAs.uid, gid: runAs.gid }) };
+  return { cwd: "/", ...(runAs?.prefix.length === 0 && { uid: runAs.uid, gid: runAs.gid }) };
+}
+
+// Who the owner has to be depends on who starts us and on the folder's permissions; both may change.
+function ownCluster(cluster: string, runAs: RunAs | undefined): void {
+  const owner = statSync(cluster).uid;
+  if (runAs !== undefined && owner !== runAs.uid) execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, cluster]);
+  if (runAs === undefined && owner !== process.getuid?.()) {
+    throw new Error(
+      `${cluster} belongs to another user. Start as that user or as root, have it run npm run reset, or take another folder: npm start -- --data-dir DIR`,
+    );
+  }
+}
+
+function sharedBuffersMegabytes(): number {
+  return Math.max(128, Math.min(1024, Math.floor(totalmem() / 1024 / 1024 / 8)));
 }
 
 function nativeFolder(): string {
@@ -123,58 +147,22 @@ function nativeFolder(): string {
 }
 
 // The package's install script makes these; npm may have been told not to run it.
-function hydrateSymlinks(native: string): void {
+function linkLibraries(native: string): void {
   const list = join(native, "pg-symlinks.json");
   if (!existsSync(list)) return;
-  for (const { source, target } of JSON.parse(readFileSync(list, "utf8")) as { source: string; target: string }[]) {
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, "utf8"));
+  for (const { source, target } of links) {
     const link = join(dirname(native), target);
-    if (existsSync(link)) continue;
-    symlinkSync(relative(dirname(link), join(dirname(native), source)), link);
+    if (!lstatSync(link, { throwIfNoEntry: false })) symlinkSync(relative(dirname(target), source), link);
   }
 }
 
-/**
- * Whom to be when we are root. The checkout may be in a folder that only root may enter: there, a user
- * namespace lets Postgres believe that root is an ordinary user, which is all it asks for.
- */
-function runAsUser(cluster: string): RunAs | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const user = ["postgres", "nobody"].map(lookUpUser).find((found) => found !== undefined);
-  if (user === undefined) {
-    throw new Error(
-      "Postgres does not run as root, and there is neither a user postgres nor nobody. Run as an ordinary user.",
-    );
-  }
-  if (isOpenToAll(dirname(cluster)) && isOpenToAll(ROOT)) return { ...user, prefix: [] };
-  const prefix = ["unshare", "--user", `--map-user=${user.uid}`, `--map-group=${user.gid}`];
-  if (spawnSync("unshare", [...prefix.slice(1), "true"]).status === 0) return { uid: 0, gid: 0, prefix };
-  throw new Error(
-    "Postgres does not run as root, and an ordinary user may not enter this folder. Move the checkout (or --data-dir) to a folder that everybody may enter, or run as an ordinary user.",
-  );
-}
-
-function lookUpUser(name: string): { uid: number; gid: number } | undefined {
-  const [uid, gid] = ["-u", "-g"].map((flag) => spawnSync("id", [flag, name], { encoding: "utf8" }).stdout?.trim());
-  return uid && gid ? { uid: Number(uid), gid: Number(gid) } : undefined;
-}
-
-function isOpenToAll(folder: string): boolean {
-  for (let path = folder; ; path = dirname(path)) {
-    if ((statSync(path).mode & constants.S_IXOTH) === 0) return false;
-    if (path === dirname(path)) return true;
-  }
-}
-
-// Postgres clears the lock of a dead server itself, unless the process id belongs to somebody else by now.
+// Postgres takes its lock over from a dead server, unless the pid in it belongs to somebody else by now.
 async function clearStaleLock(cluster: string): Promise<void> {
   const lock = join(cluster, "postmaster.pid");
   if (!existsSync(lock)) return;
   const pid = Number(readFileSync(lock, "utf8").split("\n")[0]);
-  const command = spawnSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).stdout ?? "";
-  if (!command.includes(cluster)) {
-    rmSync(lock, { force: true });
-    return;
-  }
-  signalProcess(pid, "SIGINT"); // Left by a supervisor that was killed; ours to end.
-  for (let i = 0; i < 100 && signalProcess(pid, 0); i++) await delay(50);
+  // We hold the data folder's lock, so a server that runs on it is one that lost its supervisor.
+  if (commandLine(pid).includes(cluster)) await endProcess(pid, "SIGINT");
+  rmSync(lock, { force: true });
 }

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { answers, type Child, startChild, untilReady } from "./child.ts";
 import { ROOT } from "./settings.ts";
+import { readApiSettings } from "./supabase_config.ts";
 
 export interface PostgrestOptions {
   dataDir: string;
@@ -13,33 +14,32 @@ export interface PostgrestOptions {
 }
 
 /** Starts PostgREST as the platform configures it: as `authenticator`, over the schemas of `config.toml`. */
-export async function startPostgrest({
-  dataDir,
-  port,
-  databasePort,
-  authenticatorPassword,
-  jwtSecret,
-}: PostgrestOptions): Promise<{ child: Child; url: string }> {
-  const logFile = join(dataDir, "postgrest.log");
-  const child = startChild({
-    name: "PostgREST",
-    command: program(),
-    args: [],
-    logFile,
-    env: {
-      PGRST_DB_URI: `postgres://authenticator:${authenticatorPassword}@127.0.0.1:${databasePort}/postgres`,
-      PGRST_DB_SCHEMAS: exposedSchemas(),
-      PGRST_DB_EXTRA_SEARCH_PATH: "extensions",
-      PGRST_DB_ANON_ROLE: "anon",
-      PGRST_DB_POOL: "10",
-      PGRST_JWT_SECRET: jwtSecret,
-      PGRST_SERVER_HOST: "127.0.0.1",
-      PGRST_SERVER_PORT: String(port),
-      PGRST_LOG_LEVEL: "crit",
-    },
-  });
+export async function startPostgrest(options: PostgrestOptions): Promise<{ child: Child; url: string }> {
+  const { dataDir, port, databasePort, authenticatorPassword, jwtSecret } = options;
+  const { schemas, extraSearchPath, maxRows } = readApiSettings();
+  const settings = {
+    "db-uri": `postgres://authenticator:${authenticatorPassword}@127.0.0.1:${databasePort}/postgres`,
+    "db-schemas": schemas.join(","),
+    "db-extra-search-path": extraSearchPath.join(","),
+    "db-max-rows": maxRows,
+    "db-anon-role": "anon",
+    "db-pool": 10,
+    "jwt-secret": jwtSecret,
+    "server-host": "127.0.0.1",
+    "server-port": port,
+    "log-level": "error",
+  };
+  const configFile = join(dataDir, "postgrest.conf");
+  writeFileSync(
+    configFile,
+    Object.entries(settings)
+      .map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
+  const child = startChild({ name: "postgrest", dataDir, command: program(), args: [configFile], env: {} });
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(child, logFile, () => answers(`${url}/`));
+  await untilReady(child, () => answers(`${url}/`));
   return { child, url };
 }
 
@@ -56,11 +56,4 @@ function program(): string {
       `There is no PostgREST for ${platform} in node_modules. Run npm ci; it needs optional dependencies.`,
     );
   return file;
-}
-
-function exposedSchemas(): string {
-  const config = readFileSync(join(ROOT, "supabase", "config.toml"), "utf8");
-  const list = /^\[api\][^[]*?^schemas\s*=\s*\[([^\]]*)\]/ms.exec(config)?.[1];
-  if (list === undefined) throw new Error("supabase/config.toml has no schemas under [api].");
-  return list.replace(/["\s]/g, "");
 }

@@ -1,29 +1,41 @@
 import { spawnSync } from "node:child_process";
 import { connect } from "node:net";
 import { join } from "node:path";
-import process from "node:process";
 import { answers, type Child, startChild, untilReady } from "./child.ts";
+import { denoEnvironment } from "./deno_environment.ts";
 import { DENO, ROOT } from "./settings.ts";
 
-/** Starts `redis-server` where the PATH has one; answers undefined where it hasn't. */
+/** Whether the PATH has a `redis-server`. */
+export function hasRedisServer(): boolean {
+  return spawnSync("redis-server", ["--version"]).status === 0;
+}
+
+/** Starts `redis-server` with nothing in it. */
 export async function startRedis({
   dataDir,
   port,
 }: {
   dataDir: string;
   port: number;
-}): Promise<{ child: Child; url: string } | undefined> {
-  if (spawnSync("redis-server", ["--version"]).status !== 0) return undefined;
-  const logFile = join(dataDir, "redis.log");
+}): Promise<{ child: Child; url: string }> {
   const child = startChild({
-    name: "Redis",
+    name: "redis",
+    dataDir,
     command: "redis-server",
     // Counters of a minute need no disk.
     args: ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no", "--dir", dataDir],
-    logFile,
+    marker: `127.0.0.1:${port}`, // It replaces its command line by this.
   });
-  await untilReady(child, logFile, () => accepts(port));
+  await untilReady(child, () => accepts(port));
   return { child, url: `redis://127.0.0.1:${port}` };
+}
+
+export interface UpstashOptions {
+  dataDir: string;
+  port: number;
+  token: string;
+  /** In memory when absent. */
+  redisUrl: string | undefined;
 }
 
 /** Starts the endpoint that speaks Upstash's REST protocol in front of a Redis, or of memory. */
@@ -32,28 +44,21 @@ export async function startUpstash({
   port,
   token,
   redisUrl,
-}: {
-  dataDir: string;
-  port: number;
-  token: string;
-  redisUrl: string | undefined;
-}): Promise<{ child: Child; url: string }> {
-  const logFile = join(dataDir, "upstash.log");
+}: UpstashOptions): Promise<{ child: Child; url: string }> {
   const child = startChild({
-    name: "Upstash endpoint",
+    name: "upstash",
+    dataDir,
     command: DENO,
-    args: ["run", "-A", "--node-modules-dir=manual", join(ROOT, "scripts/stack/upstash/main.ts")],
-    logFile,
+    args: ["run", "-A", "--quiet", "--node-modules-dir=manual", join(ROOT, "scripts/stack/upstash/main.ts"), dataDir],
     env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: process.env["HOME"] ?? "",
+      ...denoEnvironment(dataDir),
       PORT: String(port),
       TOKEN: token,
-      ...(redisUrl && { REDIS_URL: redisUrl }),
+      ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     },
   });
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(child, logFile, () => answers(url));
+  await untilReady(child, () => answers(url));
   return { child, url };
 }
 

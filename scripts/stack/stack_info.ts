@@ -7,14 +7,17 @@ export interface StackInfo {
   apiUrl: string;
   /** The function itself, without the gateway. */
   functionUrl: string;
+  /** PostgREST itself. */
   restUrl: string;
   upstashUrl: string;
+  /** As the superuser. */
   databaseUrl: string;
   /** What the function was started with; a test starts another one with parts of it changed. */
   functionEnv: FunctionEnv;
   /** The demo keys by variable name. */
   keys: Record<string, string>;
   ports: Record<Part, number>;
+  /** Of `supervisor`, `postgres`, `postgrest`, `redis`, `upstash` and `function`; rewritten when one was restarted. */
   pids: Record<string, number>;
   /** Whether limits are counted in a Redis server or in the endpoint's memory. */
   redis: "server" | "memory";

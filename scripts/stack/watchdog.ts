@@ -1,18 +1,9 @@
-// Outlives a supervisor that was killed, and ends what it left behind. The supervisor writes a line
-// `pid signal` for each program it starts and `done` when it has stopped them all itself; when the
-// pipe closes without that, the supervisor is gone.
-
+// Outlives a supervisor that was killed, and ends the programs it left behind. It waits on a pipe that
+// the supervisor holds open; the system closes that, however the supervisor goes. After an orderly
+// stop it finds nothing to do.
 import process from "node:process";
-import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
-import { signalProcess } from "./child.ts";
+import { endNotedProcesses } from "./processes.ts";
 
-const programs = new Map<number, NodeJS.Signals>();
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line === "done") process.exit(0);
-  const [pid, signal] = line.split(" ");
-  programs.set(Number(pid), signal as NodeJS.Signals);
-}
-for (const [pid, signal] of programs) signalProcess(pid, signal);
-await delay(3_000);
-for (const pid of programs.keys()) signalProcess(pid, "SIGKILL");
+const [dataDir = "", supervisor] = process.argv.slice(2);
+for await (const _ of process.stdin); // Nothing is ever written.
+await endNotedProcesses(dataDir, Number(supervisor));
