@@ -76,7 +76,7 @@ function standardHeaders(exchange: Exchange): Record<string, string> {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED_HEADERS,
     ...(isHttps(request) && { "Strict-Transport-Security": "max-age=31536000; includeSubDomains" }),
-    ...rateHeaders(decision ?? services.addressLimiter.peek(address)),
+    ...rateHeaders(decision ?? services.addressLimiter.peek(address), Math.floor(Date.now() / 1000)),
   };
 }
 

@@ -4,14 +4,14 @@ import { LIMITS } from "./plans.ts";
 /**
  * The rate-limit headers of a response: `X-RateLimit-*` (Reset in epoch seconds), `RateLimit-Policy` and `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers-11, `t` in seconds from now), and `Retry-After` when denied.
+ * `nowSeconds` is when the answer leaves: one that took long must not name a reset that has passed meanwhile.
  */
-export function rateHeaders(decision: RateDecision): Record<string, string> {
+export function rateHeaders(decision: RateDecision, nowSeconds = 0): Record<string, string> {
   const policies = policiesOf(decision);
   return {
     "X-RateLimit-Limit": String(decision.limit),
     "X-RateLimit-Remaining": String(decision.remaining),
-    // An answer that took long must not name a time that has passed meanwhile.
-    "X-RateLimit-Reset": String(Math.max(decision.resetSeconds, Math.floor(Date.now() / 1000))),
+    "X-RateLimit-Reset": String(Math.max(decision.resetSeconds, nowSeconds)),
     "RateLimit-Policy": policies
       .map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`)
       .join(", "),

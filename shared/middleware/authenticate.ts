@@ -19,7 +19,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     const decision = await services.addressLimiter.take(address);
     exchange.decision = decision;
-    throw decision.allowed ? challenge(error) : rateLimitExceeded(decision);
+    throw decision.allowed ? error : rateLimitExceeded(decision);
   }
 }
 
@@ -29,7 +29,7 @@ function readCredential(exchange: Exchange): Credential {
   } catch (error) {
     exchange.decision = exchange.services.addressLimiter.takeLocally(exchange.address);
     if (!exchange.decision.allowed) throw rateLimitExceeded(exchange.decision);
-    throw error instanceof ApiError ? challenge(error) : error;
+    throw error;
   }
 }
 
@@ -39,12 +39,4 @@ function takeLookup(exchange: Exchange): void {
   if (decision.allowed) return;
   exchange.decision = decision;
   throw rateLimitExceeded(decision);
-}
-
-function challenge(error: ApiError): ApiError {
-  return new ApiError(error.code, {
-    message: error.message,
-    details: error.details,
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
 }

@@ -67,5 +67,5 @@ export const contacts = defineResource({
       resource: "companies",
     },
   },
-  facetSets: [["status", "lifecycle_stage"], ["owner_id"]],
+  facetSets: [["status", "lifecycle_stage", "do_not_contact"], ["owner_id"]],
 });

@@ -31,7 +31,7 @@ create unique index companies_external_id_live on crm.companies (workspace_id, e
 create index companies_created_at on crm.companies (workspace_id, created_at, id) where deleted_at is null;
 create index companies_owner_id on crm.companies (workspace_id, owner_id, created_at, id) where deleted_at is null;
 create index companies_search_text on crm.companies using gin (workspace_id, search_text extensions.gin_trgm_ops)
-  where deleted_at is null;
+  with (gin_pending_list_limit = 512) where deleted_at is null;
 
 create trigger stamp before insert or update on crm.companies for each row execute function crm.stamp();
 create trigger check_references before insert or update of owner_id on crm.companies

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { ROOT } from "../../scripts/stack/settings.ts";
 
 /** What is not ours, or not in the repository. */
-const IGNORED = new Set([".git", ".local", ".temp", ".branches", "node_modules"]);
+const IGNORED = new Set([".env", ".git", ".local", ".temp", ".branches", "node_modules"]);
 
 /** Paths below a folder of the repository, relative to the root. Folders that do not exist are empty. */
 export function filesIn(folder: string): string[] {

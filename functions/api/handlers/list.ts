@@ -6,6 +6,7 @@ import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { entityTag } from "../../../shared/middleware/conditional.ts";
 import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
 import {
+  allowOnly,
   type ListQuery,
   parseListUrl,
   parseReadUrl,
@@ -26,7 +27,10 @@ export function listRecords(resource: Resource): Handler {
 
 /** `POST /v1/<resource>/search` */
 export function searchRecords(resource: Resource): Handler {
-  return (exchange) => page(resource, exchange, parseSearchBody(resource, validate(searchBody, exchange.body)));
+  return (exchange) => {
+    allowOnly(exchange.url.searchParams, []);
+    return page(resource, exchange, parseSearchBody(resource, validate(searchBody, exchange.body)));
+  };
 }
 
 /** `GET /v1/<resource>/{id}` */
