@@ -77,6 +77,6 @@ test.each([
   },
 );
 
-function comparable(decision: RateDecision | void) {
+function comparable(decision: RateDecision | undefined) {
   return decision && { ...decision, decidedBy: undefined };
 }

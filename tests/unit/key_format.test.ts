@@ -48,7 +48,15 @@ test("one wrong character anywhere makes another key, never a valid one", () => 
 
 test("no other text is a key, a live one is no test key, and nothing may stand around it", () => {
   const { key } = generateApiKey("live");
-  for (const text of ["", key.slice(0, -1), `${key}0`, ` ${key}`, `${key}\n`, key.replace("live", "test"), key.toUpperCase()])
+  for (const text of [
+    "",
+    key.slice(0, -1),
+    `${key}0`,
+    ` ${key}`,
+    `${key}\n`,
+    key.replace("live", "test"),
+    key.toUpperCase(),
+  ])
     expect(isWellFormedApiKey(text), text).toBe(false);
   fc.assert(fc.property(fc.string(), (text) => !isWellFormedApiKey(text)));
 });
@@ -66,8 +74,17 @@ test("an Authorization header is a key, a session, or says what is wrong with it
     api_key: [`Bearer ${key}`, `bearer ${key}`, `BEARER ${key}`],
     session: ["Bearer a.b.c"],
     missing_api_key: [null, ""],
-    malformed_authorization: [key, `Token ${key}`, `Bearer  ${key}`, `Bearer\t${key}`, `Bearer ${key} x`, "Bearer", `Bearer${key}`],
+    malformed_authorization: [
+      key,
+      `Token ${key}`,
+      `Bearer  ${key}`,
+      `Bearer\t${key}`,
+      `Bearer ${key} x`,
+      "Bearer",
+      `Bearer${key}`,
+    ],
     invalid_api_key: ["Bearer x", `Bearer ${key}x`, "Bearer a.b", `Bearer ${"a".repeat(5000)}.b.c`],
   };
-  for (const [code, headers] of Object.entries(expected)) for (const header of headers) expect(codeOf(header), String(header)).toBe(code);
+  for (const [code, headers] of Object.entries(expected))
+    for (const header of headers) expect(codeOf(header), String(header)).toBe(code);
 });

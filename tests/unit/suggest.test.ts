@@ -17,7 +17,8 @@ test.each([
 });
 
 test("nothing is suggested for what is far from every name", () => {
-  for (const typed of ["favourite_colour", "xyzxyzxyz", "salary"]) expect(nearest(typed, contacts.names.all), typed).toBeUndefined();
+  for (const typed of ["favourite_colour", "xyzxyzxyz", "salary"])
+    expect(nearest(typed, contacts.names.all), typed).toBeUndefined();
 });
 
 test("one wrong, missing, doubled or swapped letter is always understood as a field that is that near", () => {

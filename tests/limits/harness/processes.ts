@@ -65,8 +65,9 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = once(child, "exit");
   // The group, because `deno` from npm may be a script around the binary.
-  process.kill(-child.pid, "SIGTERM");
-  const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), 2_000);
+  const group = -child.pid;
+  process.kill(group, "SIGTERM");
+  const timer = setTimeout(() => process.kill(group, "SIGKILL"), 2_000);
   await ended;
   clearTimeout(timer);
 }
