@@ -1,9 +1,10 @@
 /** The candidate nearest to a misspelt name, or undefined when none is near enough to be what was meant. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const typed = name.slice(0, 64).toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(name.slice(0, 64).toLowerCase(), candidate, bestDistance);
+    const distance = editDistance(typed, candidate, bestDistance);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

@@ -37,7 +37,11 @@ test("a cursor with any one character changed, added or cut is refused", () => {
 });
 
 test("no text that the API did not make is a cursor", () => {
-  fc.assert(fc.property(fc.string(), (text) => expect(() => decodeCursor(SECRET, scope, text)).toThrow(/altered/)));
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      expect(() => decodeCursor(SECRET, scope, text)).toThrow(/altered/);
+    }),
+  );
 });
 
 test("a cursor signed with another secret is refused", () => {

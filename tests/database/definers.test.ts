@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { generateApiKey, hashApiKey } from "../../shared/auth/key_format.ts";
+import { database } from "../harness/stack.ts";
+import { createWorkspace } from "../harness/workspace.ts";
+
+// Functions that run with their owner's rights are the only ways past row-level security: each is named
+// here with who may call it, so that a new one is a decision and not an accident.
+
+const ROLES = ["anon", "authenticated", "crm_api", "crm_auth"];
+
+test("each function that runs past the policies is known, and callable by whom it is for", async () => {
+  const rows = await database()`
+    select nspname || '.' || proname as name,
+           array(select role from unnest(${ROLES}::text[]) as role where has_function_privilege(role, pg_proc.oid, 'execute')) as callers
+    from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+    where nspname in ('crm', 'api') and prosecdef and prorettype <> 'trigger'::regtype
+      and proname not like 'add\\_to\\_%\\_by\\_%'
+    order by name`;
+  expect(Object.fromEntries(rows.map((row) => [row["name"], row["callers"]]))).toEqual({
+    "api.find_api_key": ["crm_auth"],
+    "api.find_memberships": ["crm_auth"],
+    "crm.current_workspace": ["crm_api"],
+    "crm.purge": [],
+    "crm.require_workspace": ["crm_api"],
+    "crm.run_search": ["crm_api"],
+    "crm.workspace_for": ["crm_api"],
+  });
+});
+
+test("no trigger function and nothing that keeps the tallies can be called by a request", async () => {
+  const callable = await database()`
+    select proname from pg_proc, unnest(${ROLES}::text[]) as role
+    where pronamespace = 'crm'::regnamespace and (prorettype = 'trigger'::regtype or proname like 'add\\_to\\_%')
+      and has_function_privilege(role, pg_proc.oid, 'execute')`;
+  expect(callable).toEqual([]);
+});
+
+test("each function that runs past the policies pins its search_path", async () => {
+  const loose = await database()`
+    select proname from pg_proc
+    where pronamespace in ('crm'::regnamespace, 'api'::regnamespace) and prosecdef
+      and not coalesce(proconfig @> array['search_path=""'], false)`;
+  expect(loose).toEqual([]);
+});
+
+test("each view runs with the rights of who asks", async () => {
+  const views = await database()`
+    select relname from pg_class
+    where relnamespace in ('crm'::regnamespace, 'api'::regnamespace) and relkind in ('v', 'm')
+      and not coalesce(reloptions @> array['security_invoker=true'], false)`;
+  expect(views).toEqual([]);
+});
+
+test("our roles can't log in, bypass the policies, own anything or become each other", async () => {
+  const sql = database();
+  const roles = await sql`
+    select rolname from pg_roles
+    where rolname in ('crm_api', 'crm_auth') and not (rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)`;
+  expect(roles).toHaveLength(2);
+  expect(await sql`select relname from pg_class where relowner::regrole::text in ('crm_api', 'crm_auth')`).toEqual([]);
+  const memberships = await sql`
+    select roleid::regrole::text as role, member::regrole::text as member from pg_auth_members
+    where roleid::regrole::text in ('crm_api', 'crm_auth') or member::regrole::text in ('crm_api', 'crm_auth')`;
+  expect(memberships.map((row) => `${row["member"]} → ${row["role"]}`).filter((text) => !text.startsWith("authenticator →"))).toEqual([]);
+});
+
+test("every table that holds a tenant's rows names the workspace in each policy", async () => {
+  const policies = await database()`
+    select tablename, policyname, coalesce(qual, '') || coalesce(with_check, '') as rule, roles::text from pg_policies where schemaname = 'crm'`;
+  expect(policies.length).toBeGreaterThan(5);
+  for (const { tablename, policyname, rule, roles } of policies) {
+    expect(rule, `${tablename}: ${policyname}`).toMatch(/(workspace_id|id) = \( SELECT crm\.(workspace_for|current_workspace)\(/);
+    expect(String(roles)).toBe("{crm_api}");
+  }
+});
+
+test("of a key only its SHA-256 is at rest, in no column and no log of an answer more", async () => {
+  const { key, workspaceId } = await createWorkspace();
+  const sql = database();
+  const [row] = await sql`select * from crm.api_keys where workspace_id = ${workspaceId}`;
+  expect(Buffer.from(row?.["key_hash"]).toString("hex")).toBe(hashApiKey(key));
+  expect(JSON.stringify(row)).not.toContain(key.slice(9, -4));
+});
+
+test("a key is found by its hash alone: an unknown hash finds nothing", async () => {
+  const [row] = await database()`select api.find_api_key(${generateApiKey("live").hashHex}) as found`;
+  expect(row?.["found"]).toBeNull();
+});

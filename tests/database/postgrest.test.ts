@@ -1,0 +1,139 @@
+import { sign } from "hono/jwt";
+import { beforeAll, describe, expect, test } from "vitest";
+import { database, stack } from "../harness/stack.ts";
+import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
+
+// What the function's own tokens can do when they reach PostgREST without the function in between.
+
+type Workspace = Awaited<ReturnType<typeof createWorkspace>>;
+let mine: Workspace;
+let sandbox: Workspace;
+let other: Workspace;
+
+beforeAll(async () => {
+  mine = await createWorkspace();
+  sandbox = await createWorkspace({ parentId: mine.workspaceId });
+  other = await createWorkspace();
+  for (const { client } of [mine, sandbox, other])
+    await client.post("/contacts", { email: freshEmail(), first_name: "Secret", tags: ["secret"] });
+});
+
+const signingKey = () => Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
+
+/** Calls PostgREST with a token of these claims. */
+async function call(claims: Record<string, unknown>, path: string, body?: unknown, schema = "api") {
+  const token = await sign({ exp: Math.floor(Date.now() / 1000) + 60, ...claims }, signingKey(), "HS256");
+  const response = await fetch(`${stack().restUrl}/${path}`, {
+    method: body === undefined ? "GET" : "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "accept-profile": schema,
+      "content-profile": schema,
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? null : JSON.parse(text) };
+}
+
+const claimsOf = (key: { id: string }, workspaceId: string) => ({ role: "crm_api", key_id: key.id, workspace_id: workspaceId });
+
+const readPlan = (search: boolean) => ({
+  shape: {
+    resource: "contacts",
+    columns: ["id", "workspace_id", "email"],
+    include: [],
+    segments: [{ where: search ? { op: "text", value: 2 } : { column: "first_name", op: "eq", value: 2 }, order: [["id", "asc"]] }],
+    limit: 100,
+    ...(search && { search: true }),
+    total: {},
+  },
+  values: [search ? "%secret%" : "Secret"],
+});
+
+describe("reads see the key's own workspace and nothing else", () => {
+  test.each([
+    ["the view", () => "contacts?select=workspace_id", undefined],
+    ["a read", () => "rpc/read_records", readPlan(false)],
+    ["a search past the policies", () => "rpc/read_records", readPlan(true)],
+  ] as const)("%s", async (_name, path, body) => {
+    for (const owner of [mine, sandbox, other]) {
+      const answer = await call(claimsOf(owner, owner.workspaceId), path(), body);
+      expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+      const rows = (body === undefined ? answer.body : answer.body.rows) as { workspace_id: string }[];
+      expect(rows.map((row) => row.workspace_id)).toEqual([owner.workspaceId]);
+    }
+  });
+
+  test("a key that names another workspace, its sandbox or its parent gets nothing", async () => {
+    for (const [key, workspace] of [[mine, other], [mine, sandbox], [sandbox, mine]] as const) {
+      const claims = claimsOf(key, workspace.workspaceId);
+      expect((await call(claims, "contacts")).body).toEqual([]);
+      for (const search of [false, true])
+        expect((await call(claims, "rpc/read_records", readPlan(search))).body.message).toMatch(/insufficient_scope|invalid_api_key/);
+    }
+  });
+});
+
+describe("a token of the function is worth what its key is worth now", () => {
+  const write = (id: string) => ({
+    resource: { name: "contacts", columns: ["id"], writable: ["email"], objects: [], unique: ["email"], defaults: { status: "active" } },
+    operation: "delete",
+    records: [{ id }],
+    on_conflict: "error",
+    atomic: false,
+    dry_run: false,
+  });
+
+  test.each([
+    ["revoked", "invalid_api_key", "invalid_api_key"],
+    ["expired", "invalid_api_key", "invalid_api_key"],
+    ["read_only", undefined, "insufficient_scope"],
+    ["for deals", "insufficient_scope", "insufficient_scope"],
+  ])("%s", async (state, readAnswer, writeAnswer) => {
+    const { workspaceId } = mine;
+    const key = await createKey({
+      workspaceId,
+      ...(state === "revoked" && { revokedAt: new Date() }),
+      ...(state === "expired" && { expiresAt: new Date(Date.now() - 1000) }),
+      ...(state === "read_only" && { scope: "read_only" }),
+      ...(state === "for deals" && { scope: "custom", permissions: { deals: "write" } }),
+    });
+    const claims = claimsOf(key, workspaceId);
+    for (const search of [false, true])
+      expect((await call(claims, "rpc/read_records", readPlan(search))).body.message).toBe(readAnswer);
+    const rows = (await call(claims, "contacts")).body;
+    expect(rows.length > 0).toBe(readAnswer === undefined);
+    const [row] = await database()`select id from crm.contacts where workspace_id = ${workspaceId} limit 1`;
+    expect((await call(claims, "rpc/write_records", write(row?.["id"]))).body.message).toBe(writeAnswer);
+    expect(await database()`select from crm.contacts where id = ${row?.["id"]} and deleted_at is null`).toHaveLength(1);
+  });
+});
+
+test("a write names ids of another workspace in vain", async () => {
+  const [theirs] = await database()`select id from crm.contacts where workspace_id = ${other.workspaceId}`;
+  const resource = { name: "contacts", columns: ["id"], writable: ["email"], objects: [], unique: ["email"], defaults: {} };
+  for (const operation of ["update", "delete", "restore"]) {
+    const { body } = await call(claimsOf(mine, mine.workspaceId), "rpc/write_records", {
+      resource,
+      operation,
+      records: [{ id: theirs?.["id"], email: "stolen@test.example" }],
+      on_conflict: "error",
+      atomic: false,
+      dry_run: false,
+    });
+    expect(body.results, operation).toEqual([{ status: "failed", code: "not_found", details: {} }]);
+  }
+});
+
+test("the schema crm is not exposed, the views are read-only, and the key look-up sees no data", async () => {
+  const claims = claimsOf(mine, mine.workspaceId);
+  for (const path of ["contacts", "api_keys", "rpc/run_search"]) expect((await call(claims, path, undefined, "crm")).status, path).toBe(406);
+  expect((await call(claims, "contacts", { email: freshEmail() })).status).toBe(403);
+  for (const path of ["contacts", "companies"]) expect((await call({ role: "crm_auth" }, path)).status).toBe(403);
+  expect((await call({ role: "crm_auth" }, "rpc/read_records", readPlan(false))).status).toBe(403);
+  expect((await call(claims, "rpc/find_api_key", { key_hash: "00" })).status).toBe(403);
+  for (const role of ["postgres", "service_role", "supabase_admin", "authenticator"])
+    expect((await call({ ...claims, role }, "contacts")).status, role).not.toBe(200);
+});

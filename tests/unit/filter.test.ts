@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { fold, parseFilterTree, parseSearch, parseUrlFilter } from "../../shared/query/filter.ts";
+import { contacts } from "../../shared/resources/contacts.ts";
+
+const url = (name: string, operator: string | undefined, value: string) => parseUrlFilter(contacts, name, operator, value);
+const refused = { code: "invalid_filter" };
+
+describe("a filter of the URL", () => {
+  test("takes commas as several values without an operator, and as they are with eq", () => {
+    expect(url("lead_source", undefined, "a,b")).toEqual({ column: "lead_source", op: "in", values: ["a", "b"] });
+    expect(url("lead_source", "eq", "a,b")).toEqual({ column: "lead_source", op: "eq", value: "a,b" });
+    expect(url("lead_source", undefined, "a")).toEqual({ column: "lead_source", op: "eq", value: "a" });
+    expect(url("lead_source", "nin", "a,b,a")).toEqual({ column: "lead_source", op: "nin", values: ["a", "b"] });
+  });
+
+  test("compares emails in the form they are unique in", () => {
+    expect(url("email", undefined, "ANN@X.co")).toEqual({ column: "email_key", op: "eq", value: "ann@x.co" });
+  });
+
+  test("escapes what LIKE would read as a pattern", () => {
+    expect(url("department" in contacts.fields ? "lead_source" : "", "contains", "5%_\\")).toEqual({
+      column: "lead_source",
+      op: "like",
+      pattern: "%5\\%\\_\\\\%",
+    });
+  });
+
+  test("reads a timestamp whose + arrived as a space, and a day as its first moment", () => {
+    expect(url("created_at", "gte", "2026-03-21T10:30:00 02:00")).toMatchObject({ value: "2026-03-21T10:30:00+02:00" });
+    expect(url("created_at", "lt", "2026-03-21")).toMatchObject({ value: "2026-03-21T00:00:00Z" });
+  });
+
+  test.each([
+    ["status", undefined, ""],
+    ["status", undefined, "active,"],
+    ["score", undefined, "1.5"],
+    ["score", "gt", "99999999999"],
+    ["score", "gt", "2147483648"],
+    ["score", "gt", "NaN"],
+    ["score", "contains", "1"],
+    ["owner_id", undefined, "me"],
+    ["birthday", undefined, "2026-02-30"],
+    ["birthday", undefined, "0000-01-01"],
+    ["created_at", "gte", "yesterday"],
+    ["created_at", "gte", "2026-03-21T10:30:00"],
+    ["created_at", "gte", "infinity"],
+    ["do_not_contact", undefined, "1"],
+    ["tags", undefined, ""],
+    ["tags", "is_null", "true"],
+    ["score", "is_null", "1"],
+    ["score", "EQ", "1"],
+    ["department", undefined, "x"],
+    ["deleted_at", "is_null", "false"],
+    ["workspace_id", undefined, "x"],
+    ["toString", undefined, "x"],
+    ["id", "in", Array.from({ length: 101 }, (_, i) => `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`).join()],
+  ])("%s[%s]=%s is refused", (name, operator, value) => {
+    expect(() => url(name, operator, value)).toThrow(expect.objectContaining(refused));
+  });
+});
+
+describe("a filter tree", () => {
+  const leaf = { field: "score", op: "eq", value: 1 };
+  test("keeps its shape", () => {
+    expect(parseFilterTree(contacts, { not: { or: [leaf, { and: [leaf] }] } })).toEqual({
+      not: {
+        or: [
+          { column: "score", op: "eq", value: "1" },
+          { and: [{ column: "score", op: "eq", value: "1" }] },
+        ],
+      },
+    });
+  });
+
+  test.each<[unknown, string]>([
+    [null, "filter"],
+    [{}, "filter.field"],
+    [{ and: [leaf, { or: [leaf, 7] }] }, "filter.and.1.or.1"],
+    [{ and: {} }, "filter.and"],
+    [{ field: "score" }, "filter.op"],
+    [{ field: "score", op: "in", value: 1 }, "filter"],
+    [{ field: "score", op: "eq", value: [1] }, "filter"],
+    [{ field: "score", op: "eq", value: null }, "filter"],
+    [{ field: "score", op: "eq" }, "filter"],
+    [{ field: "score", op: "in", value: [] }, "filter"],
+    [{ not: leaf, and: [leaf] }, "filter.not"],
+  ])("%j is refused, naming the place", (tree, at) => {
+    expect(() => parseFilterTree(contacts, tree)).toThrow(
+      expect.objectContaining({ ...refused, details: { [at]: [expect.any(String)] } }),
+    );
+  });
+});
+
+test("a search is the words typed; a phone number is its digits, however it is written", () => {
+  const patterns = (text: string) => parseSearch(text);
+  expect(patterns("  Ann   LEE ")).toEqual({ and: [{ op: "text", pattern: "%ann%" }, { op: "text", pattern: "%lee%" }] });
+  expect(patterns("li")).toEqual({ and: [{ op: "text", pattern: "% li%" }] });
+  for (const phone of ["(212) 555-0199", "212.555.0199", "2125550199"])
+    expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: "%2125550199%" }] });
+});
+
+test.each(["", "   ", "x".repeat(201), 7, null, {}])("a search for %j is refused", (text) => {
+  expect(() => parseSearch(text)).toThrow(expect.objectContaining({ code: "validation_error" }));
+});
+
+test("folding drops case and accents, and nothing else", () => {
+  expect(fold("José ÅNGSTRÖM ß İ 漢字 _%")).toBe("jose angstrom ß i 漢字 _%");
+});
