@@ -49,7 +49,7 @@ export interface Exchange {
 
 /** The exchange of a request that has just arrived. */
 export function openExchange(services: Services, request: Request): Exchange {
-  const url = new URL(request.url);
+  const url = URL.parse(request.url) ?? new URL("http://unknown/"); // Refused by requireHost, in our envelope.
   return {
     services,
     request,

@@ -10,6 +10,7 @@ import { requireHttps } from "./https.ts";
 import { limitRate } from "./limit_rate.ts";
 import { answerPreflight } from "./preflight.ts";
 import { readBody } from "./read_body.ts";
+import { requireHost } from "./require_host.ts";
 import { requireRoute } from "./require_route.ts";
 
 /** Looks at the exchange, adds what it finds, and answers, throws, or lets the next step go on. */
@@ -17,6 +18,7 @@ type Step = (exchange: Exchange) => void | Response | undefined | Promise<void>;
 
 /** The order is the policy: nothing runs before what stands above it. */
 const pipeline: readonly Step[] = [
+  requireHost,
   requireHttps,
   answerPreflight,
   authenticate,

@@ -138,7 +138,7 @@ function textCondition(field: Field, name: string, op: "contains" | "starts_with
 
 /** The words a person typed, each of which a record's search text must hold (at most 10). */
 export function parseSearch(raw: unknown): Condition {
-  if (typeof raw !== "string" || raw.trim() === "" || raw.length > 200) {
+  if (typeof raw !== "string" || raw.length > 200 || fold(raw).trim() === "") {
     throw new ApiError("validation_error", {
       message: "The search parameter must be 1 to 200 characters.",
       details: { search: ["The search parameter must be 1 to 200 characters."] },
@@ -216,6 +216,7 @@ function enumSentence(field: Field): string {
 function readTimestamp(text: string): string | undefined {
   const repaired = text.replace(/ (\d\d:\d\d)$/, "+$1"); // A bare + of an offset arrives from a URL as a space.
   if (z.iso.date().safeParse(repaired).success && repaired >= "0001") return `${repaired}T00:00:00Z`;
+  if (/[+-](1[6-9]|2\d):\d\d$/.test(repaired)) return undefined; // Postgres knows no offset from 16 hours on.
   return z.iso.datetime({ offset: true }).safeParse(repaired).success && repaired >= "0001" ? repaired : undefined;
 }
 

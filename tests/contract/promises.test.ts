@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { ERRORS } from "../../shared/errors.ts";
 import { generateApiKey } from "../../shared/auth/key_format.ts";
+import { ERRORS } from "../../shared/errors.ts";
 import { Client } from "../harness/client.ts";
 import { database, stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
@@ -18,7 +18,8 @@ const create = async (fields: Record<string, unknown> = {}) =>
 
 async function company(workspaceId: string, fields: Record<string, unknown> = {}): Promise<string> {
   const sql = database();
-  const [row] = await sql`insert into crm.companies ${sql({ workspace_id: workspaceId, name: "Acme", ...fields })} returning id`;
+  const [row] =
+    await sql`insert into crm.companies ${sql({ workspace_id: workspaceId, name: "Acme", ...fields })} returning id`;
   return row?.["id"];
 }
 
@@ -51,7 +52,10 @@ describe("§2 keys", () => {
     const guess = () => new Client(stack().functionUrl, generateApiKey("live").key).get("/contacts", from);
     for (let i = 0; i < 120; i += 20) await Promise.all(Array.from({ length: 20 }, guess));
     const last = await guess();
-    expect({ status: last.status, retry: Number(last.headers.get("retry-after")) > 0 }).toEqual({ status: 429, retry: true });
+    expect({ status: last.status, retry: Number(last.headers.get("retry-after")) > 0 }).toEqual({
+      status: 429,
+      retry: true,
+    });
     expect((await mine.client.get("/me", from)).status).toBe(200);
   });
 
@@ -117,7 +121,13 @@ describe("§6 lists", () => {
     await client.post("/contacts", { email: freshEmail(), company_id, owner_id: ownerId });
     await client.post("/contacts", { email: freshEmail() });
     const { data } = await client.get("/contacts?include=owner,company&fields=id&sort=created_at");
-    expect(data.map((one: Record<string, { id: string } | null>) => [one["owner"]?.id, one["company"]?.id, Object.keys(one)])).toEqual([
+    expect(
+      data.map((one: Record<string, { id: string } | null>) => [
+        one["owner"]?.id,
+        one["company"]?.id,
+        Object.keys(one),
+      ]),
+    ).toEqual([
       [ownerId, company_id, ["id", "owner", "company"]],
       [undefined, undefined, ["id", "owner", "company"]],
     ]);
@@ -134,9 +144,11 @@ describe("§6 lists", () => {
     expect([first.meta.total, second.meta.total]).toEqual([8, 8]);
     const ids = made.slice(0, 4).map((one: { data: { id: string } }) => one.data.id);
     await client.call("/contacts/bulk", { method: "DELETE", body: { ids } });
-    for (const query of ["", "?score[gte]=0", "?status=active"]) expect((await client.get(`/contacts${query}`)).meta.total).toBe(5);
+    for (const query of ["", "?score[gte]=0", "?status=active"])
+      expect((await client.get(`/contacts${query}`)).meta.total).toBe(5);
     await client.post(`/contacts/${ids[0]}/restore`);
-    for (const query of ["", "?score[gte]=0", "?status=active"]) expect((await client.get(`/contacts${query}`)).meta.total).toBe(6);
+    for (const query of ["", "?score[gte]=0", "?status=active"])
+      expect((await client.get(`/contacts${query}`)).meta.total).toBe(6);
   });
 
   test("a cursor works in the list and in the search alike", async () => {
@@ -172,11 +184,20 @@ describe("§7 writes", () => {
   test("PATCH into a taken email or external_id is 409 and names the holder; into one's own it is not", async () => {
     const held = await create({ external_id: randomUUID() });
     const other = await create();
-    for (const [field, code] of [["email", "duplicate_email"], ["external_id", "duplicate_external_id"]] as const) {
+    for (const [field, code] of [
+      ["email", "duplicate_email"],
+      ["external_id", "duplicate_external_id"],
+    ] as const) {
       const { status, error } = await mine.client.patch(`/contacts/${other.id}`, { [field]: held[field] });
-      expect({ status, code: error.code, holder: error.details.existing_id }).toEqual({ status: 409, code, holder: held.id });
+      expect({ status, code: error.code, holder: error.details.existing_id }).toEqual({
+        status: 409,
+        code,
+        holder: held.id,
+      });
     }
-    expect((await mine.client.patch(`/contacts/${held.id}`, { email: held.email.toUpperCase() })).data.email).toBe(held.email.toUpperCase());
+    expect((await mine.client.patch(`/contacts/${held.id}`, { email: held.email.toUpperCase() })).data.email).toBe(
+      held.email.toUpperCase(),
+    );
   });
 
   test("an external_id is free again after null or delete", async () => {
@@ -190,9 +211,17 @@ describe("§7 writes", () => {
 
   test("null can't clear what must have a value", async () => {
     const { id } = await create();
-    const { error } = await mine.client.patch(`/contacts/${id}`, { email: null, status: null, tags: null, do_not_contact: null, score: null });
+    const { error } = await mine.client.patch(`/contacts/${id}`, {
+      email: null,
+      status: null,
+      tags: null,
+      do_not_contact: null,
+      score: null,
+    });
     expect(error.details).toEqual(
-      Object.fromEntries(["email", "status", "tags", "do_not_contact"].map((field) => [field, [`The ${field} field may not be null.`]])),
+      Object.fromEntries(
+        ["email", "status", "tags", "do_not_contact"].map((field) => [field, [`The ${field} field may not be null.`]]),
+      ),
     );
   });
 
@@ -212,9 +241,17 @@ describe("§7 writes", () => {
   test("bulk PATCH and DELETE are all or nothing too with atomic=true", async () => {
     const { client } = await createWorkspace();
     const { data } = await client.post("/contacts", { email: freshEmail(), score: 1 });
-    const patch = await client.patch("/contacts/bulk?atomic=true", { records: [{ id: data.id, score: 2 }, { id: randomUUID(), score: 2 }] });
+    const patch = await client.patch("/contacts/bulk?atomic=true", {
+      records: [
+        { id: data.id, score: 2 },
+        { id: randomUUID(), score: 2 },
+      ],
+    });
     expect({ status: patch.status, code: patch.error.code }).toEqual({ status: 404, code: "not_found" });
-    const remove = await client.call("/contacts/bulk?atomic=true", { method: "DELETE", body: { ids: [data.id, randomUUID()] } });
+    const remove = await client.call("/contacts/bulk?atomic=true", {
+      method: "DELETE",
+      body: { ids: [data.id, randomUUID()] },
+    });
     expect(remove.status).toBe(404);
     expect((await client.get(`/contacts/${data.id}`)).data).toEqual(data);
   });
@@ -223,7 +260,9 @@ describe("§7 writes", () => {
     const { client } = await createWorkspace();
     const { data: held } = await client.post("/contacts", { email: freshEmail(), score: 1 });
     const fresh = { email: freshEmail() };
-    const { status, data } = await client.post("/contacts/bulk?on_conflict=return", { records: [{ email: held.email, score: 9 }, fresh, fresh] });
+    const { status, data } = await client.post("/contacts/bulk?on_conflict=return", {
+      records: [{ email: held.email, score: 9 }, fresh, fresh],
+    });
     expect(status).toBe(200);
     expect(data[0].data).toEqual(held);
     expect(data[2].data.id).toBe(data[1].data.id);
@@ -231,7 +270,12 @@ describe("§7 writes", () => {
 
   test("an Idempotency-Key on a bulk DELETE and a restore replays too", async () => {
     const { id } = await create();
-    const remove = () => mine.client.call("/contacts/bulk", { method: "DELETE", body: { ids: [id] }, headers: { "idempotency-key": `d-${id}` } });
+    const remove = () =>
+      mine.client.call("/contacts/bulk", {
+        method: "DELETE",
+        body: { ids: [id] },
+        headers: { "idempotency-key": `d-${id}` },
+      });
     const restore = () => mine.client.post(`/contacts/${id}/restore`, {}, { "idempotency-key": `r-${id}` });
     for (const call of [remove, restore]) {
       const [first, again] = [await call(), await call()];

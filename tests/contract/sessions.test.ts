@@ -94,3 +94,13 @@ test("who left the workspace reads nothing from then on, though the token lives"
   expect((await user.get("/contacts")).status).toBe(401);
   expect((await user.post("/contacts", { email: freshEmail() })).status).toBe(401);
 });
+
+test("a user at work behind an address that guesses keys is not stopped", async () => {
+  const from = { "x-forwarded-for": crypto.randomUUID() };
+  const user = await session({ sub: mine.userId, session_id: "at work" });
+  expect((await user.get("/me", from)).status).toBe(200);
+  const keyless = new Client(stack().functionUrl, null);
+  await Promise.all(Array.from({ length: 60 }, () => keyless.get("/me", from)));
+  const answers = await Promise.all(Array.from({ length: 70 }, () => user.get("/me", from)));
+  expect(answers.filter(({ status }) => status !== 200)).toHaveLength(0);
+});

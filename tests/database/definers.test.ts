@@ -61,7 +61,9 @@ test("our roles can't log in, bypass the policies, own anything or become each o
   const memberships = await sql`
     select roleid::regrole::text as role, member::regrole::text as member from pg_auth_members
     where roleid::regrole::text in ('crm_api', 'crm_auth') or member::regrole::text in ('crm_api', 'crm_auth')`;
-  expect(memberships.map((row) => `${row["member"]} → ${row["role"]}`).filter((text) => !text.startsWith("authenticator →"))).toEqual([]);
+  expect(
+    memberships.map((row) => `${row["member"]} → ${row["role"]}`).filter((text) => !text.startsWith("authenticator →")),
+  ).toEqual([]);
 });
 
 test("every table that holds a tenant's rows names the workspace in each policy", async () => {
@@ -69,7 +71,9 @@ test("every table that holds a tenant's rows names the workspace in each policy"
     select tablename, policyname, coalesce(qual, '') || coalesce(with_check, '') as rule, roles::text from pg_policies where schemaname = 'crm'`;
   expect(policies.length).toBeGreaterThan(5);
   for (const { tablename, policyname, rule, roles } of policies) {
-    expect(rule, `${tablename}: ${policyname}`).toMatch(/(workspace_id|id) = \( SELECT crm\.(workspace_for|current_workspace)\(/);
+    expect(rule, `${tablename}: ${policyname}`).toMatch(
+      /(workspace_id|id) = \( SELECT crm\.(workspace_for|current_workspace)\(/,
+    );
     expect(String(roles)).toBe("{crm_api}");
   }
 });

@@ -18,7 +18,8 @@ beforeAll(async () => {
     await client.post("/contacts", { email: freshEmail(), first_name: "Secret", tags: ["secret"] });
 });
 
-const signingKey = () => Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
+const signingKey = () =>
+  Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
 
 /** Calls PostgREST with a token of these claims. */
 async function call(claims: Record<string, unknown>, path: string, body?: unknown, schema = "api") {
@@ -37,14 +38,23 @@ async function call(claims: Record<string, unknown>, path: string, body?: unknow
   return { status: response.status, body: text === "" ? null : JSON.parse(text) };
 }
 
-const claimsOf = (key: { id: string }, workspaceId: string) => ({ role: "crm_api", key_id: key.id, workspace_id: workspaceId });
+const claimsOf = (key: { id: string }, workspaceId: string) => ({
+  role: "crm_api",
+  key_id: key.id,
+  workspace_id: workspaceId,
+});
 
 const readPlan = (search: boolean) => ({
   shape: {
     resource: "contacts",
     columns: ["id", "workspace_id", "email"],
     include: [],
-    segments: [{ where: search ? { op: "text", value: 2 } : { column: "first_name", op: "eq", value: 2 }, order: [["id", "asc"]] }],
+    segments: [
+      {
+        where: search ? { op: "text", value: 2 } : { column: "first_name", op: "eq", value: 2 },
+        order: [["id", "asc"]],
+      },
+    ],
     limit: 100,
     ...(search && { search: true }),
     total: {},
@@ -54,12 +64,12 @@ const readPlan = (search: boolean) => ({
 
 describe("reads see the key's own workspace and nothing else", () => {
   test.each([
-    ["the view", () => "contacts?select=workspace_id", undefined],
-    ["a read", () => "rpc/read_records", readPlan(false)],
-    ["a search past the policies", () => "rpc/read_records", readPlan(true)],
+    ["the view", "contacts?select=workspace_id", undefined],
+    ["a read", "rpc/read_records", readPlan(false)],
+    ["a search past the policies", "rpc/read_records", readPlan(true)],
   ] as const)("%s", async (_name, path, body) => {
     for (const owner of [mine, sandbox, other]) {
-      const answer = await call(claimsOf(owner, owner.workspaceId), path(), body);
+      const answer = await call(claimsOf(owner, owner.workspaceId), path, body);
       expect(answer.status, JSON.stringify(answer.body)).toBe(200);
       const rows = (body === undefined ? answer.body : answer.body.rows) as { workspace_id: string }[];
       expect(rows.map((row) => row.workspace_id)).toEqual([owner.workspaceId]);
@@ -67,18 +77,31 @@ describe("reads see the key's own workspace and nothing else", () => {
   });
 
   test("a key that names another workspace, its sandbox or its parent gets nothing", async () => {
-    for (const [key, workspace] of [[mine, other], [mine, sandbox], [sandbox, mine]] as const) {
+    for (const [key, workspace] of [
+      [mine, other],
+      [mine, sandbox],
+      [sandbox, mine],
+    ] as const) {
       const claims = claimsOf(key, workspace.workspaceId);
       expect((await call(claims, "contacts")).body).toEqual([]);
       for (const search of [false, true])
-        expect((await call(claims, "rpc/read_records", readPlan(search))).body.message).toMatch(/insufficient_scope|invalid_api_key/);
+        expect((await call(claims, "rpc/read_records", readPlan(search))).body.message).toMatch(
+          /insufficient_scope|invalid_api_key/,
+        );
     }
   });
 });
 
 describe("a token of the function is worth what its key is worth now", () => {
   const write = (id: string) => ({
-    resource: { name: "contacts", columns: ["id"], writable: ["email"], objects: [], unique: ["email"], defaults: { status: "active" } },
+    resource: {
+      name: "contacts",
+      columns: ["id"],
+      writable: ["email"],
+      objects: [],
+      unique: ["email"],
+      defaults: { status: "active" },
+    },
     operation: "delete",
     records: [{ id }],
     on_conflict: "error",
@@ -113,7 +136,14 @@ describe("a token of the function is worth what its key is worth now", () => {
 
 test("a write names ids of another workspace in vain", async () => {
   const [theirs] = await database()`select id from crm.contacts where workspace_id = ${other.workspaceId}`;
-  const resource = { name: "contacts", columns: ["id"], writable: ["email"], objects: [], unique: ["email"], defaults: {} };
+  const resource = {
+    name: "contacts",
+    columns: ["id"],
+    writable: ["email"],
+    objects: [],
+    unique: ["email"],
+    defaults: {},
+  };
   for (const operation of ["update", "delete", "restore"]) {
     const { body } = await call(claimsOf(mine, mine.workspaceId), "rpc/write_records", {
       resource,
@@ -129,7 +159,8 @@ test("a write names ids of another workspace in vain", async () => {
 
 test("the schema crm is not exposed, the views are read-only, and the key look-up sees no data", async () => {
   const claims = claimsOf(mine, mine.workspaceId);
-  for (const path of ["contacts", "api_keys", "rpc/run_search"]) expect((await call(claims, path, undefined, "crm")).status, path).toBe(406);
+  for (const path of ["contacts", "api_keys", "rpc/run_search"])
+    expect((await call(claims, path, undefined, "crm")).status, path).toBe(406);
   expect((await call(claims, "contacts", { email: freshEmail() })).status).toBe(403);
   for (const path of ["contacts", "companies"]) expect((await call({ role: "crm_auth" }, path)).status).toBe(403);
   expect((await call({ role: "crm_auth" }, "rpc/read_records", readPlan(false))).status).toBe(403);

@@ -59,26 +59,34 @@ async function leaf(field: string, op: string, value: unknown): Promise<string[]
   return data.map((record: { id: string }) => record.id).sort();
 }
 
-test.each(HOSTILE)("%j is only a value: eq, ne, in, nin and tags see exactly the record that holds it", async (text) => {
-  const id = idOf.get(text);
-  const others = [...idOf.values()].filter((other) => other !== id).sort();
-  for (const field of ["lead_source", "first_name", "tags"]) {
-    expect(await leaf(field, "eq", text), field).toEqual([id]);
-    expect(await leaf(field, "ne", text), field).toEqual(others);
-    expect(await leaf(field, "in", [text, "absent"]), field).toEqual([id]);
-    expect(await leaf(field, "nin", [text]), field).toEqual(others);
-  }
-  const parameter = encodeURIComponent(text);
-  const { data, meta } = await key.client.get(`/contacts?lead_source[eq]=${parameter}&fields=id`);
-  expect({ data, total: meta.total }).toEqual({ data: [{ id }], total: 1 });
-});
+test.each(HOSTILE)(
+  "%j is only a value: eq, ne, in, nin and tags see exactly the record that holds it",
+  async (text) => {
+    const id = idOf.get(text);
+    const others = [...idOf.values()].filter((other) => other !== id).sort();
+    for (const field of ["lead_source", "first_name", "tags"]) {
+      expect(await leaf(field, "eq", text), field).toEqual([id]);
+      expect(await leaf(field, "ne", text), field).toEqual(others);
+      expect(await leaf(field, "in", [text, "absent"]), field).toEqual([id]);
+      expect(await leaf(field, "nin", [text]), field).toEqual(others);
+    }
+    const parameter = encodeURIComponent(text);
+    const { data, meta } = await key.client.get(`/contacts?lead_source[eq]=${parameter}&fields=id`);
+    expect({ data, total: meta.total }).toEqual({ data: [{ id }], total: 1 });
+  },
+);
 
 test("contains and starts_with find what JavaScript finds in the folded texts", async () => {
   for (const part of HOSTILE.flatMap((text) => [text, text.slice(0, 1), text.slice(-2)])) {
-    const matching = (is: (text: string) => boolean) => HOSTILE.filter(is).map((text) => idOf.get(text)).sort();
+    const matching = (is: (text: string) => boolean) =>
+      HOSTILE.filter(is)
+        .map((text) => idOf.get(text))
+        .sort();
     for (const field of ["lead_source", "first_name"]) {
       expect(await leaf(field, "contains", part), part).toEqual(matching((text) => fold(text).includes(fold(part))));
-      expect(await leaf(field, "starts_with", part), part).toEqual(matching((text) => fold(text).startsWith(fold(part))));
+      expect(await leaf(field, "starts_with", part), part).toEqual(
+        matching((text) => fold(text).startsWith(fold(part))),
+      );
     }
   }
 });
@@ -87,15 +95,20 @@ test("a cursor that stands on such a value goes on behind it, in both directions
   for (const sort of ["first_name", "-first_name", "first_name,-created_at"]) {
     const whole = (await key.client.get(`/contacts?sort=${sort}&limit=100`)).data;
     const walked = await key.client.all(`/contacts?sort=${sort}&limit=1`);
-    expect(walked.map(({ id }) => id), sort).toEqual(whole.map((record: { id: string }) => record.id));
+    expect(
+      walked.map(({ id }) => id),
+      sort,
+    ).toEqual(whole.map((record: { id: string }) => record.id));
     expect(walked).toHaveLength(HOSTILE.length);
   }
 });
 
 test("a text written is the text read, character by character", async () => {
-  const text = fc.string({ unit: "binary", minLength: 1, maxLength: 40 }).filter((value) => value.isWellFormed() && !value.includes("\0"));
+  const text = fc
+    .string({ unit: "binary", minLength: 1, maxLength: 40 })
+    .filter((value) => value.isWellFormed() && !value.includes("\0"));
   await fc.assert(
-    fc.asyncProperty(text, fc.jsonValue(), async (value) => {
+    fc.asyncProperty(text, async (value) => {
       const { status, data } = await key.client.post("/contacts?dry_run=true", {
         email: freshEmail(),
         job_title: value,
@@ -137,6 +150,7 @@ test("a name can't be a value's way in: sort, fields and operators are words of 
 });
 
 test("afterwards the table stands and no other workspace has lost or gained a row", async () => {
-  const [row] = await database()`select count(*)::int as live from crm.contacts where workspace_id = ${key.workspaceId} and deleted_at is null`;
+  const [row] =
+    await database()`select count(*)::int as live from crm.contacts where workspace_id = ${key.workspaceId} and deleted_at is null`;
   expect(row?.["live"]).toBe(HOSTILE.length);
 });

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { fold, parseFilterTree, parseSearch, parseUrlFilter } from "../../shared/query/filter.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 
-const url = (name: string, operator: string | undefined, value: string) => parseUrlFilter(contacts, name, operator, value);
+const url = (name: string, operator: string | undefined, value: string) =>
+  parseUrlFilter(contacts, name, operator, value);
 const refused = { code: "invalid_filter" };
 
 describe("a filter of the URL", () => {
@@ -18,7 +19,7 @@ describe("a filter of the URL", () => {
   });
 
   test("escapes what LIKE would read as a pattern", () => {
-    expect(url("department" in contacts.fields ? "lead_source" : "", "contains", "5%_\\")).toEqual({
+    expect(url("lead_source", "contains", "5%_\\")).toEqual({
       column: "lead_source",
       op: "like",
       pattern: "%5\\%\\_\\\\%",
@@ -44,6 +45,7 @@ describe("a filter of the URL", () => {
     ["created_at", "gte", "yesterday"],
     ["created_at", "gte", "2026-03-21T10:30:00"],
     ["created_at", "gte", "infinity"],
+    ["created_at", "gte", "2026-03-21T10:30:00+16:00"],
     ["do_not_contact", undefined, "1"],
     ["tags", undefined, ""],
     ["tags", "is_null", "true"],
@@ -53,7 +55,11 @@ describe("a filter of the URL", () => {
     ["deleted_at", "is_null", "false"],
     ["workspace_id", undefined, "x"],
     ["toString", undefined, "x"],
-    ["id", "in", Array.from({ length: 101 }, (_, i) => `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`).join()],
+    [
+      "id",
+      "in",
+      Array.from({ length: 101 }, (_, i) => `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`).join(),
+    ],
   ])("%s[%s]=%s is refused", (name, operator, value) => {
     expect(() => url(name, operator, value)).toThrow(expect.objectContaining(refused));
   });
@@ -64,10 +70,7 @@ describe("a filter tree", () => {
   test("keeps its shape", () => {
     expect(parseFilterTree(contacts, { not: { or: [leaf, { and: [leaf] }] } })).toEqual({
       not: {
-        or: [
-          { column: "score", op: "eq", value: "1" },
-          { and: [{ column: "score", op: "eq", value: "1" }] },
-        ],
+        or: [{ column: "score", op: "eq", value: "1" }, { and: [{ column: "score", op: "eq", value: "1" }] }],
       },
     });
   });
@@ -93,13 +96,18 @@ describe("a filter tree", () => {
 
 test("a search is the words typed; a phone number is its digits, however it is written", () => {
   const patterns = (text: string) => parseSearch(text);
-  expect(patterns("  Ann   LEE ")).toEqual({ and: [{ op: "text", pattern: "%ann%" }, { op: "text", pattern: "%lee%" }] });
+  expect(patterns("  Ann   LEE ")).toEqual({
+    and: [
+      { op: "text", pattern: "%ann%" },
+      { op: "text", pattern: "%lee%" },
+    ],
+  });
   expect(patterns("li")).toEqual({ and: [{ op: "text", pattern: "% li%" }] });
   for (const phone of ["(212) 555-0199", "212.555.0199", "2125550199"])
     expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: "%2125550199%" }] });
 });
 
-test.each(["", "   ", "x".repeat(201), 7, null, {}])("a search for %j is refused", (text) => {
+test.each(["", "   ", "\u0301", "x".repeat(201), 7, null, {}])("a search for %j is refused", (text) => {
   expect(() => parseSearch(text)).toThrow(expect.objectContaining({ code: "validation_error" }));
 });
 

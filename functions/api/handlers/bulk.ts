@@ -158,8 +158,9 @@ function existingId(id: unknown): ApiError | undefined {
   return uuid.safeParse(id).success ? undefined : new ApiError("not_found");
 }
 
-function refuseRepeated(ids: unknown[], at: string): void {
+function refuseRepeated(given: unknown[], at: string): void {
   const seen = new Set<unknown>();
+  const ids = given.map((id) => (typeof id === "string" ? id.toLowerCase() : id));
   const index = ids.findIndex((id) => id !== undefined && (seen.has(id) || !seen.add(id)));
   if (index < 0) return;
   const sentence = `The ${at}.${index} entry repeats an id.`;
