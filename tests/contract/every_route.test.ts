@@ -9,12 +9,14 @@ import { createKey, createWorkspace, type TestKey } from "../harness/workspace.t
 let mine: TestKey;
 let nothing: TestKey;
 let expired: TestKey;
+let revoked: TestKey;
 
 beforeAll(async () => {
   mine = await createWorkspace();
   // A custom key for something that no route needs yet.
   nothing = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: { custom_fields: "read" } });
   expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
+  revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
 });
 
 test("each operation and each method of a path stands once in the map", () => {
@@ -32,16 +34,20 @@ describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\
   ({ method, url, scope, maxBodyBytes }) => {
     const options = { method, ...(maxBodyBytes !== undefined && { body: {} }) };
 
-    test.skipIf(scope === "public")("is closed without a key, with a bad one and with an expired one", async () => {
-      const from = { "x-forwarded-for": `203.0.113.${Math.floor(Math.random() * 250)}:${randomUUID()}` };
-      const keyless = new Client(stack().functionUrl, null);
-      expect((await keyless.call(url, { ...options, headers: from })).error.code).toBe("missing_api_key");
-      expect(
-        (await keyless.call(url, { ...options, headers: { ...from, authorization: "Bearer anx_live_nonsense" } })).error
-          .code,
-      ).toBe("invalid_api_key");
-      expect((await expired.client.call(url, { ...options, headers: from })).error.code).toBe("expired_api_key");
-    });
+    test.skipIf(scope === "public")(
+      "is closed without a key, with a bad one, an expired one and a revoked one",
+      async () => {
+        const from = { "x-forwarded-for": `203.0.113.${Math.floor(Math.random() * 250)}:${randomUUID()}` };
+        const keyless = new Client(stack().functionUrl, null);
+        expect((await keyless.call(url, { ...options, headers: from })).error.code).toBe("missing_api_key");
+        expect(
+          (await keyless.call(url, { ...options, headers: { ...from, authorization: "Bearer anx_live_nonsense" } }))
+            .error.code,
+        ).toBe("invalid_api_key");
+        expect((await expired.client.call(url, { ...options, headers: from })).error.code).toBe("expired_api_key");
+        expect((await revoked.client.call(url, { ...options, headers: from })).error.code).toBe("invalid_api_key");
+      },
+    );
 
     test.skipIf(scope === "public" || scope === "any")("is closed to a key without its scope", async () => {
       const { status, error } = await nothing.client.call(url, options);

@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { ApiError, ERRORS, type ErrorCode, fieldError } from "../../shared/errors.ts";
+
+/** Codes that no request for contacts can be answered with. */
+const UNREACHABLE: ErrorCode[] = ["duplicate_domain", "internal_error"];
+
+test("each code that can be answered is what some test of the whole API expects", () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const suites = ["contract", "resilience"].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => join(root, folder, name)),
+  );
+  const text = suites.map((file) => readFileSync(file, "utf8")).join("\n");
+  const untested = Object.keys(ERRORS).filter((code) => !text.includes(`"${code}"`));
+  expect(untested.sort()).toEqual(UNREACHABLE);
+});
+
+test("an error's status and sentence come from the table, its cause is never its message", () => {
+  const error = new ApiError("service_unavailable", { cause: new Error("host db.internal refused") });
+  expect({ status: error.status, message: error.message }).toEqual({
+    status: 503,
+    message: ERRORS.service_unavailable[1],
+  });
+});
+
+test("the first sentence of the details is the message", () => {
+  const details = { email: ["The email field is required."], score: ["The score field must be a number."] };
+  expect(fieldError("validation_error", details)).toMatchObject({ message: details.email[0], details });
+  expect(fieldError("validation_error", {}).message).toBe(ERRORS.validation_error[1]);
+});
