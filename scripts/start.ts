@@ -47,7 +47,7 @@ ${Object.entries(keys)
 
 The same is in ${dataDir}/env. Try it:
 
-  curl -X POST ${apiUrl}/v1/contacts -H "Authorization: Bearer ${keys["KEY_STANDARD"]}" -H "Content-Type: application/json" -d '{"first_name":"Jane","last_name":"Smith","email":"jane@example.com"}'
+  curl -X POST "${apiUrl}/v1/contacts?on_conflict=return" -H "Authorization: Bearer ${keys["KEY_STANDARD"]}" -H "Content-Type: application/json" -d '{"first_name":"Jane","last_name":"Smith","email":"jane@example.com"}'
 
 Ctrl-C stops everything.`);
 }

@@ -26,11 +26,11 @@ interface Entry {
 /** Turns credentials into principals, with one database call per key, isolate and few seconds. */
 export interface CredentialStore {
   /** Whether `authenticate` can answer from memory. */
-  isKnown(credential: Credential): boolean;
+  isKnown(credential: Credential, workspaceId: string | null): boolean;
   /** @throws ApiError `invalid_api_key`, `expired_api_key`, `service_unavailable` */
   authenticate(credential: Credential, workspaceId: string | null): Promise<Principal>;
   /** Drops what is known of a credential, after the database refused its data. */
-  forget(credential: Credential): void;
+  forget(credential: Credential, workspaceId: string | null): void;
 }
 
 export function createCredentialStore(config: Config, database: Database): CredentialStore {
@@ -66,19 +66,17 @@ export function createCredentialStore(config: Config, database: Database): Crede
   }
 
   return {
-    isKnown: (credential) => {
-      const entry = entries.get(identity(credential));
+    isKnown: (credential, workspaceId) => {
+      const entry = entries.get(identity(credential, workspaceId));
       return entry !== undefined && Date.now() - entry.fetchedAt < MAX_AGE_MS;
     },
-    forget: (credential) => void entries.delete(identity(credential)),
+    forget: (credential, workspaceId) => void entries.delete(identity(credential, workspaceId)),
     async authenticate(credential, workspaceId) {
-      const id = identity(credential);
-      const lookup =
+      const lookup = await cached(identity(credential, workspaceId), () =>
         credential.kind === "api_key"
-          ? await cached(id, () => findApiKey(database, id))
-          : await cached(`${id} ${workspaceId ?? ""}`, () =>
-              findMember(config, database, credential.token, workspaceId),
-            );
+          ? findApiKey(database, hashApiKey(credential.key))
+          : findMember(config, database, credential.token, workspaceId),
+      );
       if ("refused" in lookup) throw new ApiError(lookup.refused);
       const { principal } = lookup;
       if (
@@ -93,8 +91,11 @@ export function createCredentialStore(config: Config, database: Database): Crede
   };
 }
 
-function identity(credential: Credential): string {
-  return hashApiKey(credential.kind === "api_key" ? credential.key : credential.token);
+/** What an answer is kept under: a key has one workspace, a user's place depends on the one asked for. */
+function identity(credential: Credential, workspaceId: string | null): string {
+  return credential.kind === "api_key"
+    ? hashApiKey(credential.key)
+    : `${hashApiKey(credential.token)} ${workspaceId ?? ""}`;
 }
 
 interface ApiKeyRow {

@@ -89,13 +89,18 @@ export function createDatabase(config: Config): Database {
   };
 }
 
-/** As `call`, once more after a deadlock or a serialization failure: both undid the transaction whole. */
+const MAX_ATTEMPTS = 4;
+
+/** As `call`, again after a deadlock or a serialization failure: both undid the transaction whole. */
 export async function callWithRetry(database: Database, ...call: Parameters<Database["call"]>): Promise<unknown> {
-  try {
-    return await database.call(...call);
-  } catch (error) {
-    if (error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause)
-      return database.call(...call);
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await database.call(...call);
+    } catch (error) {
+      const undone = error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause;
+      if (!undone || attempt === MAX_ATTEMPTS) throw error;
+      // Apart from each other, or those that collided collide again.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * 2 ** attempt));
+    }
   }
 }

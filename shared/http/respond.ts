@@ -58,10 +58,21 @@ export function bodiless(exchange: Exchange, status: 204 | 301 | 304, headers: R
 }
 
 function json(exchange: Exchange, status: number, body: unknown, headers: Record<string, string>): Response {
-  return new Response(JSON.stringify(body), {
+  const text = JSON.stringify(body);
+  return new Response(text, {
     status,
-    headers: { ...standardHeaders(exchange), "Content-Type": "application/json; charset=utf-8", ...headers },
+    headers: {
+      ...standardHeaders(exchange),
+      "Content-Type": "application/json; charset=utf-8",
+      ...lengthOf(exchange, text),
+      ...headers,
+    },
   });
+}
+
+// The body of an answer to HEAD is dropped, and its length with it, unless it is said (RFC 9110 §8.6).
+function lengthOf({ request }: Exchange, text: string): Record<string, string> {
+  return request.method === "HEAD" ? { "Content-Length": String(new TextEncoder().encode(text).length) } : {};
 }
 
 /** What every answer carries, whatever it is. */

@@ -12,8 +12,9 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   const { services, request, address } = exchange;
   const credential = readCredential(exchange);
   try {
-    if (!services.credentials.isKnown(credential)) takeLookup(exchange);
-    exchange.principal = await services.credentials.authenticate(credential, request.headers.get("x-workspace-id"));
+    const workspaceId = request.headers.get("x-workspace-id");
+    if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
+    exchange.principal = await services.credentials.authenticate(credential, workspaceId);
     exchange.credential = credential;
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;

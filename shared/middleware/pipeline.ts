@@ -60,7 +60,7 @@ async function answer(exchange: Exchange): Promise<Response> {
 }
 
 // Row-level security found the key revoked before this isolate's memory did.
-function forgetRefusedKey({ services, credential }: Exchange, thrown: unknown): void {
-  if (credential !== undefined && thrown instanceof ApiError && thrown.status === 401)
-    services.credentials.forget(credential);
+function forgetRefusedKey({ services, request, credential }: Exchange, thrown: unknown): void {
+  if (credential === undefined || !(thrown instanceof ApiError) || thrown.status !== 401) return;
+  services.credentials.forget(credential, request.headers.get("x-workspace-id"));
 }

@@ -73,6 +73,9 @@ export function parseFilterTree(resource: Resource, tree: unknown): Condition {
     if (Object.keys(members).length === 1 && key === "not")
       return { not: parse(members["not"], `${at}.not`, depth + 1) };
 
+    if (["and", "or", "not"].some((inner) => Object.hasOwn(members, inner))) {
+      throw invalid(at, `The ${at} must have exactly one of and, or, not, and nothing beside it.`);
+    }
     leaves += 1;
     if (leaves > MAX_LEAVES) throw invalid(at, `The filter may not have more than ${MAX_LEAVES} comparisons.`);
     const extra = Object.keys(members).find((member) => !["field", "op", "value"].includes(member));
@@ -108,15 +111,15 @@ function parseLeaf(resource: Resource, { name, operator, value, at }: Leaf): Con
   }
   if (op === "is_null") {
     const isNull = readBoolean(value);
-    if (isNull === undefined) throw invalid(at, `The ${at} filter must be true or false.`);
+    if (isNull === undefined) throw invalid(at, `The ${name} filter must be true or false.`);
     return { column: name, op: isNull ? "null" : "not_null" };
   }
 
   const given = op === "in" || op === "nin" ? value : [value];
   if (!Array.isArray(given) || given.length === 0 || given.length > MAX_VALUES) {
-    throw invalid(at, `The ${at} filter takes a list of 1 to ${MAX_VALUES} values.`);
+    throw invalid(at, `The ${name} filter takes a list of 1 to ${MAX_VALUES} values.`);
   }
-  const values = [...new Set(given.map((one) => readValue(field, kind, one, at)))];
+  const values = [...new Set(given.map((one) => readValue(field, kind, one, { name, at })))];
   const [first = ""] = values;
   if (kind === "tags") return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: values };
   if (op === "contains" || op === "starts_with") return textCondition(field, name, op, first);
@@ -150,12 +153,16 @@ export function parseSearch(raw: unknown): Condition {
     /^[\d\s()+./-]+$/.test(raw) && digits.length >= 5
       ? [digits]
       : fold(raw)
-          .split(/\s+/)
+          .split(SEPARATORS)
           .filter((word) => word !== "");
   // Shorter words than a trigram are looked up at the start of a word, where they have one.
   const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
+  if (words.length === 0) throw invalid("search", "The search parameter must have at least one word.");
   return { and: words.slice(0, 10).map((word) => ({ op: "text", pattern: pattern(word) })) };
 }
+
+// What stands around words, not in them; so that a pasted "Smith, Jane <jane@example.com>" is found.
+const SEPARATORS = /[\s,;<>()[\]"\u201c-\u201f]+/;
 
 /** Lower case without accents: the same as `crm.fold` in SQL. */
 export function fold(value: string): string {
@@ -191,7 +198,7 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
   },
 };
 
-function readValue(field: Field, kind: FilterKind, value: unknown, at: string): string {
+function readValue(field: Field, kind: FilterKind, value: unknown, { name, at }: Pick<Leaf, "name" | "at">): string {
   const text =
     typeof value === "string"
       ? value
@@ -200,11 +207,11 @@ function readValue(field: Field, kind: FilterKind, value: unknown, at: string): 
         : undefined;
   if (kind === "enum") {
     if (text !== undefined && field.schema.safeParse(text).success) return text;
-    throw invalid(at, `The ${at} filter ${enumSentence(field)}.`);
+    throw invalid(at, `The ${name} filter ${enumSentence(field)}.`);
   }
   const { read, expected } = readers[kind];
   const known = text === undefined ? undefined : read(text);
-  if (known === undefined) throw invalid(at, `The ${at} filter must be ${expected}.`);
+  if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
   return field.keyColumn === undefined ? known : known.toLowerCase();
 }
 

@@ -1,6 +1,7 @@
 /** The candidate nearest to a misspelt name, or undefined when none is near enough to be what was meant. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const typed = name.slice(0, 64).toLowerCase();
+  if (typed === "") return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -18,7 +19,7 @@ export function unknownName(kind: string, name: string, allowed: readonly string
   const meant = nearest(name, allowed);
   const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
   const choice = allowed.length === 0 ? "There are none." : `Allowed: ${allowed.join(", ")}.`;
-  return `The ${name.slice(0, 64)} ${kind} does not exist.${hint} ${choice}`;
+  return `The ${name === "" ? "empty" : name.slice(0, 64)} ${kind} does not exist.${hint} ${choice}`;
 }
 
 /** Levenshtein distance with adjacent transpositions, given up once it reaches `limit`. */

@@ -100,7 +100,10 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
       all: names(() => true),
       writable: names((field) => !field.readOnly),
       readOnly: names((field) => field.readOnly),
-      unique: names((field) => field.unique),
+      unique: [
+        ...names((field) => field.unique && field.required),
+        ...names((field) => field.unique && !field.required),
+      ],
       merged: names((field) => field.merged),
       timestamps: names((field) => field.filter === "timestamp"),
     },

@@ -87,8 +87,14 @@ export function address() {
   });
 }
 
-/** Up to 50 distinct labels. */
+/** Up to 50 distinct labels; null clears them. */
 export function tags() {
+  return labels()
+    .nullable()
+    .transform((values) => values ?? []);
+}
+
+function labels() {
   return z
     .array(text(100), "must be a list of texts")
     .max(50, "may not have more than 50 entries")

@@ -23,6 +23,15 @@ begin
 end;
 $$;
 
+-- What two bulk writes that create the same records take their locks in the order of: in the order they
+-- were sent, one could wait for the other and the other for the one.
+create function crm.unique_key(request jsonb, record json) returns text
+language sql stable
+set search_path = ''
+as $$
+  select lower(record ->> (request -> 'resource' -> 'unique' ->> 0));
+$$;
+
 -- Inserts records in one statement. Their ids come from the API in ascending order, so ordering by id
 -- gives the answer in the order of the records.
 create function crm.insert_records(request jsonb, records json) returns json
@@ -40,6 +49,7 @@ begin
         insert into crm.%1$I (id, workspace_id, %2$s)
         select id, $1, %3$s
         from json_populate_recordset(json_populate_record(null::crm.%1$I, $2), $3)
+        order by lower(%5$I)
         returning %4$s
       )
       select json_agg(json_build_object('status', 'created', 'record', inserted) order by id) from inserted
@@ -50,7 +60,8 @@ begin
         select string_agg(format(case when resource -> 'objects' ? name then 'jsonb_strip_nulls(%I)' else '%I' end, name), ', ' order by name)
         from jsonb_array_elements_text(resource -> 'writable') as name
       ),
-      (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name)));
+      (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name),
+      resource -> 'unique' ->> 0));
   end if;
   execute format('execute %I (%L, %L, %L)',
     statement, crm.workspace_for(resource ->> 'name', 'write'), resource -> 'defaults', records)
@@ -75,9 +86,12 @@ declare
 begin
   if fields <> '{}' then
     if not crm.is_prepared(statement) then
-      statement := crm.prepare(statement, 'jsonb, uuid, uuid, bigint[]', crm.render_update(resource, fields));
+      statement := crm.prepare(statement, 'json, uuid, bigint[]', format(
+        'with changed as (%s) select shown from changed',
+        crm.render_updates(resource, fields, '($3 is null or record.version = any ($3))')));
     end if;
-    execute format('execute %I (%L, %L, %L, %L)', statement, changes, record_id, workspace, versions) into result;
+    execute format('execute %I (%L, %L, %L)', statement, jsonb_build_array(changes || jsonb_build_object('id', record_id)), workspace, versions)
+    into result;
     if result is not null then
       return json_build_object('status', 'updated', 'record', result);
     end if;
@@ -98,25 +112,26 @@ begin
 end;
 $$;
 
--- The update of some fields: $1 the changes, $2 the record, $3 the workspace, $4 the versions it may have.
-create function crm.render_update(resource jsonb, fields text[]) returns text
+-- The update of some fields of some records: $1 the changes with their ids, $2 the workspace. Values
+-- that are there already make no update.
+create function crm.render_updates(resource jsonb, fields text[], condition text default 'true') returns text
 language sql stable
 set search_path = ''
 as $$
   select format($query$
     update crm.%1$I as record
     set %2$s
-    from jsonb_populate_record(null::crm.%1$I, $1) as change
-    where record.id = $2 and record.workspace_id = $3 and record.deleted_at is null
-      and ($4 is null or record.version = any ($4))
-      and row(%3$s) is distinct from row(%4$s)
-    returning (select to_json(changed) from (select %5$s) as changed)
+    from json_populate_recordset(null::crm.%1$I, $1) as change
+    where record.id = change.id and record.workspace_id = $2 and record.deleted_at is null
+      and row(%3$s) is distinct from row(%4$s) and %6$s
+    returning record.id, (select to_json(changed) from (select %5$s) as changed) as shown
   $query$,
     resource ->> 'name',
     string_agg(format('%I = %s', field, value), ', '),
     string_agg('record.' || quote_ident(field), ', '),
     string_agg(value, ', '),
-    (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name))
+    (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name),
+    condition)
   from (
     select field, case
       when resource -> 'objects' ? field
@@ -199,6 +214,76 @@ begin
     request -> 'resource' ->> 'name')
   using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
   return crm.update_record(request || '{"unchanged_status": "restored"}', record_id, '{}');
+end;
+$$;
+
+-- Many updates of the same fields in one statement, which also keeps the tallies in one; null when the
+-- records name different fields.
+create function crm.update_records(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  fields constant text[] := array(select name from json_object_keys(records -> 0) as name where name <> 'id' order by name);
+  statement text := 'updates_' || md5(resource::text || fields::text);
+  results json;
+begin
+  if fields = '{}' or exists (
+    select from json_array_elements(records) as record
+    where array(select name from json_object_keys(record) as name where name <> 'id' order by name) <> fields
+  ) then
+    return null;
+  end if;
+  if not crm.is_prepared(statement) then
+    statement := crm.prepare(statement, 'json, uuid', format($query$
+      with changed as (%1$s)
+      select json_agg(coalesce(
+        case when changed.id is not null then json_build_object('status', 'updated', 'record', changed.shown) end,
+        (
+          select json_build_object('status', 'unchanged', 'record', record)
+          from crm.%2$I as record
+          where record.id = given.id and record.workspace_id = $2 and record.deleted_at is null
+        ),
+        json_build_object('status', 'failed', 'code', 'not_found')
+      ) order by given.place)
+      from (
+        select (record ->> 'id')::uuid as id, place from json_array_elements($1) with ordinality as listed (record, place)
+      ) as given
+      left join changed on changed.id = given.id
+    $query$, crm.render_updates(resource, fields), resource ->> 'name'));
+  end if;
+  execute format('execute %I (%L, %L)', statement, records, crm.workspace_for(resource ->> 'name', 'write')) into results;
+  return results;
+end;
+$$;
+
+-- Many deletes in one statement.
+create function crm.delete_records(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  results json;
+begin
+  execute format($query$
+    with given as (
+      select (record ->> 'id')::uuid as id, place from json_array_elements($1) with ordinality as listed (record, place)
+    ),
+    deleted as (
+      update crm.%I set deleted_at = now()
+      where id in (select id from given) and workspace_id = $2 and deleted_at is null
+      returning id
+    )
+    select json_agg(case
+      when deleted.id is null then json_build_object('status', 'failed', 'code', 'not_found')
+      else json_build_object('status', 'deleted', 'record', json_build_object('id', deleted.id))
+    end order by given.place)
+    from given left join deleted on deleted.id = given.id
+  $query$, request -> 'resource' ->> 'name')
+  into results
+  using records, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
+  return results;
 end;
 $$;
 
@@ -289,25 +374,36 @@ begin
   end if;
 
   begin
-    if request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' and json_array_length(records) > 1 then
+    if json_array_length(records) > 1 then
+      if request ->> 'operation' <> 'create' then
+        -- Two bulk writes over the same records must take their locks in the same order.
+        execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
+        using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
+      end if;
       begin
-        results := crm.insert_records(request, records);
+        results := case request ->> 'operation'
+          when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) end
+          when 'update' then crm.update_records(request, records)
+          when 'delete' then crm.delete_records(request, records)
+        end;
+        if results is not null and request ->> 'operation' <> 'create' then
+          select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written
+          from json_array_elements(results) as result;
+        end if;
       exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
         results := null; -- Once more, one by one, so that each record gets an answer of its own.
       end;
-    elsif request ->> 'operation' <> 'create' and json_array_length(records) > 1 then
-      -- Two bulk writes over the same records must take their locks in the same order.
-      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
-      using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
     end if;
     if results is null then
       select json_agg(result order by place), bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed')
       into results, failed, written
       from (
         select crm.write_record(request, record::jsonb) as result, place
-        from json_array_elements(records) with ordinality as given (record, place)
-        order by place
-        offset 0 -- keeps the writes in the order of the records, each once
+        from (
+          select record, place from json_array_elements(records) with ordinality as listed (record, place)
+          order by crm.unique_key(request, record), place
+        ) as given
+        offset 0 -- writes each record once, in this order
       ) as answers;
     end if;
     if (request -> 'dry_run')::boolean or (failed and (request -> 'atomic')::boolean) then
@@ -330,6 +426,7 @@ end;
 $$;
 
 grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, json),
-  crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_update(jsonb, text[]), crm.upsert_record(jsonb, jsonb, text),
+  crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
+  crm.update_records(jsonb, json), crm.delete_records(jsonb, json), crm.unique_key(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

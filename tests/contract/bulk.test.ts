@@ -116,3 +116,35 @@ test("a bulk call costs one request", async () => {
   const { headers } = await client.post("/contacts/bulk", { records: people(50) });
   expect(headers.get("x-ratelimit-remaining")).toBe("99");
 });
+
+test.each(["?on_conflict=update", "?atomic=true", ""])(
+  "bulk creates%s of the same people in opposite orders don't wait for each other in a circle",
+  async (query) => {
+    const { client } = await createWorkspace();
+    const records = people(60);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        client.post(`/contacts/bulk${query}`, { records: i % 2 ? records : records.toReversed() }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).filter((status) => status >= 500)).toEqual([]);
+    expect((await client.get("/contacts")).meta.total).toBe(60);
+  },
+);
+
+test("a bulk change of one field keeps the totals, says what was unchanged, and finds what is missing", async () => {
+  const { client } = await createWorkspace();
+  const { data } = await client.post("/contacts/bulk", { records: people(20) });
+  const ids: string[] = data.map((one: { data: { id: string } }) => one.data.id);
+  const records = ids.map((id, index) => ({ id, status: index < 5 ? "active" : "bounced" }));
+  const changed = await client.patch("/contacts/bulk", {
+    records: [...records, { id: randomUUID(), status: "bounced" }],
+  });
+  expect(changed.status).toBe(207);
+  expect(changed.data.map((one: { data?: { version: number } }) => one.data?.version)).toEqual([
+    ...Array(5).fill(1),
+    ...Array(15).fill(2),
+    undefined,
+  ]);
+  expect((await client.get("/contacts?status=bounced")).meta.total).toBe(15);
+});

@@ -123,6 +123,8 @@ describe("search finds what a person would type", () => {
     ["555-0199", ["ada"]],
     ["li", ["li"]],
     ["head sales", ["bob"]],
+    ["Lovelace, Ada <ada.lovelace@example.com>", ["ada"]],
+    ['"ada lovelace"', ["ada"]],
     ["nobody", []],
   ] as const)("%s", async (words, names) => {
     expect(await found(`search=${encodeURIComponent(words)}`)).toEqual(names);
@@ -235,4 +237,12 @@ test("every filter and every sort that is offered has an index that starts with 
     // What has a handful of values, most of them one, is walked along created_at.
     if (field.sort || (field.filter && !["source", "do_not_contact"].includes(name))) expect(indexed, name).toBe(true);
   }
+});
+
+test("HEAD tells the length that GET has", async () => {
+  const path = "/contacts?limit=1";
+  const get = await mine.client.get(path);
+  const head = await mine.client.call(path, { method: "HEAD" });
+  // The request id, the time and a cursor have a fixed length each.
+  expect(head.headers.get("content-length")).toBe(String(JSON.stringify(get.body).length));
 });

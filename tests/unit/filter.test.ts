@@ -86,7 +86,7 @@ describe("a filter tree", () => {
     [{ field: "score", op: "eq", value: null }, "filter"],
     [{ field: "score", op: "eq" }, "filter"],
     [{ field: "score", op: "in", value: [] }, "filter"],
-    [{ not: leaf, and: [leaf] }, "filter.not"],
+    [{ not: leaf, and: [leaf] }, "filter"],
   ])("%j is refused, naming the place", (tree, at) => {
     expect(() => parseFilterTree(contacts, tree)).toThrow(
       expect.objectContaining({ ...refused, details: { [at]: [expect.any(String)] } }),

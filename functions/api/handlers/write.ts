@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
@@ -13,6 +14,8 @@ import { recordId } from "./list.ts";
 import { readFlag, readOnConflict } from "./write_options.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
+
+const emptyBody = z.strictObject({});
 
 /** `POST /v1/<resource>` */
 export function createRecord(resource: Resource): Handler {
@@ -58,6 +61,7 @@ export function deleteRecord(resource: Resource): Handler {
 export function restoreRecord(resource: Resource): Handler {
   return (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
+    validate(emptyBody, exchange.body);
     return writeOne(resource, exchange, {
       operation: "restore",
       records: [{ id: recordId(exchange) }],
