@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Client } from "../harness/client.ts";
-import { startRestProxy } from "../harness/rest_proxy.ts";
+import { startHttpProxy } from "../harness/http_proxy.ts";
 import { database, stack, startAnotherFunction } from "../harness/stack.ts";
 import { createWorkspace, freshEmail } from "../harness/workspace.ts";
 
@@ -8,12 +8,14 @@ test("a function killed between commit and answer: the retry gives one row and t
   const { key, client, workspaceId } = await createWorkspace();
   let victim: Awaited<ReturnType<typeof startAnotherFunction>> | undefined;
   const committed: number[] = [];
-  const proxy = await startRestProxy(stack().restUrl, async (path, status) => {
-    if (!path.includes("write_records")) return true;
-    committed.push(status);
-    process.kill(victim?.pid ?? 0, "SIGKILL");
-    await victim?.ended;
-    return false;
+  const proxy = await startHttpProxy(stack().restUrl, {
+    async onAnswer(path, status) {
+      if (!path.includes("write_records")) return true;
+      committed.push(status);
+      process.kill(victim?.pid ?? 0, "SIGKILL");
+      await victim?.ended;
+      return false;
+    },
   });
   try {
     victim = await startAnotherFunction({ REST_URL: proxy.url });

@@ -2,24 +2,35 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** Told of each answer of PostgREST before it is passed on; answering false keeps it back for ever. */
-export type Interceptor = (path: string, status: number) => boolean | Promise<boolean>;
+export interface HttpProxy {
+  url: string;
+  close(): Promise<void>;
+}
 
-/** An HTTP proxy in front of PostgREST that can lose its answers, after PostgREST has done its work. */
-export async function startRestProxy(
+export interface HttpProxyOptions {
+  /** Told of each request before it is passed on. */
+  onRequest?: (method: string, path: string) => void;
+  /** Told of each answer before it is passed on; answering false keeps it back for ever. */
+  onAnswer?: (path: string, status: number) => boolean | Promise<boolean>;
+}
+
+/** A proxy between a function and one of its stores, that sees what passes and can lose an answer after the work is done. */
+export async function startHttpProxy(
   target: string,
-  intercept: Interceptor,
-): Promise<{ url: string; close(): Promise<void> }> {
+  { onRequest = () => {}, onAnswer = () => true }: HttpProxyOptions,
+): Promise<HttpProxy> {
   async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = "GET", url = "" } = request;
+    onRequest(method, url);
     const body = await buffer(request);
     const { host: _host, connection: _connection, "content-length": _length, ...headers } = request.headers;
-    const answer = await fetch(target + request.url, {
-      method: request.method ?? "GET",
+    const answer = await fetch(target + url, {
+      method,
       headers: headers as Record<string, string>,
       ...(body.length > 0 && { body: new Uint8Array(body) }),
     });
     const bytes = Buffer.from(await answer.arrayBuffer());
-    if (!(await intercept(request.url ?? "", answer.status))) return;
+    if (!(await onAnswer(url, answer.status))) return;
     const {
       "content-encoding": _encoding,
       "content-length": _bytes,
