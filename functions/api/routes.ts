@@ -1,11 +1,56 @@
+import { MAX_BODY_BYTES } from "../../shared/http/body.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
+import { companies } from "../../shared/resources/companies.ts";
+import { contacts } from "../../shared/resources/contacts.ts";
+import { deals } from "../../shared/resources/deals.ts";
+import { dealSummary, dealTransitions } from "./handlers/deals.ts";
+import { readMerge, revertMerge } from "./handlers/merges.ts";
 import { health, me } from "./handlers/system.ts";
+import { readTimeline } from "./handlers/timeline.ts";
 import { resourceRoutes } from "./resource_routes.ts";
+
+const timelineRoutes = [contacts, companies, deals].map(
+  (resource): Route => ({
+    method: "GET",
+    path: `${resource.path}/{id}/timeline`,
+    scope: `${resource.scope}:read`,
+    operation: `${resource.plural}.timeline`,
+    handler: readTimeline(resource),
+  }),
+);
+
+/** Before the generic ones: what stands here is not taken for an id. */
+const dealRoutes: Route[] = [
+  { method: "GET", path: "/deals/summary", scope: "deals:read", operation: "deals.summary", handler: dealSummary },
+  {
+    method: "GET",
+    path: "/deals/{id}/transitions",
+    scope: "deals:read",
+    operation: "deals.transitions",
+    handler: dealTransitions,
+  },
+];
+
+/** Whose scope they take depends on what was merged, so the handlers ask for it. */
+const mergeRoutes: Route[] = [
+  { method: "GET", path: "/merges/{id}", scope: "any", operation: "merges.get", handler: readMerge },
+  {
+    method: "POST",
+    path: "/merges/{id}/revert",
+    scope: "any",
+    operation: "merges.revert",
+    maxBodyBytes: MAX_BODY_BYTES,
+    handler: revertMerge,
+  },
+];
 
 /** The map: every path of the API, with the scope it needs. */
 export const routes: readonly Route[] = [
   { method: "GET", path: "/health", scope: "public", operation: "health", handler: health },
   { method: "GET", path: "/me", scope: "any", operation: "me", handler: me },
+  ...dealRoutes,
   ...resources.flatMap(resourceRoutes),
+  ...timelineRoutes,
+  ...mergeRoutes,
 ];

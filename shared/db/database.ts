@@ -2,7 +2,6 @@ import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
-import type { ResourceName } from "../resources/define.ts";
 import type { Database as Schema } from "./database_types.ts";
 import { sqlError } from "./sql_errors.ts";
 
@@ -27,7 +26,7 @@ const MAX_TOKENS = 10_000;
 /** The only way to data: through PostgREST, as one of the two roles, never as a service. */
 export interface Database {
   /** The live row of a view in `api` that has the id, whole; undefined when the claims may see none. @throws as `call` */
-  find(view: ResourceName, id: string, claims: Claims): Promise<Record<string, unknown> | undefined>;
+  find(view: string, id: string, claims: Claims): Promise<Record<string, unknown> | undefined>;
   /** @throws ApiError mapped from what the database raised, `service_unavailable` when it can't be reached. */
   call<F extends keyof Functions & string>(name: F, argument: Functions[F]["Args"], claims: Claims): Promise<unknown>;
 }

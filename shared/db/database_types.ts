@@ -8,19 +8,133 @@ export type Database = {
       [_ in never]: never;
     };
     Views: {
-      companies: {
+      activities: {
         Row: {
+          body: string | null;
+          company_id: string | null;
+          contact_id: string | null;
           created_at: string;
           created_by: NonNullable<Json>;
           custom_fields: NonNullable<Json>;
+          data: NonNullable<Json>;
+          deal_id: string | null;
+          direction: string | null;
+          duration_seconds: number | null;
+          external_id: string | null;
+          id: string;
+          occurred_at: string;
+          outcome: string | null;
+          owner_id: string | null;
+          source: string;
+          subject: string | null;
+          tags: string[];
+          type: string;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          body?: string | null;
+          company_id?: string | null;
+          contact_id?: string | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          custom_fields?: Json | null;
+          data?: Json | null;
+          deal_id?: string | null;
+          direction?: string | null;
+          duration_seconds?: number | null;
+          external_id?: string | null;
+          id?: string | null;
+          occurred_at?: string | null;
+          outcome?: string | null;
+          owner_id?: string | null;
+          source?: string | null;
+          subject?: string | null;
+          tags?: string[] | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          body?: string | null;
+          company_id?: string | null;
+          contact_id?: string | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          custom_fields?: Json | null;
+          data?: Json | null;
+          deal_id?: string | null;
+          direction?: string | null;
+          duration_seconds?: number | null;
+          external_id?: string | null;
+          id?: string | null;
+          occurred_at?: string | null;
+          outcome?: string | null;
+          owner_id?: string | null;
+          source?: string | null;
+          subject?: string | null;
+          tags?: string[] | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "activities_company_id_fkey";
+            columns: ["workspace_id", "company_id"];
+            isOneToOne: false;
+            referencedRelation: "companies";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "activities_contact_id_fkey";
+            columns: ["workspace_id", "contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "activities_deal_id_fkey";
+            columns: ["workspace_id", "deal_id"];
+            isOneToOne: false;
+            referencedRelation: "deals";
+            referencedColumns: ["workspace_id", "id"];
+          },
+        ];
+      };
+      companies: {
+        Row: {
+          address: Json | null;
+          annual_revenue: string | null;
+          contacts_count: number | null;
+          created_at: string;
+          created_by: NonNullable<Json>;
+          currency: string | null;
+          custom_fields: NonNullable<Json>;
+          description: string | null;
           domain: string | null;
+          employee_count: number | null;
           external_id: string | null;
           id: string;
           industry: string | null;
+          lifecycle_stage: string | null;
+          linkedin_url: string | null;
           name: string;
+          open_deals_count: number | null;
           owner_id: string | null;
+          parent_company_id: string | null;
+          phone: string | null;
+          phone_e164: string | null;
           source: string;
           tags: string[];
+          type: string | null;
           updated_at: string;
           updated_by: NonNullable<Json>;
           version: number;
@@ -29,17 +143,30 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          address?: Json | null;
+          annual_revenue?: never;
+          contacts_count?: never;
           created_at?: string | null;
           created_by?: Json | null;
+          currency?: string | null;
           custom_fields?: Json | null;
+          description?: string | null;
           domain?: string | null;
+          employee_count?: number | null;
           external_id?: string | null;
           id?: string | null;
           industry?: string | null;
+          lifecycle_stage?: string | null;
+          linkedin_url?: string | null;
           name?: string | null;
+          open_deals_count?: never;
           owner_id?: string | null;
+          parent_company_id?: string | null;
+          phone?: string | null;
+          phone_e164?: string | null;
           source?: string | null;
           tags?: string[] | null;
+          type?: string | null;
           updated_at?: string | null;
           updated_by?: Json | null;
           version?: number | null;
@@ -47,24 +174,45 @@ export type Database = {
           workspace_id?: string | null;
         };
         Update: {
+          address?: Json | null;
+          annual_revenue?: never;
+          contacts_count?: never;
           created_at?: string | null;
           created_by?: Json | null;
+          currency?: string | null;
           custom_fields?: Json | null;
+          description?: string | null;
           domain?: string | null;
+          employee_count?: number | null;
           external_id?: string | null;
           id?: string | null;
           industry?: string | null;
+          lifecycle_stage?: string | null;
+          linkedin_url?: string | null;
           name?: string | null;
+          open_deals_count?: never;
           owner_id?: string | null;
+          parent_company_id?: string | null;
+          phone?: string | null;
+          phone_e164?: string | null;
           source?: string | null;
           tags?: string[] | null;
+          type?: string | null;
           updated_at?: string | null;
           updated_by?: Json | null;
           version?: number | null;
           website?: string | null;
           workspace_id?: string | null;
         };
-        Relationships: [];
+        Relationships: [
+          {
+            foreignKeyName: "companies_parent_company_id_fkey";
+            columns: ["workspace_id", "parent_company_id"];
+            isOneToOne: false;
+            referencedRelation: "companies";
+            referencedColumns: ["workspace_id", "id"];
+          },
+        ];
       };
       contacts: {
         Row: {
@@ -180,11 +328,515 @@ export type Database = {
           },
         ];
       };
+      custom_fields: {
+        Row: {
+          created_at: string;
+          created_by: NonNullable<Json>;
+          id: string;
+          key: string;
+          label: string;
+          options: string[];
+          required: boolean;
+          resource: string;
+          type: string;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          key?: string | null;
+          label?: string | null;
+          options?: string[] | null;
+          required?: boolean | null;
+          resource?: string | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          key?: string | null;
+          label?: string | null;
+          options?: string[] | null;
+          required?: boolean | null;
+          resource?: string | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [];
+      };
+      deals: {
+        Row: {
+          amount: string | null;
+          closed_at: string | null;
+          company_id: string | null;
+          contacts: NonNullable<Json>;
+          created_at: string;
+          created_by: NonNullable<Json>;
+          currency: string | null;
+          custom_fields: NonNullable<Json>;
+          expected_close_date: string | null;
+          external_id: string | null;
+          id: string;
+          lost_reason: string | null;
+          name: string;
+          owner_id: string | null;
+          pipeline_id: string;
+          primary_contact_id: string | null;
+          priority: "low" | "normal" | "high" | "urgent";
+          probability: number;
+          source: string;
+          stage_entered_at: string;
+          stage_id: string;
+          status: string;
+          tags: string[];
+          type: string | null;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          weighted_amount: string | null;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount?: never;
+          closed_at?: string | null;
+          company_id?: string | null;
+          contacts?: Json | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          currency?: string | null;
+          custom_fields?: Json | null;
+          expected_close_date?: string | null;
+          external_id?: string | null;
+          id?: string | null;
+          lost_reason?: string | null;
+          name?: string | null;
+          owner_id?: string | null;
+          pipeline_id?: string | null;
+          primary_contact_id?: string | null;
+          priority?: "low" | "normal" | "high" | "urgent" | null;
+          probability?: number | null;
+          source?: string | null;
+          stage_entered_at?: string | null;
+          stage_id?: string | null;
+          status?: string | null;
+          tags?: string[] | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          weighted_amount?: never;
+          workspace_id?: string | null;
+        };
+        Update: {
+          amount?: never;
+          closed_at?: string | null;
+          company_id?: string | null;
+          contacts?: Json | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          currency?: string | null;
+          custom_fields?: Json | null;
+          expected_close_date?: string | null;
+          external_id?: string | null;
+          id?: string | null;
+          lost_reason?: string | null;
+          name?: string | null;
+          owner_id?: string | null;
+          pipeline_id?: string | null;
+          primary_contact_id?: string | null;
+          priority?: "low" | "normal" | "high" | "urgent" | null;
+          probability?: number | null;
+          source?: string | null;
+          stage_entered_at?: string | null;
+          stage_id?: string | null;
+          status?: string | null;
+          tags?: string[] | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          weighted_amount?: never;
+          workspace_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "deals_company_id_fkey";
+            columns: ["workspace_id", "company_id"];
+            isOneToOne: false;
+            referencedRelation: "companies";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "deals_pipeline_id_fkey";
+            columns: ["workspace_id", "pipeline_id"];
+            isOneToOne: false;
+            referencedRelation: "pipelines";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "deals_primary_contact_id_fkey";
+            columns: ["workspace_id", "primary_contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "deals_stage_id_fkey";
+            columns: ["workspace_id", "stage_id"];
+            isOneToOne: false;
+            referencedRelation: "stages";
+            referencedColumns: ["workspace_id", "id"];
+          },
+        ];
+      };
+      merges: {
+        Row: {
+          created_at: string;
+          created_by: NonNullable<Json>;
+          id: string;
+          loser_ids: string[];
+          resource: string;
+          reverted_at: string | null;
+          reverted_by: Json | null;
+          winner_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          loser_ids?: string[] | null;
+          resource?: string | null;
+          reverted_at?: string | null;
+          reverted_by?: Json | null;
+          winner_id?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          loser_ids?: string[] | null;
+          resource?: string | null;
+          reverted_at?: string | null;
+          reverted_by?: Json | null;
+          winner_id?: string | null;
+        };
+        Relationships: [];
+      };
+      pipelines: {
+        Row: {
+          created_at: string;
+          created_by: NonNullable<Json>;
+          currency: string | null;
+          custom_fields: NonNullable<Json>;
+          external_id: string | null;
+          id: string;
+          is_default: boolean;
+          name: string;
+          owner_id: string | null;
+          position: number;
+          rules: NonNullable<Json>;
+          source: string;
+          stages: Json | null;
+          tags: string[];
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          currency?: string | null;
+          custom_fields?: Json | null;
+          external_id?: string | null;
+          id?: string | null;
+          is_default?: boolean | null;
+          name?: string | null;
+          owner_id?: string | null;
+          position?: number | null;
+          rules?: Json | null;
+          source?: string | null;
+          stages?: never;
+          tags?: string[] | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          currency?: string | null;
+          custom_fields?: Json | null;
+          external_id?: string | null;
+          id?: string | null;
+          is_default?: boolean | null;
+          name?: string | null;
+          owner_id?: string | null;
+          position?: number | null;
+          rules?: Json | null;
+          source?: string | null;
+          stages?: never;
+          tags?: string[] | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [];
+      };
+      stages: {
+        Row: {
+          created_at: string;
+          created_by: NonNullable<Json>;
+          id: string;
+          name: string;
+          pipeline_id: string;
+          position: number;
+          probability: number;
+          required_fields: string[];
+          rotting_days: number | null;
+          type: string;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          name?: string | null;
+          pipeline_id?: string | null;
+          position?: number | null;
+          probability?: number | null;
+          required_fields?: string[] | null;
+          rotting_days?: number | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          name?: string | null;
+          pipeline_id?: string | null;
+          position?: number | null;
+          probability?: number | null;
+          required_fields?: string[] | null;
+          rotting_days?: number | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stages_pipeline_id_fkey";
+            columns: ["workspace_id", "pipeline_id"];
+            isOneToOne: false;
+            referencedRelation: "pipelines";
+            referencedColumns: ["workspace_id", "id"];
+          },
+        ];
+      };
+      tags: {
+        Row: {
+          count: number | null;
+          created_at: string;
+          created_by: NonNullable<Json>;
+          id: string;
+          name: string;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          count?: never;
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          name?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          count?: never;
+          created_at?: string | null;
+          created_by?: Json | null;
+          id?: string | null;
+          name?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [];
+      };
+      tasks: {
+        Row: {
+          assignee_id: string | null;
+          company_id: string | null;
+          completed_at: string | null;
+          contact_id: string | null;
+          created_at: string;
+          created_by: NonNullable<Json>;
+          custom_fields: NonNullable<Json>;
+          deal_id: string | null;
+          description: string | null;
+          due_at: string | null;
+          external_id: string | null;
+          id: string;
+          owner_id: string | null;
+          priority: "low" | "normal" | "high" | "urgent";
+          remind_at: string | null;
+          source: string;
+          status: string;
+          tags: string[];
+          title: string;
+          type: string;
+          updated_at: string;
+          updated_by: NonNullable<Json>;
+          version: number;
+          workspace_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          assignee_id?: string | null;
+          company_id?: string | null;
+          completed_at?: string | null;
+          contact_id?: string | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          custom_fields?: Json | null;
+          deal_id?: string | null;
+          description?: string | null;
+          due_at?: string | null;
+          external_id?: string | null;
+          id?: string | null;
+          owner_id?: string | null;
+          priority?: "low" | "normal" | "high" | "urgent" | null;
+          remind_at?: string | null;
+          source?: string | null;
+          status?: string | null;
+          tags?: string[] | null;
+          title?: string | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Update: {
+          assignee_id?: string | null;
+          company_id?: string | null;
+          completed_at?: string | null;
+          contact_id?: string | null;
+          created_at?: string | null;
+          created_by?: Json | null;
+          custom_fields?: Json | null;
+          deal_id?: string | null;
+          description?: string | null;
+          due_at?: string | null;
+          external_id?: string | null;
+          id?: string | null;
+          owner_id?: string | null;
+          priority?: "low" | "normal" | "high" | "urgent" | null;
+          remind_at?: string | null;
+          source?: string | null;
+          status?: string | null;
+          tags?: string[] | null;
+          title?: string | null;
+          type?: string | null;
+          updated_at?: string | null;
+          updated_by?: Json | null;
+          version?: number | null;
+          workspace_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "tasks_company_id_fkey";
+            columns: ["workspace_id", "company_id"];
+            isOneToOne: false;
+            referencedRelation: "companies";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "tasks_contact_id_fkey";
+            columns: ["workspace_id", "contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["workspace_id", "id"];
+          },
+          {
+            foreignKeyName: "tasks_deal_id_fkey";
+            columns: ["workspace_id", "deal_id"];
+            isOneToOne: false;
+            referencedRelation: "deals";
+            referencedColumns: ["workspace_id", "id"];
+          },
+        ];
+      };
+      users: {
+        Row: {
+          created_at: string;
+          email: string;
+          id: string;
+          name: string;
+          role: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          email?: string | null;
+          id?: string | null;
+          name?: string | null;
+          role?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          email?: string | null;
+          id?: string | null;
+          name?: string | null;
+          role?: string | null;
+        };
+        Relationships: [];
+      };
     };
     Functions: {
+      custom_fields_of: { Args: Record<string, unknown>; Returns: Json };
+      deal_transitions: { Args: Record<string, unknown>; Returns: Json };
       find_api_key: { Args: { key_hash: string }; Returns: Json };
       find_memberships: { Args: { user_id: string }; Returns: Json };
+      merged_into: { Args: Record<string, unknown>; Returns: string };
       read_records: { Args: Record<string, unknown>; Returns: Json };
+      read_timeline: { Args: Record<string, unknown>; Returns: Json };
+      summarize_deals: { Args: Record<string, unknown>; Returns: Json };
       write_records: { Args: Record<string, unknown>; Returns: Json };
     };
     Enums: {

@@ -25,12 +25,15 @@ export interface Idempotency {
 }
 
 export interface WriteRequest {
-  operation: "create" | "update" | "delete" | "restore";
+  /** Or an action of the resource: `crm.<table>_<operation>`. */
+  operation: "create" | "update" | "delete" | "restore" | (string & {});
   /** Fields by name; each with its `id`, new ones too. */
   records: RecordData[];
   onConflict?: "error" | "return" | "update";
   /** Versions one of which the record must have. */
   versions?: number[] | undefined;
+  /** Where what refers to a deleted record goes first. */
+  moveTo?: string | undefined;
   atomic?: boolean;
   dryRun?: boolean;
   idempotency?: Idempotency | undefined;
@@ -39,7 +42,9 @@ export interface WriteRequest {
 export type WrittenStatus = "created" | "updated" | "unchanged" | "existing" | "deleted" | "restored";
 
 /** What became of one record. */
-export type WriteResult = { status: WrittenStatus; record: RecordData } | { status: "failed"; error: ApiError };
+export type WriteResult =
+  | { status: WrittenStatus; record: RecordData; meta?: Record<string, unknown> }
+  | { status: "failed"; error: ApiError };
 
 export interface WriteAnswer {
   /** In the order of the records. */
@@ -67,6 +72,18 @@ export async function findRecord(
   return rows[0];
 }
 
+/** The id of the live record that a record was merged into; null when it wasn't. */
+export async function findMergeWinner(
+  database: Database,
+  principal: Principal,
+  resource: Resource,
+  id: string,
+): Promise<string | null> {
+  if (!resource.mergeable) return null;
+  const argument = { resource: resource.plural, id };
+  return (await database.call("merged_into", argument as never, claimsOf(principal))) as string | null;
+}
+
 /** Runs a plan with the principal's rights. */
 export async function readRecords(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
   return (await database.call("read_records", plan as never, claimsOf(principal))) as ReadResult;
@@ -85,12 +102,13 @@ export async function writeRecords(
     records: request.records,
     on_conflict: request.onConflict ?? "error",
     ...(request.versions && { versions: request.versions }),
+    ...(request.moveTo !== undefined && { move_to: request.moveTo }),
     atomic: request.atomic ?? false,
     dry_run: request.dryRun ?? false,
     ...(request.idempotency && { idempotency: request.idempotency }),
   };
   const answer = (await callWithRetry(database, "write_records", argument as never, claimsOf(principal))) as {
-    results: ({ status: WrittenStatus; record: RecordData } | FailedWrite)[];
+    results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
     replayed: WriteAnswer["replayed"];
   };
   const results = answer.results.map(
@@ -100,20 +118,25 @@ export async function writeRecords(
   return { results, replayed: answer.replayed };
 }
 
-function claimsOf(principal: Principal): Claims {
+/** The claims that row-level security knows the principal by. */
+export function claimsOf(principal: Principal): Claims {
   const who = principal.kind === "api_key" ? { key_id: principal.keyId } : { user_id: principal.userId };
   return { role: "crm_api", workspace_id: principal.workspaceId, ...who };
 }
 
 /** What SQL needs to know of a resource to write it. */
 function factsOf(resource: Resource) {
-  const derived = Object.values(resource.fields).flatMap((field) => field.e164 ?? []);
+  const fields = Object.entries(resource.fields);
+  const derived = fields.flatMap(([, field]) => field.e164 ?? []);
+  const within = fields.flatMap(([name, field]) => (field.within ? [[name, field.within]] : []));
   return {
-    name: resource.plural,
+    name: resource.table,
+    scope: resource.scope,
     columns: resource.names.all,
-    writable: [...resource.names.writable, ...derived],
+    writable: [...resource.names.writable.map((name) => resource.fields[name]?.givenTo ?? name), ...derived],
     objects: resource.names.merged,
     unique: resource.names.unique,
+    ...(within.length > 0 && { within: Object.fromEntries(within) }),
     defaults: resource.defaults,
   };
 }

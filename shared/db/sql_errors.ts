@@ -1,4 +1,5 @@
-import { ApiError, fieldError, isErrorCode } from "../errors.ts";
+import { ApiError, type ErrorCode, type FieldErrors, fieldError, isErrorCode } from "../errors.ts";
+import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
 
 /** What PostgREST says when a call fails; `code` is a SQLSTATE, a PGRST code, or empty when nothing answered. */
@@ -66,17 +67,50 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
   return new ApiError("internal_error", { cause: failed });
 }
 
-function refusal(code: Parameters<typeof fieldError>[0], details: Record<string, unknown>): ApiError {
+function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
   if (code === "reference_not_found") {
     const field = String(details["field"]);
     return fieldError(code, { [field]: [`The ${field} field names a record that does not exist.`] });
   }
+  if (code === "validation_error" || code === "unknown_field") return fieldError(code, bodyProblems(details));
+  const missing = details["missing_fields"];
   const headers: Record<string, string> = code === "idempotency_in_progress" ? { "Retry-After": "1" } : {};
-  return new ApiError(code, { details, headers });
+  const message =
+    Array.isArray(missing) && missing.length > 0
+      ? { message: `The deal lacks fields that the stage requires: ${missing.join(", ")}.` }
+      : {};
+  return new ApiError(code, { ...message, details, headers });
 }
 
-// Constraints are named <table>_<field>_<kind>: contacts_email_live, contacts_owner_id_fkey, contacts_score_check.
+/** What SQL found wrong with a body: sentences by field, and members that don't exist with those that do. */
+function bodyProblems(details: Record<string, unknown>): FieldErrors {
+  const {
+    problems = {},
+    unknown = [],
+    allowed = [],
+    within = "custom_fields",
+  } = details as {
+    problems?: FieldErrors;
+    unknown?: string[];
+    allowed?: string[];
+    within?: string;
+  };
+  const strangers = unknown.map((key) => [
+    `${within}.${key}`,
+    [
+      unknownName(
+        "field",
+        `${within}.${key}`,
+        allowed.map((name) => `${within}.${name}`),
+      ),
+    ],
+  ]);
+  return { ...problems, ...Object.fromEntries(strangers) };
+}
+
+// Constraints are named <table>_<field>_<kind>: contacts_email_live, contacts_owner_id_fkey, contacts_score_check;
+// those that all tables share <field>_check.
 function fieldOf(resource: Resource, constraint: string): string | undefined {
-  const name = constraint.replace(new RegExp(`^${resource.plural}_(.*)_(live|fkey|check)$`), "$1");
+  const name = constraint.replace(new RegExp(`^${resource.table}_`), "").replace(/_(live|fkey|check)$/, "");
   return Object.hasOwn(resource.fields, name) ? name : undefined;
 }

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { ApiError } from "../errors.ts";
-import type { Field, FilterKind, Resource } from "../resources/define.ts";
+import { resourceNamed } from "../resources/all.ts";
+import type { Field, FilterKind, Resource, ResourceName } from "../resources/define.ts";
+import { normalisedHost } from "../resources/schemas.ts";
+import type { CustomField, QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
 
 /** A filter with everything checked: columns exist, operators fit, values are of the column's type. */
@@ -8,13 +11,21 @@ export type Condition =
   | { and: Condition[] }
   | { or: Condition[] }
   | { not: Condition }
-  | { column: string; op: "eq" | "ne" | "gt" | "gte" | "lt" | "lte"; value: string }
-  | { column: string; op: "in" | "nin"; values: string[] }
-  | { column: string; op: "null" | "not_null" }
-  | { column: string; op: "like"; pattern: string }
+  | ({ column: string } & Comparison)
   | { op: "text"; pattern: string }
   | { op: "has_any" | "has_none"; tags: string[] }
-  | { row: string[]; op: "gt" | "lt"; values: string[] };
+  | { row: string[]; op: "gt" | "lt"; values: string[] }
+  /** The record that `column` refers to is of a table and satisfies a condition; `few`: that finds few of them. */
+  | { related: string; scope: ResourceName; column: string; where: Condition; few?: true }
+  /** Has a value of a custom field (by its id) that satisfies a comparison; negated: has none. */
+  | { custom: string; kind: CustomField["kind"]; negated: boolean; compare: Comparison };
+
+/** A comparison of one column with what was given. */
+export type Comparison =
+  | { op: "eq" | "ne" | "gt" | "gte" | "lt" | "lte"; value: string }
+  | { op: "in" | "nin"; values: string[] }
+  | { op: "null" | "not_null" }
+  | { op: "like"; pattern: string };
 
 type Operator = (typeof OPERATORS)[number];
 const OPERATORS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "contains", "starts_with", "is_null"] as const;
@@ -23,12 +34,14 @@ const EQUALITY = ["eq", "ne", "in", "nin", "is_null"] as const;
 const ORDER = [...EQUALITY, "gt", "gte", "lt", "lte"] as const;
 const OPERATORS_BY_KIND: Record<FilterKind, readonly Operator[]> = {
   text: [...EQUALITY, "contains", "starts_with"],
+  host: [...EQUALITY, "contains", "starts_with"],
   enum: EQUALITY,
   reference: EQUALITY,
   boolean: EQUALITY,
   timestamp: ORDER,
   date: ORDER,
   integer: ORDER,
+  decimal: ORDER,
   tags: ["eq", "ne", "in", "nin", "contains"],
 };
 
@@ -36,25 +49,35 @@ const MAX_VALUES = 100;
 const MAX_DEPTH = 5;
 const MAX_LEAVES = 50;
 
-/** Names that may be filtered on. */
-export function filterableFields(resource: Resource): string[] {
-  return Object.keys(resource.fields).filter((name) => resource.fields[name]?.filter);
+/** Names that may be filtered on: fields, fields of related records, and custom fields. */
+export function filterableFields(resource: Resource, { customFields }: QueryContext): string[] {
+  const own = Object.keys(resource.fields).filter((name) => resource.fields[name]?.filter);
+  const related = Object.entries(resource.include).flatMap(([name, include]) =>
+    Object.entries(resourceNamed(include.resource).fields).flatMap(([field, { filter }]) =>
+      filter ? [`${name}.${field}`] : [],
+    ),
+  );
+  return [...own, ...customFields.map(({ key }) => `custom_fields.${key}`), ...related];
 }
 
 /**
  * A filter from the URL: `status=active,inactive` or `created_at[gte]=…`. Without an operator several
  * values are separated by commas; `[eq]` takes the value as it is.
  */
-export function parseUrlFilter(resource: Resource, name: string, operator: string | undefined, raw: string): Condition {
+export function parseUrlFilter(
+  resource: Resource,
+  context: QueryContext,
+  { name, operator, raw }: { name: string; operator: string | undefined; raw: string },
+): Condition {
   const parameter = operator === undefined ? name : `${name}[${operator}]`;
   if (operator === undefined || operator === "in" || operator === "nin") {
-    return parseLeaf(resource, { name, operator: operator ?? "in", value: raw.split(","), at: parameter });
+    return parseLeaf(resource, context, { name, operator: operator ?? "in", value: raw.split(","), at: parameter });
   }
-  return parseLeaf(resource, { name, operator, value: raw, at: parameter });
+  return parseLeaf(resource, context, { name, operator, value: raw, at: parameter });
 }
 
 /** The filter tree of a search body, to depth 5 and 50 leaves. */
-export function parseFilterTree(resource: Resource, tree: unknown): Condition {
+export function parseFilterTree(resource: Resource, tree: unknown, context: QueryContext): Condition {
   let leaves = 0;
   const parse = (node: unknown, at: string, depth: number): Condition => {
     if (depth > MAX_DEPTH) throw invalid(at, `The filter may not be nested deeper than ${MAX_DEPTH} levels.`);
@@ -84,7 +107,12 @@ export function parseFilterTree(resource: Resource, tree: unknown): Condition {
     if (typeof members["field"] !== "string") throw invalid(`${at}.field`, `The ${at}.field must name a field.`);
     if (typeof members["op"] !== "string")
       throw invalid(`${at}.op`, `The ${at}.op must be one of: ${OPERATORS.join(", ")}.`);
-    return parseLeaf(resource, { name: members["field"], operator: members["op"], value: members["value"], at });
+    return parseLeaf(resource, context, {
+      name: members["field"],
+      operator: members["op"],
+      value: members["value"],
+      at,
+    });
   };
   return parse(tree, "filter", 1);
 }
@@ -98,37 +126,89 @@ interface Leaf {
   at: string;
 }
 
-function parseLeaf(resource: Resource, { name, operator, value, at }: Leaf): Condition {
+function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condition {
+  const { name, at } = leaf;
   const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
-  if (!field?.filter) throw invalid(at, unknownName("filter", name, filterableFields(resource)));
-  const kind = field.filter;
-  const op = OPERATORS_BY_KIND[kind].find((allowed) => allowed === operator);
-  if (op === undefined) {
-    throw invalid(
-      at,
-      `The ${operator.slice(0, 32)} operator does not work on ${name}. Allowed: ${OPERATORS_BY_KIND[kind].join(", ")}.`,
-    );
-  }
-  if (op === "is_null") {
-    const isNull = readBoolean(value);
-    if (isNull === undefined) throw invalid(at, `The ${name} filter must be true or false.`);
-    return { column: name, op: isNull ? "null" : "not_null" };
-  }
+  if (field?.filter) return fieldCondition(field, field.filter, name, leaf);
 
-  const given = op === "in" || op === "nin" ? value : [value];
-  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_VALUES) {
-    throw invalid(at, `The ${name} filter takes a list of 1 to ${MAX_VALUES} values.`);
+  const [head = "", ...rest] = name.split(".");
+  const tail = rest.join(".");
+  if (head === "custom_fields") {
+    const custom = context.customFields.find(({ key }) => key === tail);
+    if (custom !== undefined) return customCondition(custom, leaf);
   }
-  const values = [...new Set(given.map((one) => readValue(field, kind, one, { name, at })))];
+  const include = Object.hasOwn(resource.include, head) ? resource.include[head] : undefined;
+  if (include !== undefined) {
+    const target = resourceNamed(include.resource);
+    const targetField = Object.hasOwn(target.fields, tail) ? target.fields[tail] : undefined;
+    if (targetField?.filter) {
+      const where = fieldCondition(targetField, targetField.filter, tail, leaf);
+      return { related: target.table, scope: target.scope, column: include.field, where };
+    }
+  }
+  throw invalid(at, unknownName("filter", name, filterableFields(resource, context)));
+}
+
+/** `column` is the field's own name; errors name the field as it was asked for. */
+function fieldCondition(field: Field, kind: FilterKind, name: string, leaf: Leaf): Condition {
+  const { at } = leaf;
+  const op = operatorOf(kind, leaf);
+  if (op === "is_null") return { column: name, op: readIsNull(leaf) ? "null" : "not_null" };
+  const given = op === "in" || op === "nin" ? leaf.value : [leaf.value];
+  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_VALUES) {
+    throw invalid(at, `The ${leaf.name} filter takes a list of 1 to ${MAX_VALUES} values.`);
+  }
+  const values = [...new Set(given.map((one) => readValue(field, kind, one, leaf)))];
   const [first = ""] = values;
   if (kind === "tags") return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: values };
   if (op === "contains" || op === "starts_with") return textCondition(field, name, op, first);
-  const column = field.keyColumn ?? name;
-  if (op === "in" || op === "nin") {
-    if (values.length === 1) return { column, op: op === "in" ? "eq" : "ne", value: first };
-    return { column, op, values };
-  }
-  return { column, op, value: first };
+  return { column: field.keyColumn ?? name, ...comparison(op, values) };
+}
+
+function comparison(op: "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "in" | "nin", values: string[]): Comparison {
+  const [first = ""] = values;
+  if (op !== "in" && op !== "nin") return { op, value: first };
+  return values.length === 1 ? { op: op === "in" ? "eq" : "ne", value: first } : { op, values };
+}
+
+function operatorOf(kind: FilterKind, { name, operator, at }: Leaf): Operator {
+  const op = OPERATORS_BY_KIND[kind].find((allowed) => allowed === operator);
+  if (op !== undefined) return op;
+  throw invalid(
+    at,
+    `The ${operator.slice(0, 32)} operator does not work on ${name}. Allowed: ${OPERATORS_BY_KIND[kind].join(", ")}.`,
+  );
+}
+
+function readIsNull({ name, value, at }: Leaf): boolean {
+  const isNull = readBoolean(value);
+  if (isNull === undefined) throw invalid(at, `The ${name} filter must be true or false.`);
+  return isNull;
+}
+
+const KIND_OF_CUSTOM: Record<CustomField["type"], FilterKind> = {
+  text: "text",
+  url: "text",
+  email: "text",
+  select: "text",
+  multi_select: "text",
+  boolean: "boolean",
+  number: "decimal",
+  date: "date",
+  datetime: "timestamp",
+};
+
+/** `ne`, `nin` and `is_null` ask for records that have no such value, as they do for other fields. */
+function customCondition({ id, kind, type }: CustomField, leaf: Leaf): Condition {
+  const filterKind = KIND_OF_CUSTOM[type];
+  const op = operatorOf(filterKind, leaf);
+  if (op === "is_null") return { custom: id, kind, negated: readIsNull(leaf), compare: { op: "not_null" } };
+  const { column: _column, ...compare } = fieldCondition({ schema: z.string() }, filterKind, "", leaf) as {
+    column: string;
+  } & Comparison;
+  if (compare.op === "ne") return { custom: id, kind, negated: true, compare: { ...compare, op: "eq" } };
+  if (compare.op === "nin") return { custom: id, kind, negated: true, compare: { ...compare, op: "in" } };
+  return { custom: id, kind, negated: false, compare };
 }
 
 // Three characters are what the trigram index of search_text can look up; its hits are then compared exactly.
@@ -139,8 +219,26 @@ function textCondition(field: Field, name: string, op: "contains" | "starts_with
   return { and: [{ op: "text", pattern: `%${literal}%` }, exact] };
 }
 
-/** The words a person typed, each of which a record's search text must hold (at most 10). */
-export function parseSearch(raw: unknown): Condition {
+/**
+ * The words a person typed, each of which a record's search text must hold (at most 10), or that of the
+ * related record which it is searched through, when the key may read that.
+ */
+export function parseSearch(resource: Resource, raw: unknown, { mayRead }: QueryContext): Condition {
+  const include = resource.searchedThrough === undefined ? undefined : resource.include[resource.searchedThrough];
+  const through = include && resourceNamed(include.resource);
+  return {
+    and: searchPatterns(raw).map((pattern): Condition => {
+      const own: Condition = { op: "text", pattern };
+      if (include === undefined || through === undefined || !mayRead(through.scope)) return own;
+      return {
+        or: [own, { related: through.table, scope: through.scope, column: include.field, where: own, few: true }],
+      };
+    }),
+  };
+}
+
+/** The LIKE patterns of the words a person typed. @throws ApiError `validation_error`, `invalid_filter` */
+export function searchPatterns(raw: unknown): string[] {
   if (typeof raw !== "string" || raw.length > 200 || fold(raw).trim() === "") {
     throw new ApiError("validation_error", {
       message: "The search parameter must be 1 to 200 characters.",
@@ -158,7 +256,7 @@ export function parseSearch(raw: unknown): Condition {
   // Shorter words than a trigram are looked up at the start of a word, where they have one.
   const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
   if (words.length === 0) throw invalid("search", "The search parameter must have at least one word.");
-  return { and: words.slice(0, 10).map((word) => ({ op: "text", pattern: pattern(word) })) };
+  return words.slice(0, 10).map(pattern);
 }
 
 // What stands around words, not in them; so that a pasted "Smith, Jane <jane@example.com>" is found.
@@ -178,6 +276,10 @@ function escapeLike(value: string): string {
 
 const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => string | undefined; expected: string }> = {
   text: { read: (text) => (text.length <= 1000 ? text : undefined), expected: "text of at most 1000 characters" },
+  host: {
+    read: (text) => (text.length <= 1000 ? normalisedHost(text) : undefined),
+    expected: "a domain such as example.com",
+  },
   reference: {
     read: (text) => (z.uuid().safeParse(text).success ? text.toLowerCase() : undefined),
     expected: "a UUID",
@@ -191,6 +293,10 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
     read: (text) => (/^-?\d{1,10}$/.test(text) && Math.abs(Number(text)) < 2 ** 31 ? text : undefined),
     expected: "a whole number",
   },
+  decimal: {
+    read: (text) => (/^-?\d{1,20}(\.\d{1,10})?$/.test(text) ? text : undefined),
+    expected: "a decimal such as 1000.00",
+  },
   boolean: { read: (text) => readBoolean(text)?.toString(), expected: "true or false" },
   tags: {
     read: (text) => (text.length >= 1 && text.length <= 100 ? text : undefined),
@@ -198,7 +304,7 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
   },
 };
 
-function readValue(field: Field, kind: FilterKind, value: unknown, { name, at }: Pick<Leaf, "name" | "at">): string {
+function readValue(field: Field, kind: FilterKind, value: unknown, { name, at }: Leaf): string {
   const text =
     typeof value === "string"
       ? value

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ApiError } from "../errors.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Condition, filterableFields, parseFilterTree, parseSearch, parseUrlFilter } from "./filter.ts";
+import { PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { unknownName } from "./suggest.ts";
 
@@ -22,26 +23,41 @@ const MAX_INCLUDES = 3;
 const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include"];
 
 /** `GET /v1/<resource>?…`: reserved parameters and one filter per field. */
-export function parseListUrl(resource: Resource, parameters: URLSearchParams): ListQuery {
-  const given = singleValues(parameters);
-  const where: Condition[] = [];
-  for (const [name, value] of given) {
-    if (LIST_PARAMETERS.includes(name)) continue;
-    const [, field = name, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(name) ?? [];
-    const filterable = filterableFields(resource);
-    if (!filterable.includes(field)) throw unknownParameter(name, [...LIST_PARAMETERS, ...filterable]);
-    where.push(parseUrlFilter(resource, field, operator, value));
-  }
-  const search = given.get("search");
-  if (search !== undefined) where.push(parseSearch(search));
+export function parseListUrl(
+  resource: Resource,
+  parameters: URLSearchParams,
+  context: QueryContext = PLAIN_CONTEXT,
+): ListQuery {
+  const { where, given } = parseFilters(resource, parameters, LIST_PARAMETERS, context);
   return {
     where,
-    sort: parseSort(resource, given.get("sort")),
+    sort: parseSort(resource, given.get("sort"), context),
     limit: parseLimit(given.get("limit")),
     cursor: given.get("cursor"),
     fields: parseFields(resource, given.get("fields")?.split(",")),
     include: parseInclude(resource, given.get("include")?.split(",")),
   };
+}
+
+/** The filters of a URL, the search among them, and its other parameters, which must be among `reserved`. */
+export function parseFilters(
+  resource: Resource,
+  parameters: URLSearchParams,
+  reserved: readonly string[],
+  context: QueryContext,
+): { where: Condition[]; given: Map<string, string> } {
+  const given = singleValues(parameters);
+  const where: Condition[] = [];
+  for (const [parameter, raw] of given) {
+    if (reserved.includes(parameter)) continue;
+    const [, name = parameter, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(parameter) ?? [];
+    const filterable = filterableFields(resource, context);
+    if (!filterable.includes(name)) throw unknownParameter(parameter, [...reserved, ...filterable]);
+    where.push(parseUrlFilter(resource, context, { name, operator, raw }));
+  }
+  const search = given.get("search");
+  if (search !== undefined) where.push(parseSearch(resource, search, context));
+  return { where, given };
 }
 
 /** The JSON of `POST /v1/<resource>/search`; its members are checked by `parseSearchBody`. */
@@ -56,13 +72,17 @@ export const searchBody = z.strictObject({
 });
 
 /** `POST /v1/<resource>/search` asks the same questions as the list, with a filter tree. */
-export function parseSearchBody(resource: Resource, body: z.infer<typeof searchBody>): ListQuery {
+export function parseSearchBody(
+  resource: Resource,
+  body: z.infer<typeof searchBody>,
+  context: QueryContext = PLAIN_CONTEXT,
+): ListQuery {
   const where: Condition[] = [];
-  if (body.filter !== undefined && body.filter !== null) where.push(parseFilterTree(resource, body.filter));
-  if (body.search !== undefined) where.push(parseSearch(body.search));
+  if (body.filter !== undefined && body.filter !== null) where.push(parseFilterTree(resource, body.filter, context));
+  if (body.search !== undefined) where.push(parseSearch(resource, body.search, context));
   return {
     where,
-    sort: parseSort(resource, body.sort),
+    sort: parseSort(resource, body.sort, context),
     limit: parseLimit(body.limit === undefined ? undefined : String(body.limit)),
     cursor: body.cursor ?? undefined,
     fields: parseFields(resource, body.fields),
@@ -100,7 +120,8 @@ function singleValues(parameters: URLSearchParams): Map<string, string> {
   return given;
 }
 
-function parseLimit(raw: string | undefined): number {
+/** `limit`, 1 to 100. @throws ApiError `validation_error` */
+export function parseLimit(raw: string | undefined): number {
   if (raw === undefined) return DEFAULT_LIMIT;
   const limit = /^\d{1,3}$/.test(raw) ? Number(raw) : 0;
   if (limit < 1 || limit > MAX_LIMIT)

@@ -1,7 +1,8 @@
-import type { Resource } from "../resources/define.ts";
-import type { Condition } from "./filter.ts";
+import { resourceNamed } from "../resources/all.ts";
+import type { Resource, ResourceName } from "../resources/define.ts";
+import type { Comparison, Condition } from "./filter.ts";
 import type { ListQuery } from "./list_query.ts";
-import { segments } from "./sort.ts";
+import { type SortKey, segments } from "./sort.ts";
 
 /** The argument of `api.read_records`: what the query looks like, and the parameters it runs with. */
 export interface ReadPlan {
@@ -24,14 +25,17 @@ export function listPlan(
     const all = extra === undefined ? query.where : [...query.where, extra];
     return all.length === 0 ? {} : { where: renderCondition({ and: all }, values) };
   };
+  const custom = query.sort.filter((key) => key.custom !== undefined);
   // One row more than asked for tells whether there is another page.
   const shape = {
     ...source(
       resource,
       query,
-      query.sort.map(({ column }) => column),
+      query.sort.filter((key) => key.custom === undefined).map(({ column }) => column),
     ),
+    ...(custom.length > 0 && { custom_columns: custom.map(({ column }) => column) }),
     segments: segments(query.sort, after).map((segment) => ({
+      ...(custom.length > 0 && { custom: custom.map((key) => customSource(key, query.sort, segment.order, values)) }),
       ...where(segment.where),
       order: segment.order.map(({ column, descending, nullable }) => [
         column,
@@ -39,11 +43,23 @@ export function listPlan(
       ]),
     })),
     limit: query.limit + 1,
-    ...(query.where.some(isSearch) && { search: true }),
+    ...((custom.length > 0 || query.where.some(isSearch)) && { search: true }),
     ...(totalSource === "tallies" && { total: { tally: tallyOf(resource, query.where), ...where() } }),
     ...(totalSource === "count" && { total: where() }),
   };
   return { shape, values: values.given };
+}
+
+/** Where a segment takes the values of a custom field that it is sorted by from, see `crm.render_source`. */
+function customSource(key: SortKey, sort: readonly SortKey[], order: readonly SortKey[], values: Values) {
+  const isFirst = sort[0] === key;
+  const isWalked = order.some(({ column }) => column === key.column);
+  return {
+    name: key.column,
+    field: values.add(key.custom?.id ?? ""),
+    kind: key.custom?.kind,
+    use: !isFirst ? "look up" : isWalked ? "values" : "none",
+  };
 }
 
 /** The plan of one record by its id. */
@@ -63,11 +79,14 @@ export function totalSource(resource: Resource, where: readonly Condition[]): "t
 
 function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields" | "include">, needed: string[]) {
   return {
-    resource: resource.plural,
+    resource: resource.table,
+    scope: resource.scope,
     columns: [...new Set([...(fields ?? resource.names.all), ...needed])],
-    include: include.map((name) => {
+    include: include.flatMap((name) => {
       const related = resource.include[name];
-      return { as: name, resource: related?.table, column: related?.field, columns: related?.columns };
+      if (related === undefined) return [];
+      const target = resourceNamed(related.resource);
+      return { as: name, resource: target.table, column: related.field, columns: target.names.all };
     }),
   };
 }
@@ -76,7 +95,7 @@ function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields
 function tallyOf(resource: Resource, where: readonly Condition[]): string | undefined {
   const columns = columnsOf({ and: [...where] });
   const facets = columns && resource.facetSets.find((facetSet) => columns.every((column) => facetSet.includes(column)));
-  return facets && `${resource.plural}_by_${facets.join("_")}`;
+  return facets && `${resource.table}_by_${facets.join("_")}`;
 }
 
 /** Whether a condition looks into text or arrays, which only `crm.run_search` does with an index. */
@@ -84,6 +103,8 @@ function isSearch(condition: Condition): boolean {
   if ("and" in condition) return condition.and.some(isSearch);
   if ("or" in condition) return condition.or.some(isSearch);
   if ("not" in condition) return isSearch(condition.not);
+  if ("related" in condition) return isSearch(condition.where);
+  if ("custom" in condition) return true;
   return ["text", "like", "has_any", "has_none"].includes(condition.op);
 }
 
@@ -94,11 +115,21 @@ function columnsOf(condition: Condition): string[] | undefined {
     return columns.includes(undefined) ? undefined : columns.flatMap((each) => each ?? []);
   }
   if ("not" in condition) return columnsOf(condition.not);
-  return "column" in condition ? [condition.column] : undefined;
+  return "column" in condition && !("related" in condition) ? [condition.column] : undefined;
+}
+
+/** The resources that conditions look into beside their own; the key must have the scope to read each. */
+export function relatedScopes(conditions: readonly Condition[]): ResourceName[] {
+  return conditions.flatMap((condition): ResourceName[] => {
+    if ("and" in condition) return relatedScopes(condition.and);
+    if ("or" in condition) return relatedScopes(condition.or);
+    if ("not" in condition) return relatedScopes([condition.not]);
+    return "related" in condition ? [condition.scope, ...relatedScopes([condition.where])] : [];
+  });
 }
 
 /** The parameters of a plan. $1 is the workspace, which SQL takes from the request's key. */
-class Values {
+export class Values {
   readonly given: string[] = [];
 
   add(value: string): number {
@@ -107,28 +138,44 @@ class Values {
   }
 }
 
-function renderCondition(condition: Condition, values: Values): Record<string, unknown> {
+/** A condition as `crm.render_condition` takes it, its values added to the parameters. */
+export function renderCondition(condition: Condition, values: Values): Record<string, unknown> {
   if ("and" in condition) return { and: condition.and.map((child) => renderCondition(child, values)) };
   if ("or" in condition) return { or: condition.or.map((child) => renderCondition(child, values)) };
   if ("not" in condition) return { not: renderCondition(condition.not, values) };
   if ("row" in condition)
     return { row: condition.row, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+  if ("related" in condition) {
+    const { related, column, where, few } = condition;
+    return { related, column, where: renderCondition(where, values), ...(few && { few }) };
+  }
+  if ("custom" in condition) {
+    const { custom, kind, negated, compare } = condition;
+    return { custom: values.add(custom), kind, ...(negated && { negated }), ...renderComparison(compare, values) };
+  }
   switch (condition.op) {
     case "text":
       return { op: "text", value: values.add(condition.pattern) };
     case "has_any":
     case "has_none":
       return { op: condition.op, value: values.add(textArray(condition.tags)) };
+    default:
+      return { column: condition.column, ...renderComparison(condition, values) };
+  }
+}
+
+function renderComparison(comparison: Comparison, values: Values): Record<string, unknown> {
+  switch (comparison.op) {
     case "in":
     case "nin":
-      return { column: condition.column, op: condition.op, value: condition.values.map((value) => values.add(value)) };
+      return { op: comparison.op, value: comparison.values.map((value) => values.add(value)) };
     case "like":
-      return { column: condition.column, op: "like", value: values.add(condition.pattern) };
+      return { op: "like", value: values.add(comparison.pattern) };
     case "null":
     case "not_null":
-      return { column: condition.column, op: condition.op };
+      return { op: comparison.op };
     default:
-      return { column: condition.column, op: condition.op, value: values.add(condition.value) };
+      return { op: comparison.op, value: values.add(comparison.value) };
   }
 }
 

@@ -1,6 +1,7 @@
 import { ApiError } from "../errors.ts";
 import { isNullable, type Resource } from "../resources/define.ts";
 import type { Condition } from "./filter.ts";
+import { type CustomField, PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
 
 /** One field of a sort; nulls come last in both directions. */
@@ -8,25 +9,40 @@ export interface SortKey {
   column: string;
   descending: boolean;
   nullable: boolean;
+  /** The custom field whose values `column` stands for. */
+  custom?: CustomField;
 }
 
 const MAX_SORT_FIELDS = 5;
-const DEFAULT_SORT = "-created_at";
+
+/** What stands for `id` where the rows come from the index of a custom field's values. */
+export const VALUE_RECORD_ID = "custom_record_id";
 
 /** Names that may be sorted by. */
-export function sortableFields(resource: Resource): string[] {
-  return Object.keys(resource.fields).filter((name) => resource.fields[name]?.sort);
+export function sortableFields(resource: Resource, { customFields }: QueryContext = PLAIN_CONTEXT): string[] {
+  const own = Object.keys(resource.fields).filter((name) => resource.fields[name]?.sort);
+  return [...own, ...customFields.filter(isSortable).map(({ key }) => `custom_fields.${key}`)];
+}
+
+function isSortable({ type }: CustomField): boolean {
+  return type !== "multi_select";
 }
 
 /** `-priority,created_at` as keys, ending in `id` so that no two records compare equal. */
-export function parseSort(resource: Resource, raw: string = DEFAULT_SORT): SortKey[] {
+export function parseSort(
+  resource: Resource,
+  raw: string = resource.defaultSort,
+  context: QueryContext = PLAIN_CONTEXT,
+): SortKey[] {
   const names = raw.split(",");
   if (names.length > MAX_SORT_FIELDS) throw invalid(`The sort parameter takes at most ${MAX_SORT_FIELDS} fields.`);
   const keys = names.map((entry): SortKey => {
     const descending = entry.startsWith("-");
     const name = descending ? entry.slice(1) : entry;
     const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
-    if (!field?.sort) throw invalid(unknownName("sort field", name, sortableFields(resource)));
+    const custom = context.customFields.find((one) => `custom_fields.${one.key}` === name && isSortable(one));
+    if (custom !== undefined) return { column: name, descending, nullable: true, custom };
+    if (!field?.sort) throw invalid(unknownName("sort field", name, sortableFields(resource, context)));
     return { column: field.keyColumn ?? name, descending, nullable: isNullable(field) };
   });
   if (new Set(keys.map((key) => key.column)).size < keys.length)
@@ -59,7 +75,10 @@ export function segments(keys: readonly SortKey[], after?: readonly (string | nu
   if (!first.nullable) return [{ where: after && following(keys, after), order: keys }];
 
   const filled: Condition = { column: first.column, op: "not_null" };
-  const filledKeys = [{ ...first, nullable: false }, ...rest];
+  const filledKeys = [
+    { ...first, nullable: false },
+    ...rest.map((key) => (first.custom && key.column === "id" ? { ...key, column: VALUE_RECORD_ID } : key)),
+  ];
   const empty: Condition = { column: first.column, op: "null" };
   const withoutFirst = (position?: readonly (string | null)[]): Segment => ({
     where: position ? { and: [empty, following(rest, position)] } : empty,

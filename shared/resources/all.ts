@@ -1,5 +1,39 @@
+import { activities } from "./activities.ts";
+import { companies } from "./companies.ts";
 import { contacts } from "./contacts.ts";
+import { customFields } from "./custom_fields.ts";
+import { deals, stageChanges } from "./deals.ts";
 import type { Resource } from "./define.ts";
+import { historyOf } from "./history.ts";
+import { pipelines, stages } from "./pipelines.ts";
+import { tags } from "./tags.ts";
+import { tasks } from "./tasks.ts";
+import { users } from "./users.ts";
 
-/** Every resource, in the order the documentation shows them. */
-export const resources: readonly Resource[] = [contacts];
+const declared = [
+  contacts,
+  companies,
+  pipelines,
+  stages,
+  deals,
+  stageChanges,
+  tasks,
+  activities,
+  users,
+  tags,
+  customFields,
+];
+
+/** Every resource, in the order the documentation shows them, each followed by its history. */
+export const resources: readonly Resource[] = declared.flatMap((resource) =>
+  resource.operations.includes("history") ? [resource, historyOf(resource)] : [resource],
+);
+
+const byName = new Map(resources.map((resource) => [resource.plural, resource]));
+
+/** A resource by its plural. @throws when a declaration names one that is not there */
+export function resourceNamed(plural: string): Resource {
+  const resource = byName.get(plural);
+  if (resource === undefined) throw new Error(`there is no resource ${plural}`);
+  return resource;
+}

@@ -2,41 +2,57 @@ import { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 
 /** How a field is compared in filters; decides the operators and how values are read. */
-export type FilterKind = "text" | "enum" | "reference" | "timestamp" | "date" | "integer" | "boolean" | "tags";
+export type FilterKind =
+  | "text"
+  | "host"
+  | "enum"
+  | "reference"
+  | "timestamp"
+  | "date"
+  | "integer"
+  | "decimal"
+  | "boolean"
+  | "tags";
 
 /** The facts of one field. A field holds no behaviour: what generic code can't know is a handler or SQL. */
 export interface Field {
   schema: z.ZodType;
   required?: true;
   readOnly?: true;
+  /** Given on creation, never changed. */
+  createOnly?: true;
   /** Value on creation when none is given. */
   default?: unknown;
   /** The 409 when a live record of the workspace holds the value already. */
   unique?: ErrorCode;
+  /** Unique only among the records that are alike in these fields. */
+  within?: readonly string[];
   /** The table whose live record it must name. */
   references?: string;
   filter?: FilterKind;
   sort?: true;
   /** The generated column to compare and sort by, where it differs from the field. */
   keyColumn?: string;
+  /** The column that takes the value on creation, where the field itself is computed from other tables. */
+  givenTo?: string;
   /** Part of the table's `search_text`, whose index then serves `contains` and `starts_with` too. */
   searched?: true;
   /** An object whose members change one by one in a PATCH. */
   merged?: true;
   /** The read-only field that holds this phone number in E.164. */
   e164?: string;
+  /** The members that an object has, by the value of another field; other values leave it free. */
+  typedBy?: { field: string; schemas: Record<string, z.ZodObject> };
 }
 
 export type Fields = Record<string, Field>;
 
-/** A related record that `include` embeds. */
+/** A related record that `include` embeds whole and that filters reach into (`company.industry`). */
 export interface Include {
   /** The field that holds its id. */
   field: string;
-  table: string;
-  columns: readonly string[];
-  /** Whose read scope is needed: the resource name of the related record. */
-  resource: ResourceName;
+  /** Its resource, by plural. */
+  resource: string;
 }
 
 /** Names as they appear in paths and scopes. */
@@ -53,11 +69,48 @@ export const RESOURCE_NAMES = [
 ] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
 
+/** What can be done with a resource over its generic routes. */
+export const OPERATIONS = [
+  "list",
+  "search",
+  "export",
+  "get",
+  "create",
+  "update",
+  "delete",
+  "restore",
+  "bulk",
+  "history",
+] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** What a resource does beyond the generic routes: `POST /<resource>/{id}/<action>` with this body. */
+export type Actions = Record<string, z.ZodType<Record<string, unknown>>>;
+
 export interface Resource {
   singular: string;
-  plural: ResourceName;
+  /** Its name: in operations, cursors and errors, and of the view in `api`. */
+  plural: string;
+  table: string;
+  /** Whose scope it takes; its own for most. */
+  scope: ResourceName;
+  /** `/contacts`, or below the record it belongs to: `/pipelines/{pipeline_id}/stages`. */
+  path: string;
+  /** The field and the resource of the record that the path names first. */
+  parent?: { field: string; resource: string };
+  operations: readonly Operation[];
+  actions: Actions;
   fields: Fields;
   include: Record<string, Include>;
+  /** A related record whose name finds this one too: a contact by its company. */
+  searchedThrough?: string;
+  /** Whether workspaces may define custom fields for it. */
+  customizable: boolean;
+  /** Whether records can be merged; the losers then lead to the winner (`merged_into`). */
+  mergeable: boolean;
+  /** Whether `DELETE …?move_to=` gives what refers to it to another record first. */
+  movable: boolean;
+  defaultSort: string;
   /** Sets of columns whose combinations the database keeps totals for (`crm.track_totals`). */
   facetSets: readonly (readonly string[])[];
   /** Whole-body schemas, derived from the fields. */
@@ -77,35 +130,66 @@ export interface Resource {
 
 interface Definition<F extends Fields> {
   singular: string;
-  plural: ResourceName;
+  plural: string;
   fields: F;
+  table?: string;
+  scope?: ResourceName;
+  path?: string;
+  parent?: { field: keyof F & string; resource: string };
+  operations?: readonly Operation[];
+  actions?: Actions;
   include?: Record<string, Include & { field: keyof F & string }>;
+  searchedThrough?: string;
+  customizable?: boolean;
+  mergeable?: boolean;
+  movable?: boolean;
+  defaultSort?: string;
   facetSets?: readonly (readonly (keyof F & string)[])[];
 }
 
 /** Derives everything generic code needs from the facts of a resource. */
 export function defineResource<const F extends Fields>(definition: Definition<F>): Resource {
+  const { plural, include = {}, operations = OPERATIONS, parent, searchedThrough } = definition;
   const all = Object.entries<Field>(definition.fields);
-  const writable = all.filter(([, field]) => !field.readOnly);
   const names = (keep: (field: Field) => unknown) => all.filter(([, field]) => keep(field)).map(([name]) => name);
+  const isPathField = (name: string) => name === parent?.field;
+  const given = all.filter(([name, field]) => !field.readOnly && !isPathField(name));
   return {
     singular: definition.singular,
-    plural: definition.plural,
+    plural,
+    table: definition.table ?? plural,
+    scope: definition.scope ?? resourceName(plural),
+    path: definition.path ?? `/${plural}`,
+    ...(parent && { parent }),
+    operations,
+    actions: definition.actions ?? {},
     fields: definition.fields,
-    include: definition.include ?? {},
+    include,
+    ...(searchedThrough !== undefined && { searchedThrough }),
+    customizable: definition.customizable ?? false,
+    mergeable: definition.mergeable ?? false,
+    movable: definition.movable ?? false,
+    defaultSort: definition.defaultSort ?? "-created_at",
     facetSets: definition.facetSets ?? [],
-    create: z.strictObject(shape(writable, (field) => (field.required ? field.schema : field.schema.optional()))),
-    update: z.strictObject(shape(writable, (field) => field.schema.optional())),
+    create: z.strictObject(shape(given, (field) => (field.required ? field.schema : field.schema.optional()))),
+    update: z.strictObject(
+      shape(
+        given.filter(([, field]) => !field.createOnly),
+        (field) => field.schema.optional(),
+      ),
+    ),
     names: {
       all: names(() => true),
       writable: names((field) => !field.readOnly),
-      readOnly: names((field) => field.readOnly),
+      readOnly: all
+        .filter(([name, field]) => field.readOnly || field.createOnly || isPathField(name))
+        .map(([name]) => name),
       unique: [
         ...names((field) => field.unique && field.required),
         ...names((field) => field.unique && !field.required),
       ],
       merged: names((field) => field.merged),
-      timestamps: names((field) => field.filter === "timestamp"),
+      timestamps: names((field) => isTimestamp(field.schema)),
     },
     defaults: Object.fromEntries(
       all.filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]),
@@ -116,6 +200,17 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
 /** Whether a field's column may hold null; decides how a sort over it is walked. */
 export function isNullable(field: Field): boolean {
   return field.schema.safeParse(null).success;
+}
+
+function isTimestamp(schema: unknown): boolean {
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return isTimestamp(schema.unwrap());
+  return schema instanceof z.ZodISODateTime;
+}
+
+function resourceName(plural: string): ResourceName {
+  const name = RESOURCE_NAMES.find((known) => known === plural);
+  if (name === undefined) throw new Error(`${plural} is not in RESOURCE_NAMES: name the scope that it takes`);
+  return name;
 }
 
 function shape(fields: [string, Field][], schemaOf: (field: Field) => z.ZodType): Record<string, z.ZodType> {

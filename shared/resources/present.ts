@@ -1,3 +1,4 @@
+import { resourceNamed } from "./all.ts";
 import type { Resource } from "./define.ts";
 
 /** One row as the API shows it: the shown fields and embedded records, in this order, times in UTC with a Z. */
@@ -10,7 +11,7 @@ export function present(
   const record: Record<string, unknown> = {};
   for (const name of shown) record[name] = row[name];
   for (const name of embedded) record[name] = row[name];
-  return withZulu(resource, record);
+  return withZulu(resource, record, embedded);
 }
 
 /**
@@ -21,18 +22,34 @@ export function presentPage(
   resource: Resource,
   rows: Record<string, unknown>[],
   hidden: readonly string[],
+  embedded: readonly string[] = [],
 ): Record<string, unknown>[] {
   for (const row of rows) {
     for (const name of hidden) row[name] = undefined;
-    withZulu(resource, row);
+    withZulu(resource, row, embedded);
   }
   return rows;
 }
 
-function withZulu(resource: Resource, record: Record<string, unknown>): Record<string, unknown> {
+/** A time as the API shows it: UTC with a Z, where Postgres writes +00:00. */
+export function zulu(time: string): string {
+  return time.endsWith("+00:00") ? `${time.slice(0, -6)}Z` : time;
+}
+
+function withZulu(
+  resource: Resource,
+  record: Record<string, unknown>,
+  embedded: readonly string[],
+): Record<string, unknown> {
   for (const name of resource.names.timestamps) {
     const value = record[name];
-    if (typeof value === "string" && value.endsWith("+00:00")) record[name] = `${value.slice(0, -6)}Z`;
+    if (typeof value === "string") record[name] = zulu(value);
+  }
+  for (const name of embedded) {
+    const related = resource.include[name];
+    const value = record[name];
+    if (related !== undefined && typeof value === "object" && value !== null)
+      withZulu(resourceNamed(related.resource), value as Record<string, unknown>, []);
   }
   return record;
 }

@@ -1,13 +1,17 @@
 import { z } from "zod";
 
 const timezones = new Set(Intl.supportedValuesOf("timeZone"));
+const currencies = new Set(Intl.supportedValuesOf("currency"));
+const regions = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
 const LOCALE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/;
+
+const HOST = /^(?!\d+(\.\d+){3}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
 
 // Zod 4 finishes `{name}` in a message nowhere, so each says what the sentence after "The … field" is.
 
-/** Text of 1 to `max` characters. */
+/** Text of 1 to `max` characters, not all of them blank. */
 export function text(max: number) {
-  return z.string().min(1, "must not be empty").max(max, `may not be longer than ${max} characters`);
+  return z.string().regex(/\S/, "must not be empty").max(max, `may not be longer than ${max} characters`);
 }
 
 /** RFC 5321 length; the address is kept as given, compared without regard to case. */
@@ -73,8 +77,67 @@ export function locale() {
 
 /** ISO 3166-1 alpha-2. */
 export function country() {
-  return z.string().regex(/^[A-Z]{2}$/, "must be a two-letter ISO country code such as US");
+  return z
+    .string()
+    .refine(
+      (code) => /^[A-Z]{2}$/.test(code) && code !== "ZZ" && regions.of(code) !== undefined,
+      "must be a two-letter ISO country code such as US",
+    );
 }
+
+/** ISO 4217. */
+export function currency() {
+  return z.string().refine((code) => currencies.has(code), "must be a three-letter ISO 4217 currency code such as USD");
+}
+
+/** A decimal from 0 as text, to four places; a JSON number is taken too. Kept with the places it came with. */
+export function money() {
+  const message = 'must be a decimal of at least 0 such as "1000.00"';
+  return z
+    .union([z.string(), z.number()], message)
+    .transform((value) => (typeof value === "number" ? plainDecimal(value) : value))
+    .pipe(z.string().regex(/^(0|[1-9]\d{0,14})(\.\d{1,4})?$/, message));
+}
+
+/** A host name as DNS compares it; a pasted URL or address is cut down to its host. */
+export function host() {
+  return z
+    .string()
+    .transform(normalisedHost)
+    .pipe(
+      z.string().max(253, "may not be longer than 253 characters").regex(HOST, "must be a domain such as example.com"),
+    );
+}
+
+/** `https://www.Example.com/about` → `example.com`; what is no host stays as it is, to be refused. */
+export function normalisedHost(value: string): string {
+  const written = value
+    .trim()
+    .replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")
+    .replace(/^.*@/, "")
+    .replace(/[/?#:].*$/s, "");
+  const url = URL.parse(`https://${written}/`);
+  return url === null ? value : url.hostname.replace(/\.$/, "").replace(/^www\./, "");
+}
+
+export function lifecycleStage() {
+  return oneOf(["subscriber", "lead", "mql", "sql", "opportunity", "customer", "evangelist", "other"]);
+}
+
+/** What sorts in this order, in SQL too (`crm.priority`). */
+export function priority() {
+  return oneOf(["low", "normal", "high", "urgent"]);
+}
+
+/** What is merged into the record of the path, and whose values win where both have one. */
+export const mergeBody = z.strictObject({
+  ids: z
+    .array(uuid(), "must be a list of ids")
+    .min(1, "must have 1 to 50 entries")
+    .max(50, "must have 1 to 50 entries")
+    .transform((ids) => [...new Set(ids.map((id) => id.toLowerCase()))]),
+  prefer: oneOf(["primary", "newest"]).optional(),
+});
 
 /** A postal address; members are optional and change one by one. */
 export function address() {
@@ -101,9 +164,15 @@ function labels() {
     .refine((values) => new Set(values).size === values.length, "must not repeat an entry");
 }
 
-/** An object by custom field key. No key is defined yet, so none is accepted. */
+/** Values by custom field key. Which keys there are and what they take, the database knows (`crm.check_custom_fields`). */
 export function customFields() {
-  return z.strictObject({});
+  return z.record(z.string(), z.unknown(), "must be an object");
+}
+
+// 1e21 and 1e-7 are numbers that no decimal is meant by.
+function plainDecimal(value: number): string {
+  const written = String(value);
+  return /e/i.test(written) ? "" : written;
 }
 
 function isTimezone(name: string): boolean {

@@ -1,7 +1,52 @@
--- What every record type shares: stamps, exact totals, idempotency, one function that reads and one
--- that writes. A record type's own migration makes its table and calls the set-up functions below.
+-- What every record type shares: columns, stamps, history, exact totals, tenancy, idempotency. A record
+-- type's own migration makes its table `like` one of the two templates and calls crm.set_up_records.
+
+-- Templates ------------------------------------------------------------------------------------
+
+-- What is versioned and soft-deleted.
+create table crm.stamped (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  created_by jsonb not null default '{}',
+  updated_by jsonb not null default '{}',
+  deleted_at timestamptz,
+  unique (workspace_id, id)
+);
+comment on table crm.stamped is 'A template, always empty: the columns of everything that is versioned.';
+alter table crm.stamped enable row level security;
+alter table crm.stamped force row level security;
+
+-- What customers' records have beside that.
+create table crm.record (
+  like crm.stamped including all,
+  external_id text constraint external_id_check check (length(external_id) between 1 and 255),
+  owner_id uuid,
+  tags text[] not null default '{}' constraint tags_check check (cardinality(tags) <= 50),
+  custom_fields jsonb not null default '{}' constraint custom_fields_check check (jsonb_typeof(custom_fields) = 'object'),
+  source text not null default coalesce(nullif(current_setting('crm.source', true), ''), 'api')
+    constraint source_check check (source in ('api', 'import', 'ui', 'automation'))
+);
+comment on table crm.record is 'A template, always empty: the columns of every record.';
+alter table crm.record enable row level security;
+alter table crm.record force row level security;
 
 -- Stamps ---------------------------------------------------------------------------------------
+
+-- Who acts: an API key, a signed-in user, or the system itself.
+create function crm.actor() returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select case
+    when claims ->> 'key_id' is not null then jsonb_build_object('type', 'api_key', 'id', claims ->> 'key_id')
+    when claims ->> 'user_id' is not null then jsonb_build_object('type', 'user', 'id', claims ->> 'user_id')
+    else jsonb_build_object('type', 'system', 'id', null)
+  end
+  from crm.claims() as claims;
+$$;
 
 -- Keeps version, created_* and updated_*. Outside a request (seed, migration) given times are kept.
 create function crm.stamp() returns trigger
@@ -9,15 +54,10 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  claims constant jsonb := crm.claims();
-  actor constant jsonb := case
-    when claims ->> 'key_id' is not null then jsonb_build_object('type', 'api_key', 'id', claims ->> 'key_id')
-    when claims ->> 'user_id' is not null then jsonb_build_object('type', 'user', 'id', claims ->> 'user_id')
-    else jsonb_build_object('type', 'system', 'id', null)
-  end;
+  actor constant jsonb := crm.actor();
 begin
   if tg_op = 'INSERT' then
-    if claims is not null then
+    if crm.claims() is not null then
       new.created_at := now();
     end if;
     new.version := 1;
@@ -66,128 +106,14 @@ begin
 end;
 $$;
 
--- Totals ---------------------------------------------------------------------------------------
-
--- count(*) over a million rows takes 150 ms; adding up a few dozen cells takes 0.1 ms. For each facet
--- set, a list of columns, the table <resource>_by_<columns> has a cell per combination of their values
--- with the number of live records that have it, kept in the transaction of the change. A cell is split
--- into slots: a writer takes any slot that nobody holds, or adds one, so that writers never wait for
--- each other; the sum over the slots is exact.
---
--- Everything is written out when the migration runs, so that the triggers' plans are cached.
-create function crm.track_totals(resource text, variadic facet_sets text[]) returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  facet_set text;
-  tally text;
-  facets text;
-  facet_types text;
-  event text;
-begin
-  foreach facet_set in array facet_sets loop
-    tally := resource || '_by_' || replace(facet_set, ',', '_');
-    select string_agg(quote_ident(facet), ', ' order by place),
-           string_agg(format('%I %s', facet, format_type(atttypid, atttypmod)), ', ' order by place)
-    into facets, facet_types
-    from regexp_split_to_table(facet_set, ',') with ordinality as listed (facet, place)
-    join pg_catalog.pg_attribute on attrelid = format('crm.%I', resource)::regclass and attname = facet;
-
-    execute format($ddl$
-      create table crm.%1$I (
-        id bigint generated always as identity primary key,
-        workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-        cell text not null,
-        %2$s,
-        records bigint not null
-      ) with (fillfactor = 50);
-      comment on table crm.%1$I is 'Live records per combination of facet values, in one or more slots each.';
-      create index on crm.%1$I (workspace_id, cell);
-      alter table crm.%1$I enable row level security;
-      alter table crm.%1$I force row level security;
-      grant select on crm.%1$I to crm_api;
-      create policy %3$I on crm.%1$I for select to crm_api
-        using (workspace_id = (select crm.workspace_for(%4$L, 'read')));
-    $ddl$, tally, facet_types, 'requests read the totals of ' || resource || ' they may read', resource);
-
-    execute format($ddl$
-      create function crm.%1$I(workspace_id uuid, %2$s, delta bigint) returns void
-      language plpgsql security definer
-      set search_path = ''
-      as $function$
-      #variable_conflict use_variable
-      declare
-        this_cell constant text := jsonb_build_array(%3$s);
-      begin
-        update crm.%4$I as slot
-        set records = slot.records + delta
-        where slot.id = (
-          select free.id from crm.%4$I as free
-          where free.workspace_id = workspace_id and free.cell = this_cell
-          limit 1
-          for update skip locked
-        );
-        if not found then
-          insert into crm.%4$I (workspace_id, cell, %3$s, records) values (workspace_id, this_cell, %3$s, delta);
-        end if;
-      end;
-      $function$;
-
-      create function crm.%5$I() returns trigger
-      language plpgsql security definer
-      set search_path = ''
-      as $function$
-      begin
-        case tg_op
-          when 'INSERT' then
-            perform crm.%1$I(workspace_id, %3$s, count(*))
-            from new_rows where deleted_at is null group by workspace_id, %3$s;
-          when 'DELETE' then
-            perform crm.%1$I(workspace_id, %3$s, -count(*))
-            from old_rows where deleted_at is null group by workspace_id, %3$s;
-          when 'UPDATE' then
-            perform crm.%1$I(workspace_id, %3$s, sum(step)::bigint)
-            from (
-              select workspace_id, %3$s, 1::bigint as step from new_rows where deleted_at is null
-              union all
-              select workspace_id, %3$s, -1 from old_rows where deleted_at is null
-            ) as steps
-            group by workspace_id, %3$s having sum(step) <> 0;
-        end case;
-        return null;
-      end;
-      $function$;
-    $ddl$, 'add_to_' || tally, facet_types, facets, tally, 'count_' || tally);
-
-    foreach event in array array[
-      'insert on crm.%2$I referencing new table as new_rows',
-      'update on crm.%2$I referencing old table as old_rows new table as new_rows',
-      'delete on crm.%2$I referencing old table as old_rows'
-    ] loop
-      execute format('create trigger %1$I after ' || event || ' for each statement execute function crm.%3$I()',
-        'count_' || split_part(event, ' ', 1) || '_' || tally, resource, 'count_' || tally);
-    end loop;
-  end loop;
-end;
-$$;
-
 -- Tenancy --------------------------------------------------------------------------------------
 
 -- Row-level security as every record table has it: a request reads and writes the rows of its own
--- workspace, as far as its key's scope goes. Nothing is ever deleted through the API. The view shows
--- PostgREST the live rows without what only the database computes with; a read by id goes there.
-create function crm.secure_records(resource text) returns void
+-- workspace, as far as its key's scope goes. Nothing is ever deleted through the API.
+create function crm.secure_records(resource text, scope text) returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  shown constant text := (
-    select string_agg(quote_ident(attname), ', ' order by attnum)
-    from pg_catalog.pg_attribute
-    where attrelid = format('crm.%I', resource)::regclass
-      and attnum > 0 and not attisdropped and attgenerated = '' and attname <> 'deleted_at'
-  );
 begin
   execute format('alter table crm.%I enable row level security', resource);
   execute format('alter table crm.%I force row level security', resource);
@@ -195,84 +121,104 @@ begin
   execute format(
     'create policy %I on crm.%I for select to crm_api
        using (workspace_id = (select crm.workspace_for(%L, ''read'')))',
-    'requests read ' || resource || ' of their workspace', resource, resource);
+    'requests read ' || resource || ' of their workspace', resource, scope);
   execute format(
     'create policy %I on crm.%I for insert to crm_api
        with check (workspace_id = (select crm.workspace_for(%L, ''write'')))',
-    'requests add ' || resource || ' to their workspace', resource, resource);
+    'requests add ' || resource || ' to their workspace', resource, scope);
   execute format(
     'create policy %I on crm.%I for update to crm_api
        using (workspace_id = (select crm.workspace_for(%L, ''write'')))
        with check (workspace_id = (select crm.workspace_for(%L, ''write'')))',
-    'requests change ' || resource || ' of their workspace', resource, resource, resource);
-  execute format(
-    'create view api.%I with (security_invoker = true) as select %s from crm.%I where deleted_at is null',
-    resource, shown, resource);
+    'requests change ' || resource || ' of their workspace', resource, scope, scope);
+end;
+$$;
+
+-- Columns as the API shows them: money, which is numeric, as text; a name that is no column is computed
+-- by crm.<resource>_<name>(workspace_id, id).
+create function crm.render_columns(resource text, alias text, names text[]) returns text
+language sql stable
+set search_path = ''
+as $$
+  select string_agg(
+    case
+      when atttypid = 'numeric'::regtype then format('%1$I.%2$I::text as %2$I', alias, name)
+      when atttypid is not null then format('%I.%I', alias, name)
+      else format('crm.%1$I(%2$I.workspace_id, %2$I.id) as %3$I', resource || '_' || name, alias, name)
+    end, ', ' order by place)
+  from unnest(names) with ordinality as listed (name, place)
+  left join pg_catalog.pg_attribute
+    on attrelid = format('crm.%I', resource)::regclass and attname = name and attnum > 0 and not attisdropped;
+$$;
+
+-- The view that shows PostgREST the live rows without what only the database computes with; a read by
+-- id goes there. Called again once a later migration has added a computed column.
+create function crm.show_records(resource text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  columns constant text[] := array(
+    select attname from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass and attnum > 0 and not attisdropped
+      and attname not in ('deleted_at', 'merged_into', 'search_text') and attname not like '%\_key'
+    order by attnum
+  );
+  computed constant text[] := array(
+    select substring(proname from length(resource) + 2) from pg_catalog.pg_proc
+    where pronamespace = 'crm'::regnamespace and starts_with(proname, resource || '_')
+      and oidvectortypes(proargtypes) = 'uuid, uuid'
+    order by oid
+  );
+begin
+  execute format('create or replace view api.%1$I with (security_invoker = true) as select %2$s from crm.%1$I as record where deleted_at is null',
+    resource, crm.render_columns(resource, 'record', columns || computed));
   execute format('grant select on api.%I to crm_api', resource);
 end;
 $$;
 
--- Statements -----------------------------------------------------------------------------------
-
--- Queries are built from the facts that the API sends, and planning is the larger part of a short one.
--- Sessions belong to PostgREST's pool and requests repeat few shapes, so each session prepares a shape
--- once. That it did is noted in a setting of the session: asking pg_prepared_statements, or trying and
--- catching the failure, costs more than a short read.
-create function crm.is_prepared(statement text) returns boolean
-language sql stable
-as $$
-  select coalesce(current_setting('crm.' || statement, true), '') <> '';
-$$;
-
--- Prepares a query and answers the name to execute it by. A session keeps the first hundred; the
--- others take turns in one statement, so that no caller can fill the memory of a session.
-create function crm.prepare(statement text, parameter_types text, query text) returns text
+-- Everything that is made `like crm.stamped`. `scope` is the resource whose scope it takes.
+create function crm.set_up_stamped(resource text, scope text default null) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  if (select count(*) from pg_catalog.pg_prepared_statements where from_sql) >= 100 then
-    statement := 'another';
-  end if;
-  if exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = prepare.statement) then
-    execute format('deallocate %I', statement);
-  end if;
-  execute format('prepare %I (%s) as %s', statement, parameter_types, query);
-  if statement <> 'another' then
-    perform set_config('crm.' || statement, 'prepared', false);
-  end if;
-  return statement;
+  execute format(
+    'alter table crm.%I add constraint %I foreign key (workspace_id) references crm.workspaces (id) on delete cascade',
+    resource, resource || '_workspace_id_fkey');
+  -- order by <field>, id, in both directions, with and without a bound on the field
+  execute format('create index %I on crm.%I (workspace_id, created_at, id) where deleted_at is null', resource || '_created_at', resource);
+  execute format('create index %I on crm.%I (workspace_id, updated_at, id) where deleted_at is null', resource || '_updated_at', resource);
+  execute format('create trigger stamp before insert or update on crm.%I for each row execute function crm.stamp()', resource);
+  perform crm.keep_history(resource, coalesce(scope, resource));
+  perform crm.secure_records(resource, coalesce(scope, resource));
+  perform crm.show_records(resource);
 end;
 $$;
 
-grant execute on function crm.is_prepared(text), crm.prepare(text, text, text) to crm_api;
-
--- Idempotency ----------------------------------------------------------------------------------
-
-create table crm.idempotency_keys (
-  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-  key text not null check (length(key) between 1 and 255),
-  fingerprint text not null,
-  answer json not null,
-  created_at timestamptz not null default now(),
-  primary key (workspace_id, key)
-);
-comment on table crm.idempotency_keys is
-  'What a write with an Idempotency-Key answered, kept 24 hours; written in the transaction of the change.';
-
-create index idempotency_keys_created_at on crm.idempotency_keys (created_at);
-
-alter table crm.idempotency_keys enable row level security;
-alter table crm.idempotency_keys force row level security;
-grant select, insert, update on crm.idempotency_keys to crm_api;
-
-create policy "requests read the answers of their workspace" on crm.idempotency_keys
-  for select to crm_api using (workspace_id = (select crm.current_workspace('write')));
-create policy "requests keep answers for their workspace" on crm.idempotency_keys
-  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')));
-create policy "requests replace expired answers of their workspace" on crm.idempotency_keys
-  for update to crm_api using (workspace_id = (select crm.current_workspace('write')))
-  with check (workspace_id = (select crm.current_workspace('write')));
+-- Everything that is made `like crm.record`. A live external id belongs to one record of the workspace,
+-- or of those that are alike in the column `external_id_within`.
+create function crm.set_up_records(resource text, external_id_within text default null) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format(
+    'alter table crm.%I add constraint %I foreign key (workspace_id, owner_id) references crm.members (workspace_id, id)',
+    resource, resource || '_owner_id_fkey');
+  execute format(
+    'create unique index %I on crm.%I (workspace_id, %sexternal_id) where deleted_at is null and external_id is not null',
+    resource || '_external_id_live', resource, external_id_within || ', ');
+  -- owner_id = …, newest first
+  execute format('create index %I on crm.%I (workspace_id, owner_id, created_at, id) where deleted_at is null', resource || '_owner_id', resource);
+  -- tags && …; used by crm.run_search only. A short pending list: what waits in it is scanned by every search.
+  execute format('create index %I on crm.%I using gin (workspace_id, tags) with (gin_pending_list_limit = 512) where deleted_at is null',
+    resource || '_tags', resource);
+  perform crm.set_up_stamped(resource);
+  perform crm.check_custom_fields_of(resource);
+  perform crm.count_tags_of(resource);
+end;
+$$;
 
 -- Deletes what has outlived its promise: answers after a day, deleted records after 90 days.
 -- Production schedules it (README, "Road to production"); it is safe to run at any time.
@@ -294,3 +240,5 @@ begin
   end loop;
 end;
 $$;
+
+grant execute on function crm.actor(), crm.render_columns(text, text, text[]) to crm_api;

@@ -7,9 +7,9 @@ import { validate, validateRecord } from "../../../shared/http/validation.ts";
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { withE164 } from "../../../shared/resources/phone.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { answerOf } from "./write.ts";
+import { toRow } from "../../../shared/resources/row.ts";
+import { answerOf, parentOf } from "./write.ts";
 import { readFlag, readOnConflict } from "./write_options.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
@@ -24,13 +24,14 @@ const uuid = z.uuid();
 
 /** `POST /v1/<resource>/bulk`: creates, or with `on_conflict` upserts. */
 export function bulkCreate(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic", "on_conflict"]);
     const { records } = validate(recordsBody, exchange.body);
     const ids = uuidsV7(records.length);
+    const parent = await parentOf(resource, exchange);
     const read = (record: unknown, index: number) => {
       const fields = validateRecord(resource.create, record, resource);
-      return fields instanceof ApiError ? fields : { ...withE164(resource, fields), id: ids[index] };
+      return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
     return writeMany(resource, exchange, options, records.map(read), {
       operation: "create",
@@ -56,7 +57,7 @@ export function bulkUpdate(resource: Resource): Handler {
         resource,
       );
       if (fields instanceof ApiError) return fields;
-      return existingId(id) ?? { ...withE164(resource, fields), id: String(id).toLowerCase() };
+      return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
     };
     return writeMany(resource, exchange, options, records.map(read), { operation: "update" });
   };

@@ -1,10 +1,13 @@
-import { findRecord, readRecords } from "../../../shared/db/records.ts";
+import { isGranted } from "../../../shared/auth/principal.ts";
+import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
+import { findMergeWinner, findRecord, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { entityTag } from "../../../shared/middleware/conditional.ts";
 import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
+import type { Condition } from "../../../shared/query/filter.ts";
 import {
   allowOnly,
   type ListQuery,
@@ -13,8 +16,10 @@ import {
   parseSearchBody,
   searchBody,
 } from "../../../shared/query/list_query.ts";
-import { listPlan, totalSource } from "../../../shared/query/read_plan.ts";
+import { PLAIN_CONTEXT, type QueryContext } from "../../../shared/query/query_context.ts";
+import { listPlan, relatedScopes, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
+import { resourceNamed } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present, presentPage } from "../../../shared/resources/present.ts";
 
@@ -22,38 +27,77 @@ type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
 /** `GET /v1/<resource>` */
 export function listRecords(resource: Resource): Handler {
-  return (exchange) => page(resource, exchange, parseListUrl(resource, exchange.url.searchParams));
+  return async (exchange) => {
+    const { searchParams } = exchange.url;
+    const context = await queryContext(resource, exchange, searchParams.toString());
+    return page(resource, exchange, parseListUrl(resource, searchParams, context));
+  };
 }
 
 /** `POST /v1/<resource>/search` */
 export function searchRecords(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     allowOnly(exchange.url.searchParams, []);
-    return page(resource, exchange, parseSearchBody(resource, validate(searchBody, exchange.body)));
+    const body = validate(searchBody, exchange.body);
+    const context = await queryContext(resource, exchange, JSON.stringify([body.filter, body.sort]));
+    return page(resource, exchange, parseSearchBody(resource, body, context));
   };
 }
 
-/** `GET /v1/<resource>/{id}` */
+/** `GET /v1/<resource>/{id}`; what was merged into another record is answered 301 to it. */
 export function readRecord(resource: Resource): Handler {
   return async (exchange) => {
     const query = parseReadUrl(resource, exchange.url.searchParams);
-    requireIncludeScopes(resource, exchange, query.include);
-    const row = await findRecord(exchange.services.database, exchange.principal, resource, recordId(exchange), query);
-    if (row === undefined) throw new ApiError("not_found");
+    requireScopes(resource, exchange, query.include, []);
+    const { services, principal } = exchange;
+    const id = recordId(exchange);
+    const row = await findRecord(services.database, principal, resource, id, query);
+    if (row === undefined || !isBelow(resource, exchange, row)) throw await notFound(resource, exchange, id);
     const data = present(resource, row, query.fields, query.include);
     return { data, headers: { ETag: entityTag({ ...data, version: row["version"] }) } };
   };
 }
 
-/** The path's id, in the one spelling that exists. @throws ApiError `not_found` for what can't be an id */
-export function recordId({ params }: Pick<AuthorizedExchange, "params">): string {
-  const id = params["id"]?.toLowerCase() ?? "";
+/** The 404 of an id, or the 301 to the record that it was merged into. */
+export async function notFound(resource: Resource, exchange: AuthorizedExchange, id: string): Promise<ApiError> {
+  const { services, principal, url } = exchange;
+  const winner = await findMergeWinner(services.database, principal, resource, id);
+  if (winner === null) return new ApiError("not_found");
+  const below = url.pathname.replace(/^\/api/, "").replace(new RegExp(id, "i"), winner);
+  return new ApiError("merged", {
+    details: { merged_into: winner },
+    headers: { Location: services.config.publicApiUrl + below + url.search },
+  });
+}
+
+/** Whether a row belongs to the record that its path names first. */
+function isBelow({ parent }: Resource, { params }: AuthorizedExchange, row: Record<string, unknown>): boolean {
+  return parent === undefined || row[parent.field] === params[parent.field]?.toLowerCase();
+}
+
+/** What a query's words mean here. The definitions are fetched only for a query that names a custom field. */
+export async function queryContext(
+  resource: Resource,
+  { services, principal }: AuthorizedExchange,
+  words: string,
+): Promise<QueryContext> {
+  const customFields =
+    resource.customizable && words.includes("custom_fields.")
+      ? await customFieldsOf(services.database, principal, resource)
+      : PLAIN_CONTEXT.customFields;
+  return { customFields, mayRead: (scope) => isGranted(principal, `${scope}:read`) };
+}
+
+/** An id of the path, in the one spelling that exists. @throws ApiError `not_found` for what can't be an id */
+export function recordId({ params }: Pick<AuthorizedExchange, "params">, name = "id"): string {
+  const id = params[name]?.toLowerCase() ?? "";
   if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)) throw new ApiError("not_found");
   return id;
 }
 
-async function page(resource: Resource, exchange: AuthorizedExchange, query: ListQuery): Promise<Reply> {
-  requireIncludeScopes(resource, exchange, query.include);
+async function page(resource: Resource, exchange: AuthorizedExchange, asked: ListQuery): Promise<Reply> {
+  const query = await confine(resource, exchange, asked);
+  requireScopes(resource, exchange, query.include, query.where);
   const { services, principal } = exchange;
   const scope: CursorScope = {
     workspace: principal.workspaceId,
@@ -81,14 +125,41 @@ async function page(resource: Resource, exchange: AuthorizedExchange, query: Lis
   const visible = query.fields ?? resource.names.all;
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
   return {
-    data: presentPage(resource, shown, hidden),
+    data: presentPage(resource, shown, hidden, query.include),
     meta: { total: exactTotal, limit: query.limit, next_cursor: nextCursor, has_more: nextCursor !== null },
   };
 }
 
-function requireIncludeScopes(resource: Resource, exchange: AuthorizedExchange, include: readonly string[]): void {
-  for (const name of include) {
+/** A list below a record is that record's. @throws ApiError `not_found` when there is no such record */
+export async function confine(resource: Resource, exchange: AuthorizedExchange, query: ListQuery): Promise<ListQuery> {
+  const { parent } = resource;
+  if (parent === undefined) return query;
+  const id = await requireParent(resource, exchange);
+  return { ...query, where: [{ column: parent.field, op: "eq", value: id ?? "" }, ...query.where] };
+}
+
+/** The id of the record that the path names first, undefined where it names none. @throws ApiError `not_found` */
+export async function requireParent(resource: Resource, exchange: AuthorizedExchange): Promise<string | undefined> {
+  const { parent } = resource;
+  if (parent === undefined) return undefined;
+  const id = recordId(exchange, parent.field);
+  const { services, principal } = exchange;
+  const target = resourceNamed(parent.resource);
+  const row = await findRecord(services.database, principal, target, id, { fields: ["id"], include: [] });
+  if (row === undefined) throw await notFound(target, exchange, id);
+  return id;
+}
+
+/** A key must have the scope to read what is embedded and what is filtered by. @throws ApiError `insufficient_scope` */
+export function requireScopes(
+  resource: Resource,
+  exchange: AuthorizedExchange,
+  include: readonly string[],
+  where: readonly Condition[],
+): void {
+  const embedded = include.flatMap((name) => {
     const related = resource.include[name];
-    if (related !== undefined) requireScope(exchange.principal, `${related.resource}:read`);
-  }
+    return related === undefined ? [] : [resourceNamed(related.resource).scope];
+  });
+  for (const scope of [...embedded, ...relatedScopes(where)]) requireScope(exchange.principal, `${scope}:read`);
 }

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
+import {
+  findRecord,
+  type RecordData,
+  type WriteAnswer,
+  type WriteRequest,
+  writeRecords,
+} from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -8,10 +14,10 @@ import { entityTag, matchVersions } from "../../../shared/middleware/conditional
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { withE164 } from "../../../shared/resources/phone.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { recordId } from "./list.ts";
-import { readFlag, readOnConflict } from "./write_options.ts";
+import { toRow } from "../../../shared/resources/row.ts";
+import { notFound, recordId, requireParent } from "./list.ts";
+import { readFlag, readMoveTo, readOnConflict } from "./write_options.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
@@ -19,12 +25,13 @@ const emptyBody = z.strictObject({});
 
 /** `POST /v1/<resource>` */
 export function createRecord(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "on_conflict"]);
     const [id = ""] = uuidsV7(1);
+    const row = toRow(resource, validate(resource.create, exchange.body, resource));
     return writeOne(resource, exchange, {
       operation: "create",
-      records: [{ ...withE164(resource, validate(resource.create, exchange.body, resource)), id }],
+      records: [{ ...row, ...(await parentOf(resource, exchange)), id }],
       onConflict: readOnConflict(options),
       dryRun: readFlag(options, "dry_run"),
     });
@@ -33,24 +40,26 @@ export function createRecord(resource: Resource): Handler {
 
 /** `PATCH /v1/<resource>/{id}`: changes what is sent, null clears. */
 export function updateRecord(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
+    const row = toRow(resource, validate(resource.update, exchange.body, resource));
     return writeOne(resource, exchange, {
       operation: "update",
-      records: [{ ...withE164(resource, validate(resource.update, exchange.body, resource)), id: recordId(exchange) }],
+      records: [{ ...row, id: await existingRecord(resource, exchange) }],
       versions: matchVersions(exchange.request),
       dryRun: readFlag(options, "dry_run"),
     });
   };
 }
 
-/** `DELETE /v1/<resource>/{id}`: restorable for 90 days. */
+/** `DELETE /v1/<resource>/{id}`: restorable for 90 days. `move_to` says where what refers to it goes first. */
 export function deleteRecord(resource: Resource): Handler {
-  return (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
+  return async (exchange) => {
+    const options = allowOnly(exchange.url.searchParams, resource.movable ? ["dry_run", "move_to"] : ["dry_run"]);
     return writeOne(resource, exchange, {
       operation: "delete",
-      records: [{ id: recordId(exchange) }],
+      records: [{ id: await existingRecord(resource, exchange) }],
+      moveTo: readMoveTo(options),
       versions: matchVersions(exchange.request),
       dryRun: readFlag(options, "dry_run"),
     });
@@ -59,9 +68,10 @@ export function deleteRecord(resource: Resource): Handler {
 
 /** `POST /v1/<resource>/{id}/restore` */
 export function restoreRecord(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
     validate(emptyBody, exchange.body);
+    await requireParent(resource, exchange);
     return writeOne(resource, exchange, {
       operation: "restore",
       records: [{ id: recordId(exchange) }],
@@ -70,23 +80,65 @@ export function restoreRecord(resource: Resource): Handler {
   };
 }
 
-async function writeOne(resource: Resource, exchange: AuthorizedExchange, request: WriteRequest): Promise<Reply> {
+/** `POST /v1/<resource>/{id}/<action>`: what the resource does beyond changing fields, in SQL. */
+export function actOnRecord(resource: Resource, action: string, body: z.ZodType<RecordData>): Handler {
+  return async (exchange) => {
+    const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
+    return writeOne(resource, exchange, {
+      operation: action,
+      records: [{ ...validate(body, exchange.body), id: recordId(exchange) }],
+      versions: matchVersions(exchange.request),
+      dryRun: readFlag(options, "dry_run"),
+    });
+  };
+}
+
+/** Writes one record, and answers what became of it. */
+export async function writeOne(
+  resource: Resource,
+  exchange: AuthorizedExchange,
+  request: WriteRequest,
+): Promise<Reply> {
   const { services, principal } = exchange;
   const idempotency = readIdempotency(exchange);
   const answer = await writeRecords(services.database, principal, resource, { ...request, idempotency });
   const [result] = answer.results;
-  if (result === undefined || result.status === "failed") throw result?.error ?? new ApiError("internal_error");
+  if (result === undefined || result.status === "failed") {
+    const error = result?.error ?? new ApiError("internal_error");
+    throw error.code === "not_found" ? await notFound(resource, exchange, recordId(exchange)) : error;
+  }
   const reply = result.status === "deleted" ? { data: result.record } : shownRecord(resource, result.record);
   const created = result.status === "created";
+  const base = resource.path.replace(/\{(\w+)\}/g, (_, name: string) => exchange.params[name] ?? "");
   const location =
-    created && !request.dryRun
-      ? { Location: `${services.config.publicApiUrl}/v1/${resource.plural}/${result.record["id"]}` }
-      : {};
+    created && !request.dryRun ? { Location: `${services.config.publicApiUrl}/v1${base}/${result.record["id"]}` } : {};
   return answerOf(
     answer,
-    { ...reply, status: created ? 201 : 200, headers: { ...reply.headers, ...location } },
+    {
+      ...reply,
+      status: created ? 201 : 200,
+      ...(result.meta && { meta: result.meta }),
+      headers: { ...reply.headers, ...location },
+    },
     request.dryRun,
   );
+}
+
+/** The field that the path gives a new record: the pipeline of a stage. */
+export async function parentOf(resource: Resource, exchange: AuthorizedExchange): Promise<RecordData> {
+  const id = await requireParent(resource, exchange);
+  return resource.parent === undefined ? {} : { [resource.parent.field]: id };
+}
+
+/** The id of the path, once it is known to be below the record that the path names first. */
+async function existingRecord(resource: Resource, exchange: AuthorizedExchange): Promise<string> {
+  const id = recordId(exchange);
+  const { parent } = resource;
+  if (parent === undefined) return id;
+  const { services, principal } = exchange;
+  const row = await findRecord(services.database, principal, resource, id, { fields: undefined, include: [] });
+  if (row?.[parent.field] !== recordId(exchange, parent.field)) throw new ApiError("not_found");
+  return id;
 }
 
 function shownRecord(resource: Resource, row: RecordData): Reply {

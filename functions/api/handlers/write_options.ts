@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { ApiError } from "../../../shared/errors.ts";
 
 const ON_CONFLICT = ["error", "return", "update"] as const;
@@ -16,6 +17,13 @@ export function readOnConflict(options: Map<string, string>): (typeof ON_CONFLIC
   if (known === undefined)
     throw invalid("on_conflict", `The on_conflict parameter must be one of: ${ON_CONFLICT.join(", ")}.`);
   return known;
+}
+
+/** Another record's id, which takes what refers to a deleted one. @throws ApiError `validation_error` */
+export function readMoveTo(options: Map<string, string>): string | undefined {
+  const value = options.get("move_to");
+  if (value === undefined || z.uuid().safeParse(value).success) return value?.toLowerCase();
+  throw invalid("move_to", "The move_to parameter must be a UUID.");
 }
 
 function invalid(name: string, sentence: string): ApiError {

@@ -1,13 +1,44 @@
 -- The one write path: single, bulk, atomic, dry run, on_conflict and idempotency are the same
 -- function, in one transaction, with the caller's rights under row-level security.
 
--- The live record of the request's workspace that holds a unique value. Unique fields that are
--- compared in another form than they are shown (email) have a generated column <field>_key.
-create function crm.live_holder(resource text, field text, value text) returns uuid
+-- Idempotency ----------------------------------------------------------------------------------
+
+create table crm.idempotency_keys (
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  key text not null check (length(key) between 1 and 255),
+  fingerprint text not null,
+  answer json not null,
+  created_at timestamptz not null default now(),
+  primary key (workspace_id, key)
+);
+comment on table crm.idempotency_keys is
+  'What a write with an Idempotency-Key answered, kept 24 hours; written in the transaction of the change.';
+
+create index idempotency_keys_created_at on crm.idempotency_keys (created_at);
+
+alter table crm.idempotency_keys enable row level security;
+alter table crm.idempotency_keys force row level security;
+grant select, insert, update on crm.idempotency_keys to crm_api;
+
+create policy "requests read the answers of their workspace" on crm.idempotency_keys
+  for select to crm_api using (workspace_id = (select crm.current_workspace('write')));
+create policy "requests keep answers for their workspace" on crm.idempotency_keys
+  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')));
+create policy "requests replace expired answers of their workspace" on crm.idempotency_keys
+  for update to crm_api using (workspace_id = (select crm.current_workspace('write')))
+  with check (workspace_id = (select crm.current_workspace('write')));
+
+-- Writes ---------------------------------------------------------------------------------------
+
+-- The live record of the request's workspace that holds the value that a record has in a unique field.
+-- Fields that are compared in another form than they are shown (email) have a generated column
+-- <field>_key; "within" names the columns that must be alike too.
+create function crm.live_holder(request jsonb, field text, record jsonb) returns uuid
 language plpgsql stable
 set search_path = ''
 as $$
 declare
+  resource constant text := request -> 'resource' ->> 'name';
   has_key constant boolean := exists (
     select from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', resource)::regclass and attname = field || '_key'
@@ -15,12 +46,25 @@ declare
   holder uuid;
 begin
   execute format(
-    'select id from crm.%I where workspace_id = $1 and deleted_at is null and %I = $2',
-    resource, case when has_key then field || '_key' else field end)
+    'select id from crm.%I where workspace_id = $1 and deleted_at is null and %I = $2%s',
+    resource, case when has_key then field || '_key' else field end,
+    (
+      select string_agg(format(' and %I::text = %L', name, record ->> name), '')
+      from jsonb_array_elements_text(request -> 'resource' -> 'within' -> field) as name
+    ))
   into holder
-  using crm.workspace_for(resource, 'write'), case when has_key then lower(value) else value end;
+  using crm.workspace_for(request -> 'resource' ->> 'scope', 'write'),
+    case when has_key then lower(record ->> field) else record ->> field end;
   return holder;
 end;
+$$;
+
+-- The versions that If-Match accepts; null for any.
+create function crm.versions_of(request jsonb) returns bigint[]
+language sql immutable
+set search_path = ''
+as $$
+  select case when request ? 'versions' then array(select jsonb_array_elements_text(request -> 'versions')::bigint) end;
 $$;
 
 -- What two bulk writes that create the same records take their locks in the order of: in the order they
@@ -46,10 +90,10 @@ begin
   if not crm.is_prepared(statement) then
     statement := crm.prepare(statement, 'uuid, json, json', format($query$
       with inserted as (
-        insert into crm.%1$I (id, workspace_id, %2$s)
+        insert into crm.%1$I as record (id, workspace_id, %2$s)
         select id, $1, %3$s
         from json_populate_recordset(json_populate_record(null::crm.%1$I, $2), $3)
-        order by lower(%5$I)
+        order by lower(%5$I::text)
         returning %4$s
       )
       select json_agg(json_build_object('status', 'created', 'record', inserted) order by id) from inserted
@@ -60,11 +104,11 @@ begin
         select string_agg(format(case when resource -> 'objects' ? name then 'jsonb_strip_nulls(%I)' else '%I' end, name), ', ' order by name)
         from jsonb_array_elements_text(resource -> 'writable') as name
       ),
-      (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name),
+      crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns'))),
       resource -> 'unique' ->> 0));
   end if;
   execute format('execute %I (%L, %L, %L)',
-    statement, crm.workspace_for(resource ->> 'name', 'write'), resource -> 'defaults', records)
+    statement, crm.workspace_for(resource ->> 'scope', 'write'), resource -> 'defaults', records)
   into results;
   return results;
 end;
@@ -78,7 +122,7 @@ set search_path = ''
 as $$
 declare
   resource constant jsonb := request -> 'resource';
-  workspace constant uuid := crm.workspace_for(resource ->> 'name', 'write');
+  workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
   fields constant text[] := array(select name from jsonb_object_keys(changes - 'id') as name order by name);
   statement text := 'update_' || md5(resource::text || fields::text);
   result json;
@@ -98,9 +142,10 @@ begin
   end if;
 
   execute format(
-    'select to_json(record), record.version from crm.%I as record
+    'select (select to_json(shown) from (select %2$s) as shown), record.version from crm.%1$I as record
      where record.id = $1 and record.workspace_id = $2 and record.deleted_at is null',
-    resource ->> 'name')
+    resource ->> 'name',
+    crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns'))))
   into result, current_version
   using record_id, workspace;
   if result is null then
@@ -130,7 +175,7 @@ as $$
     string_agg(format('%I = %s', field, value), ', '),
     string_agg('record.' || quote_ident(field), ', '),
     string_agg(value, ', '),
-    (select string_agg('record.' || quote_ident(name), ', ') from jsonb_array_elements_text(resource -> 'columns') as name),
+    crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns'))),
     condition)
   from (
     select field, case
@@ -156,7 +201,7 @@ begin
     holder := null;
     for field in select jsonb_array_elements_text(request -> 'resource' -> 'unique') loop
       continue when record ->> field is null;
-      holder := crm.live_holder(request -> 'resource' ->> 'name', field, record ->> field);
+      holder := crm.live_holder(request, field, record);
       exit when holder is not null;
     end loop;
     if holder is not null and on_conflict = 'return' then
@@ -188,11 +233,11 @@ begin
      where id = $1 and workspace_id = $2 and deleted_at is null and ($3 is null or version = any ($3)) returning version',
     request -> 'resource' ->> 'name')
   into changed
-  using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write'), versions;
+  using record_id, crm.workspace_for(request -> 'resource' ->> 'scope', 'write'), versions;
   if changed is null then
     execute format('select version from crm.%I where id = $1 and workspace_id = $2 and deleted_at is null', request -> 'resource' ->> 'name')
     into current_version
-    using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
+    using record_id, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');
     if current_version is null then
       perform crm.fail('not_found');
     end if;
@@ -212,7 +257,7 @@ begin
     'update crm.%I set deleted_at = null
      where id = $1 and workspace_id = $2 and deleted_at > now() - interval ''90 days''',
     request -> 'resource' ->> 'name')
-  using record_id, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
+  using record_id, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');
   return crm.update_record(request || '{"unchanged_status": "restored"}', record_id, '{}');
 end;
 $$;
@@ -241,7 +286,7 @@ begin
       select json_agg(coalesce(
         case when changed.id is not null then json_build_object('status', 'updated', 'record', changed.shown) end,
         (
-          select json_build_object('status', 'unchanged', 'record', record)
+          select json_build_object('status', 'unchanged', 'record', (select to_json(shown) from (select %3$s) as shown))
           from crm.%2$I as record
           where record.id = given.id and record.workspace_id = $2 and record.deleted_at is null
         ),
@@ -251,10 +296,99 @@ begin
         select (record ->> 'id')::uuid as id, place from json_array_elements($1) with ordinality as listed (record, place)
       ) as given
       left join changed on changed.id = given.id
-    $query$, crm.render_updates(resource, fields), resource ->> 'name'));
+    $query$, crm.render_updates(resource, fields), resource ->> 'name',
+      crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns')))));
   end if;
-  execute format('execute %I (%L, %L)', statement, records, crm.workspace_for(resource ->> 'name', 'write')) into results;
+  execute format('execute %I (%L, %L)', statement, records, crm.workspace_for(resource ->> 'scope', 'write')) into results;
   return results;
+end;
+$$;
+
+-- Many upserts: the holders of all unique values are looked up in one statement, then the records that
+-- have none are inserted and the others updated, each in a few statements. Null when two of the records
+-- are one, so that they must take turns.
+create function crm.upsert_records(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
+  holders jsonb;
+  inserted json;
+  existing json;
+  places integer[];
+  part json;
+  results jsonb := '{}';
+begin
+  if (
+    select bool_or(repeated) from (
+      select count(*) > 1 as repeated
+      from json_array_elements(records) as record
+      cross join jsonb_array_elements_text(resource -> 'unique') as field
+      where record ->> field is not null
+      group by field, lower(record ->> field)
+    ) as counted
+  ) then
+    return null;
+  end if;
+  -- The first of the unique fields that has a holder decides, as in crm.upsert_record.
+  execute (
+    select format($query$
+      with given as (
+        select record, place from json_array_elements($1) with ordinality as listed (record, place)
+      )
+      select coalesce(jsonb_object_agg(place, id), '{}') from (
+        select distinct on (place) place, id from (%s) as found order by place, rank
+      ) as first
+    $query$, string_agg(format(
+      'select place, holder.id, %s as rank from given join crm.%I as holder on holder.workspace_id = $2 and holder.deleted_at is null and %s%s',
+      rank, resource ->> 'name',
+      case when exists (
+        select from pg_catalog.pg_attribute
+        where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
+      ) then format('holder.%I = lower(record ->> %L)', field || '_key', field) else format('holder.%I = record ->> %L', field, field) end,
+      (
+        select string_agg(format(' and holder.%1$I::text = record ->> %1$L', name), '')
+        from jsonb_array_elements_text(resource -> 'within' -> field) as name
+      )), ' union all '))
+    from jsonb_array_elements_text(resource -> 'unique') with ordinality as fields (field, rank)
+  ) into holders using records, workspace;
+  if (select count(*) <> count(distinct value) from jsonb_each_text(holders)) then
+    return null;
+  end if;
+
+  select json_agg(record order by place), array_agg(place order by place) into part, places
+  from json_array_elements(records) with ordinality as listed (record, place)
+  where not holders ? place::text;
+  if part is not null then
+    inserted := crm.insert_records(request, part);
+    select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
+    from json_array_elements(inserted) with ordinality as listed (result, n);
+  end if;
+
+  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
+  using array(select value::uuid from jsonb_each_text(holders)), workspace;
+  for part, places in
+    select json_agg(
+        case when request ->> 'on_conflict' = 'return' then jsonb_build_object('id', holders -> place::text)
+        else record::jsonb || jsonb_build_object('id', holders -> place::text) end order by place),
+      array_agg(place order by place)
+    from json_array_elements(records) with ordinality as listed (record, place)
+    where holders ? place::text
+    group by array(select name from json_object_keys(record) as name order by name)
+  loop
+    existing := crm.update_records(request, part);
+    if existing is null then -- nothing to change, or nothing asked to
+      select json_agg(crm.update_record(
+        request || case when request ->> 'on_conflict' = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb,
+        (record ->> 'id')::uuid, '{}') order by n)
+      into existing from json_array_elements(part) with ordinality as listed (record, n);
+    end if;
+    select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
+    from json_array_elements(existing) with ordinality as listed (result, n);
+  end loop;
+  return (select json_agg(value order by key::integer) from jsonb_each(results));
 end;
 $$;
 
@@ -282,7 +416,7 @@ begin
     from given left join deleted on deleted.id = given.id
   $query$, request -> 'resource' ->> 'name')
   into results
-  using records, crm.workspace_for(request -> 'resource' ->> 'name', 'write');
+  using records, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');
   return results;
 end;
 $$;
@@ -293,11 +427,13 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  resource constant text := request -> 'resource' ->> 'name';
   record_id constant uuid := record ->> 'id';
-  versions constant bigint[] := case when request ? 'versions' then array(select jsonb_array_elements_text(request -> 'versions')) end;
+  versions constant bigint[] := crm.versions_of(request);
   violated text;
   field text;
-  held text;
+  whole jsonb;
+  result json;
   code text;
   details text;
   state text;
@@ -309,8 +445,17 @@ begin
       end if;
       return crm.upsert_record(request, record, request ->> 'on_conflict');
     when 'update' then return crm.update_record(request, record_id, record, versions);
-    when 'delete' then return crm.delete_record(request, record_id, versions);
+    when 'delete' then
+      if request ? 'move_to' then
+        execute format('select crm.%I($1, $2, $3)', resource || '_move_to')
+        using record_id, (request ->> 'move_to')::uuid, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');
+      end if;
+      return crm.delete_record(request, record_id, versions);
     when 'restore' then return crm.restore_record(request, record_id);
+    else
+      -- An action of the resource: win a deal, complete a task, merge contacts.
+      execute format('select crm.%I($1, $2)', resource || '_' || (request ->> 'operation')) into result using request, record;
+      return result;
   end case;
 exception
   when sqlstate 'AN001' then
@@ -319,25 +464,26 @@ exception
   when integrity_constraint_violation or data_exception then
     get stacked diagnostics state = returned_sqlstate, violated = constraint_name;
     -- Unique indexes are named <resource>_<field>_live.
-    field := substring(violated from '^' || (request -> 'resource' ->> 'name') || '_(.*)_live$');
-    if field is not null and not record ? field then
-      -- A restore brings its value from the row.
-      execute format('select %I from crm.%I where id = $1', field, request -> 'resource' ->> 'name') into held using record_id;
+    field := substring(violated from '^' || resource || '_(.*)_live$');
+    if field is not null then
+      -- A restore brings its value from the row, an update that of the columns beside it.
+      execute format('select to_jsonb(existing) from crm.%I as existing where id = $1', resource) into whole using record_id;
+      whole := coalesce(whole, '{}') || record;
     end if;
     return json_build_object(
       'status', 'failed', 'sqlstate', state, 'constraint', violated,
-      'existing_id', case when state = '23505' and field is not null
-        then crm.live_holder(request -> 'resource' ->> 'name', field, coalesce(record ->> field, held)) end);
+      'existing_id', case when state = '23505' and field is not null then crm.live_holder(request, field, whole) end);
 end;
 $$;
 
 -- Writes records and answers what became of each, in their order.
 --
---   resource              its facts: {"name", "columns", "writable", "objects", "unique", "defaults"}
---   operation             "create" | "update" | "delete" | "restore"
+--   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "defaults"}
+--   operation             "create" | "update" | "delete" | "restore", or an action: crm.<resource>_<operation>
 --   records               [{id, …fields}]; ids of new records come from the API
 --   on_conflict           "error" | "return" | "update" (create)
 --   versions              [n, …] one of which the record must have (If-Match)
+--   move_to               what refers to the record goes there first (delete)
 --   atomic, dry_run       undo everything when one failed; undo everything
 --   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
 --
@@ -352,7 +498,7 @@ declare
   request constant jsonb := (select jsonb_object_agg(key, value) from json_each($1) where key <> 'records');
   records constant json := $1 -> 'records';
   resource constant text := request -> 'resource' ->> 'name';
-  workspace constant uuid := crm.require_workspace(resource, 'write');
+  workspace constant uuid := crm.require_workspace(request -> 'resource' ->> 'scope', 'write');
   idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
   stored crm.idempotency_keys;
   results json;
@@ -382,11 +528,11 @@ begin
       end if;
       begin
         results := case request ->> 'operation'
-          when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) end
+          when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
           when 'update' then crm.update_records(request, records)
           when 'delete' then crm.delete_records(request, records)
         end;
-        if results is not null and request ->> 'operation' <> 'create' then
+        if results is not null then
           select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written
           from json_array_elements(results) as result;
         end if;
@@ -425,7 +571,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.live_holder(text, text, text), crm.insert_records(jsonb, json),
+grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.delete_records(jsonb, json), crm.unique_key(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),

@@ -2,6 +2,43 @@
 -- file turns the plan into one query, run with the caller's rights under row-level security.
 -- Names reach the query through %I, values as parameters: no value can change what is asked.
 
+-- Statements -----------------------------------------------------------------------------------
+
+-- Queries are built from the facts that the API sends, and planning is the larger part of a short one.
+-- Sessions belong to PostgREST's pool and requests repeat few shapes, so each session prepares a shape
+-- once. That it did is noted in a setting of the session: asking pg_prepared_statements, or trying and
+-- catching the failure, costs more than a short read.
+create function crm.is_prepared(statement text) returns boolean
+language sql stable
+as $$
+  select coalesce(current_setting('crm.' || statement, true), '') <> '';
+$$;
+
+-- Prepares a query and answers the name to execute it by. A session keeps the first hundred; the
+-- others take turns in one statement, so that no caller can fill the memory of a session.
+create function crm.prepare(statement text, parameter_types text, query text) returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (select count(*) from pg_catalog.pg_prepared_statements where from_sql) >= 100 then
+    statement := 'another';
+  end if;
+  if exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = prepare.statement) then
+    execute format('deallocate %I', statement);
+  end if;
+  execute format('prepare %I (%s) as %s', statement, parameter_types, query);
+  if statement <> 'another' then
+    perform set_config('crm.' || statement, 'prepared', false);
+  end if;
+  return statement;
+end;
+$$;
+
+grant execute on function crm.is_prepared(text), crm.prepare(text, text, text) to crm_api;
+
+-- Queries -------------------------------------------------------------------------------------
+
 -- A condition of the plan as SQL; "value" is the number of a parameter, or a list of them. Inner
 -- nodes: {"and": […]}, {"or": […]}, {"not": …}. Leaves:
 --   {"column", "op": "eq|ne|gt|gte|lt|lte", "value"}      ne is true for null, as a person means it
@@ -11,6 +48,10 @@
 --   {"op": "text", "value"}                               search_text, which is folded, matches a pattern
 --   {"op": "has_any|has_none", "value"}                   tags overlap with a text[]
 --   {"row": […columns], "op": "lt|gt", "value": […]}      a keyset bound, as one row comparison
+--   {"related", "column", "where", "few"}                 a related record in that table satisfies `where`;
+--                                                         few: look its ids up first, for an index on `column`
+--   {"custom": field, "kind", "op", "value"}              the record has such a value of the custom field, whose
+--                                                         number of a parameter `field` is; "negated" if it must not
 create function crm.render_condition(node jsonb) returns text
 language plpgsql stable
 set search_path = ''
@@ -21,6 +62,15 @@ declare
   parameter constant text := '$' || (node ->> 'value');
   list text;
 begin
+  if node ? 'related' then
+    return format(
+      case when (node -> 'few')::boolean then '(%I = any (array(%s)))' else '(%I in (%s))' end, node ->> 'column',
+      format('select id from crm.%I where workspace_id = $1 and deleted_at is null and %s', node ->> 'related', crm.render_condition(node -> 'where')));
+  elsif node ? 'custom' then
+    return format('(id %s (select record_id from crm.custom_values where field_id = $%s and workspace_id = $1%s))',
+      case when (node -> 'negated')::boolean then 'not in' else 'in' end, node ->> 'custom',
+      ' and ' || crm.render_condition(node - 'custom' - 'negated' || jsonb_build_object('column', (node ->> 'kind') || '_value')));
+  end if;
   case
     when node ? 'and' or node ? 'or' then
       select string_agg(crm.render_condition(child), case when node ? 'and' then ' and ' else ' or ' end)
@@ -54,6 +104,44 @@ begin
 end;
 $$;
 
+-- The table that a segment walks. Custom fields that it is sorted by are columns of it: {"name", "field",
+-- "kind", "use"}, where a walk over the values themselves ("values") serves the records that have one, in
+-- the order of an index; "none" is the records without one, "look up" is for fields after the first.
+create function crm.render_source(resource text, custom jsonb) returns text
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  kind text;
+  source text := format('crm.%I as record', resource);
+  columns text := 'record.*';
+  conditions text := 'true';
+  sort jsonb;
+begin
+  if custom is null then
+    return format('crm.%I', resource);
+  end if;
+  for sort in select jsonb_array_elements(custom) loop
+    kind := case sort ->> 'kind' when 'number' then 'numeric' when 'time' then 'timestamptz' else 'text' end;
+    case sort ->> 'use'
+      when 'values' then
+        source := format('crm.custom_values as value join %s on record.id = value.record_id', source);
+        columns := columns || format(', value.%I as %I, value.record_id as custom_record_id', (sort ->> 'kind') || '_value', sort ->> 'name');
+        conditions := conditions || format(' and value.field_id = $%s', sort ->> 'field');
+      when 'none' then
+        columns := columns || format(', null::%s as %I, null::uuid as custom_record_id', kind, sort ->> 'name');
+        conditions := conditions || format(
+          ' and not exists (select from crm.custom_values as other where other.field_id = $%s and other.record_id = record.id)', sort ->> 'field');
+      when 'look up' then
+        columns := columns || format(
+          ', (select other.%I from crm.custom_values as other where other.field_id = $%s and other.record_id = record.id) as %I',
+          (sort ->> 'kind') || '_value', sort ->> 'field', sort ->> 'name');
+    end case;
+  end loop;
+  return format('(select %s from %s where %s) as sorted', columns, source, conditions);
+end;
+$$;
+
 -- The query of a plan's shape.
 create function crm.render_read(shape jsonb) returns text
 language plpgsql stable
@@ -61,26 +149,28 @@ set search_path = ''
 as $$
 declare
   resource constant text := shape ->> 'resource';
-  source constant text := format('from crm.%I where workspace_id = $1 and deleted_at is null', resource);
-  output text;
+  live constant text := case when exists (
+    select from pg_catalog.pg_attribute where attrelid = format('crm.%I', resource)::regclass and attname = 'deleted_at'
+  ) then 'workspace_id = $1 and deleted_at is null' else 'workspace_id = $1' end;
+  output text := crm.render_columns(resource, 'record', array(select jsonb_array_elements_text(shape -> 'columns')));
   pages text;
   total text := 'null';
 begin
-  select string_agg('record.' || quote_ident(name), ', ') into output
-  from jsonb_array_elements_text(shape -> 'columns') as name;
+  select output || coalesce(string_agg(format(', record.%1$I::text as %1$I', name), ''), '') into output
+  from jsonb_array_elements_text(shape -> 'custom_columns') as name;
 
   select output || coalesce(string_agg(format(
     ', (select row_to_json(related) from (
          select %s from crm.%I as related
          where related.id = record.%I and related.workspace_id = $1 and related.deleted_at is null
        ) as related) as %I',
-    (select string_agg('related.' || quote_ident(name), ', ') from jsonb_array_elements_text(include -> 'columns') as name),
+    crm.render_columns(include ->> 'resource', 'related', array(select jsonb_array_elements_text(include -> 'columns'))),
     include ->> 'resource', include ->> 'column', include ->> 'as'), ''), '')
   into output
   from jsonb_array_elements(shape -> 'include') as include;
 
-  select string_agg(format('(select * %s%s order by %s limit %s)',
-    source,
+  select string_agg(format('(select * from %s where %s%s order by %s limit %s)',
+    crm.render_source(resource, segment -> 'custom'), live,
     ' and ' || crm.render_condition(segment -> 'where'),
     (
       select string_agg(quote_ident(sort ->> 0) || case sort ->> 1 when 'desc' then ' desc' when 'desc_nulls_last' then ' desc nulls last' else ' asc' end,
@@ -95,7 +185,7 @@ begin
     total := format('(select coalesce(sum(records), 0) from crm.%I where workspace_id = $1%s)',
       shape -> 'total' ->> 'tally', ' and ' || crm.render_condition(shape -> 'total' -> 'where'));
   elsif shape ? 'total' then
-    total := format('(select count(*) %s%s)', source, ' and ' || crm.render_condition(shape -> 'total' -> 'where'));
+    total := format('(select count(*) from crm.%I where %s%s)', resource, live, ' and ' || crm.render_condition(shape -> 'total' -> 'where'));
   end if;
 
   return format(
@@ -139,7 +229,7 @@ set search_path = ''
 set plan_cache_mode = force_custom_plan -- how rare a pattern is decides the plan
 as $$
 begin
-  return crm.run_read('search_', plan, crm.require_workspace(plan -> 'shape' ->> 'resource', 'read'));
+  return crm.run_read('search_', plan, crm.require_workspace(plan -> 'shape' ->> 'scope', 'read'));
 end;
 $$;
 
@@ -147,6 +237,7 @@ $$;
 -- like, and the parameters it runs with, $2 being the first of them.
 --
 --   resource   table in crm
+--   scope      the resource whose read scope it takes
 --   columns    […] what to return
 --   include    [{"as", "resource", "column", "columns"}] related records, by their id in `column`
 --   segments   [{"where", "order": [["column", "asc" | "desc" | "desc_nulls_last"], …]}] walked one
@@ -165,9 +256,9 @@ begin
   if ($1 -> 'shape' ->> 'search')::boolean then
     return crm.run_search($1);
   end if;
-  return crm.run_read('read_', $1, crm.require_workspace($1 -> 'shape' ->> 'resource', 'read'));
+  return crm.run_read('read_', $1, crm.require_workspace($1 -> 'shape' ->> 'scope', 'read'));
 end;
 $$;
 
-grant execute on function crm.render_condition(jsonb), crm.render_read(jsonb), crm.run_read(text, json, uuid),
+grant execute on function crm.render_condition(jsonb), crm.render_source(text, jsonb), crm.render_read(jsonb), crm.run_read(text, json, uuid),
   crm.run_search(json), api.read_records(json) to crm_api;

@@ -1,10 +1,7 @@
 -- Contacts: the people a workspace knows.
 
 create table crm.contacts (
-  id uuid primary key default crm.uuid_v7(),
-  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-  external_id text check (length(external_id) between 1 and 255),
-  owner_id uuid,
+  like crm.record including all,
   email text not null check (length(email) between 3 and 254),
   first_name text check (length(first_name) <= 100),
   last_name text check (length(last_name) <= 100),
@@ -27,15 +24,7 @@ create table crm.contacts (
   do_not_contact boolean not null default false,
   score integer check (score between 0 and 100),
   last_activity_at timestamptz,
-  tags text[] not null default '{}' check (cardinality(tags) <= 50),
-  custom_fields jsonb not null default '{}' check (jsonb_typeof(custom_fields) = 'object'),
-  source text not null default 'api' check (source in ('api', 'import', 'ui', 'automation')),
-  version bigint not null default 1,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
-  created_by jsonb not null default '{}',
-  updated_by jsonb not null default '{}',
-  deleted_at timestamptz,
+  merged_into uuid,
   email_key text not null generated always as (lower(email)) stored,
   search_text text not null generated always as (
     crm.fold(
@@ -44,19 +33,15 @@ create table crm.contacts (
         || coalesce(' ' || phone_e164, '') || coalesce(' ' || job_title, '')
     )
   ) stored,
-  constraint contacts_owner_id_fkey foreign key (workspace_id, owner_id) references crm.members (workspace_id, id),
-  constraint contacts_company_id_fkey foreign key (workspace_id, company_id) references crm.companies (workspace_id, id)
+  constraint contacts_company_id_fkey foreign key (workspace_id, company_id)
+    references crm.companies (workspace_id, id) on delete set null (company_id)
 );
 comment on table crm.contacts is 'People. Deleted rows stay for 90 days and hold no unique value.';
 
--- A live email or external id belongs to one contact of the workspace; also serves sort=email.
+-- A live email belongs to one contact of the workspace; also serves sort=email.
 create unique index contacts_email_live on crm.contacts (workspace_id, email_key) where deleted_at is null;
-create unique index contacts_external_id_live on crm.contacts (workspace_id, external_id)
-  where deleted_at is null and external_id is not null;
 
 -- order by <field>, id, in both directions, with and without a bound on the field
-create index contacts_created_at on crm.contacts (workspace_id, created_at, id) where deleted_at is null;
-create index contacts_updated_at on crm.contacts (workspace_id, updated_at, id) where deleted_at is null;
 create index contacts_last_activity_at on crm.contacts (workspace_id, last_activity_at, id) where deleted_at is null;
 create index contacts_first_name on crm.contacts (workspace_id, first_name, id) where deleted_at is null;
 create index contacts_last_name on crm.contacts (workspace_id, last_name, id) where deleted_at is null;
@@ -68,7 +53,6 @@ create index contacts_birthday on crm.contacts (workspace_id, birthday, id) wher
 -- <field> = …, newest first
 create index contacts_status on crm.contacts (workspace_id, status, created_at, id) where deleted_at is null;
 create index contacts_lifecycle_stage on crm.contacts (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
-create index contacts_owner_id on crm.contacts (workspace_id, owner_id, created_at, id) where deleted_at is null;
 create index contacts_company_id on crm.contacts (workspace_id, company_id, created_at, id) where deleted_at is null;
 create index contacts_job_title on crm.contacts (workspace_id, job_title, created_at, id) where deleted_at is null;
 create index contacts_lead_source on crm.contacts (workspace_id, lead_source, created_at, id) where deleted_at is null;
@@ -76,16 +60,36 @@ create index contacts_phone on crm.contacts (workspace_id, phone, created_at, id
 create index contacts_phone_e164 on crm.contacts (workspace_id, phone_e164, created_at, id) where deleted_at is null;
 create index contacts_do_not_contact on crm.contacts (workspace_id, created_at, id) where deleted_at is null and do_not_contact;
 
--- search_text like …, tags && …; used by crm.run_search only. A short pending list: what waits in it is
--- scanned by every search, which at the default of 4 MB triples its time.
+-- search_text like …; used by crm.run_search only. A short pending list: what waits in it is scanned by
+-- every search, which at the default of 4 MB triples its time.
 create index contacts_search_text on crm.contacts using gin (workspace_id, search_text extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512) where deleted_at is null;
-create index contacts_tags on crm.contacts using gin (workspace_id, tags)
-  with (gin_pending_list_limit = 512) where deleted_at is null;
 
-create trigger stamp before insert or update on crm.contacts for each row execute function crm.stamp();
 create trigger check_references before insert or update of owner_id, company_id on crm.contacts
   for each row when (new.owner_id is not null or new.company_id is not null)
   execute function crm.check_references('owner_id', 'members', 'company_id', 'companies');
-select crm.track_totals('contacts', 'status,lifecycle_stage,do_not_contact', 'owner_id');
-select crm.secure_records('contacts');
+select crm.track_totals('contacts', 'status,lifecycle_stage,do_not_contact', 'owner_id', 'company_id');
+select crm.set_up_records('contacts');
+
+-- last_activity_at follows the activities, which is no change that anybody made.
+drop trigger stamp on crm.contacts;
+create trigger stamp before insert or update of
+  external_id, owner_id, tags, custom_fields, source, email, first_name, last_name, phone, phone_e164, company_id,
+  job_title, department, status, lifecycle_stage, lead_source, address, linkedin_url, website, timezone, locale,
+  birthday, do_not_contact, score, merged_into, deleted_at
+  on crm.contacts for each row execute function crm.stamp();
+
+-- Companies show how many contacts they have, also to a key that may not read contacts.
+create policy "requests count the contacts of companies they may read" on crm.contacts_by_company_id
+  for select to crm_api using (workspace_id = (select crm.workspace_for('companies', 'read')));
+create function crm.companies_contacts_count(workspace_id uuid, company_id uuid) returns bigint
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(sum(slot.records), 0)::bigint
+  from crm.contacts_by_company_id as slot
+  where slot.workspace_id = companies_contacts_count.workspace_id
+    and slot.cell = jsonb_build_array(companies_contacts_count.company_id)::text;
+$$;
+grant execute on function crm.companies_contacts_count(uuid, uuid) to crm_api;
+select crm.show_records('companies');

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { commonFields } from "./common.ts";
+import { defineResource } from "./define.ts";
+import { email, httpsUrl, integer, oneOf, text, timestamp, uuid } from "./schemas.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+const body = z
+  .string()
+  .min(1, "must not be empty")
+  .refine(
+    (value) => value.length <= MAX_BODY_BYTES / 3 || new TextEncoder().encode(value).length <= MAX_BODY_BYTES,
+    "may not be longer than 64 kB",
+  );
+
+const data = {
+  call: z.strictObject({
+    from: text(100).nullable().optional(),
+    to: text(100).nullable().optional(),
+    status: text(100).nullable().optional(),
+    recording_url: httpsUrl().nullable().optional(),
+  }),
+  meeting: z.strictObject({
+    starts_at: timestamp().nullable().optional(),
+    ends_at: timestamp().nullable().optional(),
+    location: text(500).nullable().optional(),
+    join_url: httpsUrl().nullable().optional(),
+    status: text(100).nullable().optional(),
+  }),
+  email: z.strictObject({
+    message_id: text(1000).nullable().optional(),
+    from: text(320).nullable().optional(),
+    to: z
+      .array(email(), "must be a list of email addresses")
+      .max(500, "may not have more than 500 entries")
+      .nullable()
+      .optional(),
+    sent_at: timestamp().nullable().optional(),
+  }),
+};
+
+export const activities = defineResource({
+  singular: "activity",
+  plural: "activities",
+  fields: {
+    ...commonFields,
+    external_id: { ...commonFields.external_id, within: ["type"] },
+    type: {
+      schema: oneOf(["note", "call", "email", "meeting", "sms", "custom"]),
+      required: true,
+      filter: "enum",
+      sort: true,
+    },
+    occurred_at: { schema: timestamp(), filter: "timestamp", sort: true },
+    direction: { schema: oneOf(["inbound", "outbound"]).nullable(), filter: "enum" },
+    subject: { schema: text(255).nullable(), filter: "text", searched: true },
+    body: { schema: body.nullable() },
+    duration_seconds: { schema: integer(0, 2_147_483_647).nullable(), filter: "integer", sort: true },
+    outcome: { schema: text(100).nullable(), filter: "text" },
+    data: {
+      schema: z.record(z.string(), z.unknown(), "must be an object"),
+      default: {},
+      merged: true,
+      typedBy: { field: "type", schemas: data },
+    },
+    contact_id: { schema: uuid().nullable(), references: "contacts", filter: "reference" },
+    company_id: { schema: uuid().nullable(), references: "companies", filter: "reference" },
+    deal_id: { schema: uuid().nullable(), references: "deals", filter: "reference" },
+  },
+  include: {
+    owner: { field: "owner_id", resource: "users" },
+    contact: { field: "contact_id", resource: "contacts" },
+    company: { field: "company_id", resource: "companies" },
+    deal: { field: "deal_id", resource: "deals" },
+  },
+  customizable: true,
+  facetSets: [["type"], ["owner_id"], ["contact_id"], ["company_id"], ["deal_id"]],
+});

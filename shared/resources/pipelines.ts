@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { commonFields, stampedFields } from "./common.ts";
+import { deals } from "./deals.ts";
+import { defineResource } from "./define.ts";
+import { boolean, currency, integer, oneOf, text, uuid } from "./schemas.ts";
+
+const stageType = oneOf(["open", "won", "lost"]);
+
+const requiredFields = z
+  .array(
+    z
+      .string()
+      .refine(
+        (name) => Object.hasOwn(deals.fields, name) || /^custom_fields\.[a-z][a-z0-9_]{0,62}$/.test(name),
+        "must be a field of deals, or custom_fields. and a key",
+      ),
+    "must be a list of field names",
+  )
+  .max(50, "may not have more than 50 entries");
+
+const stageFields = {
+  name: text(100),
+  probability: integer(0, 100).nullable(),
+  position: integer(0, 10_000).nullable(),
+  rotting_days: integer(1, 3650).nullable(),
+};
+
+/** The stages that a new pipeline starts with: at least one of each type. */
+const initialStages = z
+  .array(
+    z.strictObject({
+      name: stageFields.name,
+      type: stageType.optional(),
+      probability: stageFields.probability.optional(),
+      position: stageFields.position.optional(),
+      required_fields: requiredFields.optional(),
+      rotting_days: stageFields.rotting_days.optional(),
+    }),
+    "must be a list of stages",
+  )
+  .max(100, "may not have more than 100 entries")
+  .refine(
+    (stages) => ["open", "won", "lost"].every((type) => stages.some((stage) => (stage.type ?? "open") === type)),
+    "must have at least one stage of each type: open, won, lost",
+  )
+  .refine(
+    (stages) => new Set(stages.map(({ name }) => name)).size === stages.length,
+    "must not have two stages of the same name",
+  );
+
+export const pipelines = defineResource({
+  singular: "pipeline",
+  plural: "pipelines",
+  fields: {
+    ...commonFields,
+    name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true },
+    position: { schema: stageFields.position, filter: "integer", sort: true },
+    is_default: { schema: boolean(), default: false, filter: "boolean" },
+    currency: { schema: currency().nullable(), filter: "text" },
+    rules: {
+      schema: z.strictObject({
+        allow_skip: boolean().optional(),
+        allow_backwards: boolean().optional(),
+        require_lost_reason: boolean().optional(),
+      }),
+      default: {},
+      merged: true,
+    },
+    stages: { schema: initialStages, createOnly: true, givenTo: "initial_stages_key" },
+  },
+  include: { owner: { field: "owner_id", resource: "users" } },
+  customizable: true,
+  movable: true,
+  defaultSort: "position",
+});
+
+export const stages = defineResource({
+  singular: "stage",
+  plural: "stages",
+  scope: "pipelines",
+  path: "/pipelines/{pipeline_id}/stages",
+  parent: { field: "pipeline_id", resource: "pipelines" },
+  fields: {
+    ...stampedFields,
+    pipeline_id: { schema: uuid(), references: "pipelines", filter: "reference" },
+    name: {
+      schema: stageFields.name,
+      required: true,
+      unique: "duplicate_name",
+      within: ["pipeline_id"],
+      filter: "text",
+      sort: true,
+    },
+    type: { schema: stageType, default: "open", filter: "enum" },
+    probability: { schema: stageFields.probability, filter: "integer", sort: true },
+    position: { schema: stageFields.position, filter: "integer", sort: true },
+    required_fields: { schema: requiredFields, default: [] },
+    rotting_days: { schema: stageFields.rotting_days },
+  },
+  include: { pipeline: { field: "pipeline_id", resource: "pipelines" } },
+  movable: true,
+  defaultSort: "position",
+});

@@ -1,0 +1,17 @@
+import { defineResource } from "./define.ts";
+import { email, oneOf, text, timestamp, uuid } from "./schemas.ts";
+
+/** The members of the workspace; who they are is managed in the dashboard, never over the API. */
+export const users = defineResource({
+  singular: "user",
+  plural: "users",
+  table: "members",
+  operations: ["list", "search", "export", "get"],
+  fields: {
+    id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
+    name: { schema: text(200), readOnly: true, filter: "text", sort: true },
+    email: { schema: email(), readOnly: true, filter: "text", sort: true },
+    role: { schema: oneOf(["owner", "admin", "member"]), readOnly: true, filter: "enum" },
+    created_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },
+  },
+});

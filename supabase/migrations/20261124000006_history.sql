@@ -1,0 +1,76 @@
+-- Who changed what when: a row per changed field, written in the transaction of the change. Creation
+-- needs none, the record has created_at and created_by; deletion and restoring are changes of deleted_at.
+
+-- A record by field, its custom fields one by one, without what says nothing of a change.
+create function crm.fields_of(record jsonb, omitted text[]) returns jsonb
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select case
+    when record ->> 'custom_fields' in ('{}') or not record ? 'custom_fields' then record - omitted - 'custom_fields'
+    else record - omitted - 'custom_fields' || (
+      select jsonb_object_agg('custom_fields.' || key, value) from jsonb_each(record -> 'custom_fields')
+    )
+  end;
+$$;
+
+create function crm.keep_history(resource text, scope text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  history constant text := resource || '_history';
+  omitted constant text[] := array(
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass
+      and (attgenerated <> '' or attname in ('version', 'created_at', 'updated_at', 'created_by', 'updated_by', 'last_activity_at'))
+  );
+begin
+  execute format($ddl$
+    create table crm.%1$I (
+      id uuid primary key default crm.uuid_v7(),
+      workspace_id uuid not null,
+      record_id uuid not null,
+      field text not null,
+      "from" jsonb,
+      "to" jsonb,
+      version bigint not null,
+      changed_at timestamptz not null default now(),
+      changed_by jsonb not null,
+      foreign key (workspace_id, record_id) references crm.%2$I (workspace_id, id) on delete cascade
+    );
+    comment on table crm.%1$I is 'Each change of a field of %2$s: from, to, when, by whom.';
+    create index on crm.%1$I (workspace_id, record_id, changed_at, id);
+    alter table crm.%1$I enable row level security;
+    alter table crm.%1$I force row level security;
+    grant select on crm.%1$I to crm_api;
+    create policy %3$I on crm.%1$I for select to crm_api
+      using (workspace_id = (select crm.workspace_for(%4$L, 'read')));
+  $ddl$, history, resource, 'requests read the history of ' || resource || ' they may read', scope);
+
+  execute format($ddl$
+    create function crm.%1$I() returns trigger
+    language plpgsql security definer
+    set search_path = ''
+    as $function$
+    begin
+      insert into crm.%2$I (workspace_id, record_id, field, "from", "to", version, changed_at, changed_by)
+      select later.workspace_id, later.id, field, before.value, after.value, later.version, later.updated_at, later.updated_by
+      from new_rows as later
+      join old_rows as earlier on earlier.id = later.id
+      cross join lateral (
+        select key as field, value from jsonb_each(crm.fields_of(to_jsonb(old), %3$L))
+      ) as before
+      full join lateral (
+        select key as field, value from jsonb_each(crm.fields_of(to_jsonb(new), %3$L))
+      ) as after using (field)
+      where later.version <> earlier.version and before.value is distinct from after.value;
+      return null;
+    end;
+    $function$;
+    create trigger note_changes after update on crm.%4$I
+      referencing old table as old_rows new table as new_rows
+      for each statement execute function crm.%1$I();
+  $ddl$, 'note_changes_of_' || resource, history, omitted, resource);
+end;
+$$;

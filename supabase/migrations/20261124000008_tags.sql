@@ -1,0 +1,170 @@
+-- Tags: records carry the names; here each name is a row of its own, with the number of live records.
+
+create table crm.tags (
+  like crm.stamped including all,
+  name text not null check (length(name) between 1 and 100)
+);
+comment on table crm.tags is 'The tag names of a workspace. A name appears with the first record that carries it.';
+
+create unique index tags_name_live on crm.tags (workspace_id, name) where deleted_at is null;
+
+-- As the other totals (crm.track_totals): slots, so that writers of a common tag don't wait for each other.
+create table crm.tag_counts (
+  id bigint generated always as identity primary key,
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  name text not null,
+  resource text not null,
+  records bigint not null
+) with (fillfactor = 50);
+comment on table crm.tag_counts is 'Live records per tag and resource, in one or more slots each.';
+create index tag_counts_name on crm.tag_counts (workspace_id, name, resource);
+alter table crm.tag_counts enable row level security;
+alter table crm.tag_counts force row level security;
+grant select on crm.tag_counts to crm_api;
+create policy "requests read the counts of tags they may read" on crm.tag_counts
+  for select to crm_api using (workspace_id = (select crm.workspace_for('tags', 'read')));
+
+create function crm.tags_count(workspace_id uuid, tag_id uuid) returns bigint
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(sum(slot.records), 0)::bigint
+  from crm.tags as tag
+  join crm.tag_counts as slot on slot.workspace_id = tag.workspace_id and slot.name = tag.name
+  where tag.id = tags_count.tag_id and tag.workspace_id = tags_count.workspace_id;
+$$;
+
+create function crm.add_to_tag_counts(workspace_id uuid, name text, resource text, delta bigint) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  update crm.tag_counts as slot
+  set records = slot.records + delta
+  where slot.id = (
+    select free.id from crm.tag_counts as free
+    where free.workspace_id = workspace_id and free.name = name and free.resource = resource
+    limit 1
+    for update skip locked
+  );
+  if not found then
+    insert into crm.tag_counts (workspace_id, name, resource, records) values (workspace_id, name, resource, delta);
+  end if;
+end;
+$$;
+
+-- Counts what a statement changed, and registers names that are new. Its argument is the resource.
+create function crm.count_tags() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  case tg_op
+    when 'INSERT' then
+      insert into crm.tags (workspace_id, name)
+      select distinct later.workspace_id, given.tag from new_rows as later cross join unnest(later.tags) as given (tag)
+      where not exists (
+        select from crm.tags as known
+        where known.workspace_id = later.workspace_id and known.name = given.tag and known.deleted_at is null
+      )
+      order by 1, 2
+      on conflict (workspace_id, name) where deleted_at is null do nothing;
+      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], count(*))
+      from new_rows cross join unnest(tags) as given (tag)
+      where deleted_at is null group by workspace_id, tag order by tag;
+    when 'DELETE' then
+      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], -count(*))
+      from old_rows cross join unnest(tags) as given (tag)
+      where deleted_at is null group by workspace_id, tag order by tag;
+    when 'UPDATE' then
+      insert into crm.tags (workspace_id, name)
+      select distinct later.workspace_id, given.tag
+      from new_rows as later join old_rows as earlier using (id) cross join unnest(later.tags) as given (tag)
+      where later.tags <> earlier.tags and not exists (
+        select from crm.tags as known
+        where known.workspace_id = later.workspace_id and known.name = given.tag and known.deleted_at is null
+      )
+      order by 1, 2
+      on conflict (workspace_id, name) where deleted_at is null do nothing;
+      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], sum(step)::bigint)
+      from (
+        select workspace_id, tag, 1::bigint as step from new_rows cross join unnest(tags) as given (tag) where deleted_at is null
+        union all
+        select workspace_id, tag, -1 from old_rows cross join unnest(tags) as given (tag) where deleted_at is null
+      ) as steps
+      group by workspace_id, tag having sum(step) <> 0 order by tag;
+  end case;
+  return null;
+end;
+$$;
+
+-- Gives a resource tags.
+create function crm.count_tags_of(resource text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format($ddl$
+    create trigger count_tags_inserted after insert on crm.%1$I referencing new table as new_rows
+      for each statement execute function crm.count_tags(%1$L);
+    create trigger count_tags_updated after update on crm.%1$I referencing old table as old_rows new table as new_rows
+      for each statement execute function crm.count_tags(%1$L);
+    create trigger count_tags_deleted after delete on crm.%1$I referencing old table as old_rows
+      for each statement execute function crm.count_tags(%1$L);
+  $ddl$, resource);
+end;
+$$;
+
+-- Puts one name (null: nothing) in the place of others, on every record that carries them, deleted ones
+-- too: they may come back. Past the policies, because a key for tags may not write contacts.
+create function crm.replace_tags(workspace uuid, names text[], name text) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  resource text;
+begin
+  for resource in
+    select relation.relname
+    from pg_catalog.pg_trigger as trigger
+    join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
+    where trigger.tgname = 'count_tags_updated'
+    order by relation.relname
+  loop
+    execute format($query$
+      update crm.%I set tags = array(
+        select tag
+        from (
+          select case when given = any ($2) then $3 else given end as tag, min(place) as place
+          from unnest(tags) with ordinality as listed (given, place)
+          group by 1
+        ) as replaced
+        where tag is not null order by place
+      )
+      where workspace_id = $1 and tags && $2
+    $query$, resource)
+    using workspace, names, name;
+  end loop;
+end;
+$$;
+
+-- A rename reaches every record; deleting a tag takes it from them.
+create function crm.follow_tag() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if new.deleted_at is not null and old.deleted_at is null then
+    perform crm.replace_tags(old.workspace_id, array[old.name], null);
+  elsif new.name <> old.name then
+    perform crm.replace_tags(old.workspace_id, array[old.name], new.name);
+  end if;
+  return null;
+end;
+$$;
+
+create trigger follow_tag after update of name, deleted_at on crm.tags for each row execute function crm.follow_tag();
+select crm.set_up_stamped('tags');
+
+grant execute on function crm.tags_count(uuid, uuid) to crm_api;

@@ -1,0 +1,133 @@
+-- Companies: the organisations that contacts belong to and deals are made with.
+
+create table crm.companies (
+  like crm.record including all,
+  name text not null check (length(name) between 1 and 255),
+  domain text check (length(domain) <= 253),
+  website text check (length(website) <= 2048),
+  industry text check (length(industry) <= 100),
+  employee_count integer check (employee_count >= 0),
+  annual_revenue numeric check (annual_revenue >= 0),
+  currency text check (currency ~ '^[A-Z]{3}$'),
+  phone text check (length(phone) <= 50),
+  phone_e164 text check (phone_e164 ~ '^\+[1-9][0-9]{1,14}$'),
+  address jsonb check (jsonb_typeof(address) = 'object'),
+  type text check (type in ('prospect', 'customer', 'partner', 'vendor', 'other')),
+  lifecycle_stage text check (
+    lifecycle_stage in ('subscriber', 'lead', 'mql', 'sql', 'opportunity', 'customer', 'evangelist', 'other')
+  ),
+  parent_company_id uuid,
+  description text check (length(description) <= 10000),
+  linkedin_url text check (length(linkedin_url) <= 2048),
+  merged_into uuid,
+  search_text text not null generated always as (
+    crm.fold(' ' || name || coalesce(' ' || domain, '') || coalesce(' ' || phone_e164, ''))
+  ) stored,
+  constraint companies_parent_company_id_fkey foreign key (workspace_id, parent_company_id)
+    references crm.companies (workspace_id, id) on delete set null (parent_company_id)
+);
+comment on table crm.companies is 'Organisations. Deleted rows stay for 90 days and hold no unique value.';
+
+create unique index companies_domain_live on crm.companies (workspace_id, domain)
+  where deleted_at is null and domain is not null;
+
+-- order by <field>, id
+create index companies_name on crm.companies (workspace_id, name, id) where deleted_at is null;
+create index companies_industry_id on crm.companies (workspace_id, industry, id) where deleted_at is null;
+create index companies_employee_count on crm.companies (workspace_id, employee_count, id) where deleted_at is null;
+create index companies_annual_revenue on crm.companies (workspace_id, annual_revenue, id) where deleted_at is null;
+create index companies_type_id on crm.companies (workspace_id, type, id) where deleted_at is null;
+create index companies_lifecycle_stage_id on crm.companies (workspace_id, lifecycle_stage, id) where deleted_at is null;
+
+-- <field> = …, newest first
+create index companies_industry on crm.companies (workspace_id, industry, created_at, id) where deleted_at is null;
+create index companies_type on crm.companies (workspace_id, type, created_at, id) where deleted_at is null;
+create index companies_lifecycle_stage on crm.companies (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
+create index companies_parent_company_id on crm.companies (workspace_id, parent_company_id, created_at, id) where deleted_at is null;
+
+-- search_text like …; used by crm.run_search only
+create index companies_search_text on crm.companies using gin (workspace_id, search_text extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512) where deleted_at is null;
+
+create trigger check_references before insert or update of owner_id, parent_company_id on crm.companies
+  for each row when (new.owner_id is not null or new.parent_company_id is not null)
+  execute function crm.check_references('owner_id', 'members', 'parent_company_id', 'companies');
+
+-- Parents make trees of at most ten levels. Changes of the trees of one workspace take turns: two that
+-- are fine one by one can make a cycle together. An update takes its turn before it locks its row, or
+-- the other, holding the turn, would wait for that row.
+create function crm.take_turn_at_hierarchy() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || coalesce(crm.claims() ->> 'workspace_id', ''), 0));
+  return null;
+end;
+$$;
+create trigger take_turn_at_hierarchy before update of parent_company_id on crm.companies
+  for each statement execute function crm.take_turn_at_hierarchy();
+
+create function crm.check_hierarchy() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  max_levels constant integer := 10;
+  levels_above integer;
+  levels_below integer;
+begin
+  if tg_op = 'UPDATE' and new.parent_company_id is not distinct from old.parent_company_id then
+    return new;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || coalesce(crm.claims() ->> 'workspace_id', ''), 0));
+  if exists (
+    with recursive ancestors as (
+      select new.parent_company_id as id
+      union
+      select company.parent_company_id from crm.companies as company join ancestors on ancestors.id = company.id
+      where company.parent_company_id is not null and company.workspace_id = new.workspace_id
+    )
+    select from ancestors where id = new.id
+  ) then
+    perform crm.fail('circular_reference', jsonb_build_object('field', 'parent_company_id'));
+  end if;
+  with recursive ancestors as (
+    select new.parent_company_id as id, 1 as level
+    union all
+    select company.parent_company_id, level + 1 from crm.companies as company join ancestors on ancestors.id = company.id
+    where company.parent_company_id is not null and level <= max_levels and company.workspace_id = new.workspace_id
+  )
+  select max(level) into levels_above from ancestors;
+  with recursive descendants as (
+    select new.id as id, 1 as level
+    union all
+    select company.id, level + 1 from crm.companies as company join descendants on company.parent_company_id = descendants.id
+    where level <= max_levels and company.workspace_id = new.workspace_id and company.deleted_at is null
+  )
+  select max(level) into levels_below from descendants;
+  if levels_above + levels_below > max_levels then
+    perform crm.fail('hierarchy_too_deep', jsonb_build_object('field', 'parent_company_id', 'max_levels', max_levels));
+  end if;
+  return new;
+end;
+$$;
+create trigger check_hierarchy before insert or update of parent_company_id on crm.companies
+  for each row when (new.parent_company_id is not null) execute function crm.check_hierarchy();
+
+create function crm.check_company_values() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if new.annual_revenue is not null and new.currency is null then
+    perform crm.fail('currency_required', '{"field": "currency"}');
+  end if;
+  return new;
+end;
+$$;
+create trigger check_values before insert or update of annual_revenue, currency on crm.companies
+  for each row execute function crm.check_company_values();
+
+select crm.track_totals('companies', 'industry,type', 'lifecycle_stage', 'owner_id');
+select crm.set_up_records('companies');

@@ -1,0 +1,498 @@
+-- Deals: what is being sold, to whom, and how far it has come.
+
+create table crm.deals (
+  like crm.record including all,
+  name text not null check (length(name) between 1 and 255),
+  pipeline_id uuid not null,
+  stage_id uuid not null,
+  status text not null check (status in ('open', 'won', 'lost')),
+  amount numeric check (amount >= 0),
+  currency text check (currency ~ '^[A-Z]{3}$'),
+  probability integer not null check (probability between 0 and 100),
+  expected_close_date date,
+  closed_at timestamptz,
+  lost_reason text check (length(lost_reason) between 1 and 500),
+  company_id uuid,
+  primary_contact_id uuid,
+  contacts jsonb not null default '[]' check (jsonb_typeof(contacts) = 'array'),
+  type text check (type in ('new', 'renewal', 'upsell')),
+  priority crm.priority not null default 'normal',
+  stage_entered_at timestamptz not null default now(),
+  weighted_amount numeric generated always as (round(amount * probability / 100, 2)) stored,
+  search_text text not null generated always as (crm.fold(' ' || name)) stored,
+  constraint deals_company_id_fkey foreign key (workspace_id, company_id)
+    references crm.companies (workspace_id, id) on delete set null (company_id),
+  constraint deals_primary_contact_id_fkey foreign key (workspace_id, primary_contact_id)
+    references crm.contacts (workspace_id, id) on delete set null (primary_contact_id),
+  -- A stage goes only when no live deal is in it, and then its deleted deals are older than itself.
+  constraint deals_pipeline_id_fkey foreign key (workspace_id, pipeline_id)
+    references crm.pipelines (workspace_id, id) on delete cascade,
+  constraint deals_stage_id_fkey foreign key (workspace_id, stage_id)
+    references crm.stages (workspace_id, id) on delete cascade
+);
+comment on table crm.deals is 'The status follows the type of the stage; the trigger place_deal sees to it.';
+
+-- order by <field>, id
+create index deals_amount on crm.deals (workspace_id, amount, id) where deleted_at is null;
+create index deals_weighted_amount on crm.deals (workspace_id, weighted_amount, id) where deleted_at is null;
+create index deals_expected_close_date on crm.deals (workspace_id, expected_close_date, id) where deleted_at is null;
+create index deals_closed_at on crm.deals (workspace_id, closed_at, id) where deleted_at is null;
+create index deals_stage_entered_at on crm.deals (workspace_id, stage_entered_at, id) where deleted_at is null;
+create index deals_name on crm.deals (workspace_id, name, id) where deleted_at is null;
+create index deals_priority_id on crm.deals (workspace_id, priority, id) where deleted_at is null;
+create index deals_priority_created_at on crm.deals (workspace_id, priority desc, created_at, id) where deleted_at is null;
+create index deals_status_id on crm.deals (workspace_id, status, id) where deleted_at is null;
+create index deals_probability on crm.deals (workspace_id, probability, id) where deleted_at is null;
+
+-- <field> = …, newest first
+create index deals_status on crm.deals (workspace_id, status, created_at, id) where deleted_at is null;
+create index deals_stage_id on crm.deals (workspace_id, stage_id, created_at, id) where deleted_at is null;
+create index deals_pipeline_id on crm.deals (workspace_id, pipeline_id, created_at, id) where deleted_at is null;
+create index deals_company_id on crm.deals (workspace_id, company_id, created_at, id) where deleted_at is null;
+create index deals_primary_contact_id on crm.deals (workspace_id, primary_contact_id, created_at, id) where deleted_at is null;
+create index deals_priority on crm.deals (workspace_id, priority, created_at, id) where deleted_at is null;
+create index deals_type on crm.deals (workspace_id, type, created_at, id) where deleted_at is null;
+
+-- contacts @> …: the deals that a contact takes part in
+create index deals_contacts on crm.deals using gin (contacts jsonb_path_ops);
+create index deals_search_text on crm.deals using gin (workspace_id, search_text extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512) where deleted_at is null;
+
+-- Who moved what when; the first row of a deal has no stage it came from.
+create table crm.stage_changes (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null,
+  deal_id uuid not null,
+  pipeline_id uuid not null,
+  from_stage_id uuid,
+  to_stage_id uuid not null,
+  status text not null,
+  changed_at timestamptz not null default now(),
+  changed_by jsonb not null,
+  constraint stage_changes_deal_id_fkey foreign key (workspace_id, deal_id) references crm.deals (workspace_id, id) on delete cascade
+);
+comment on table crm.stage_changes is 'The way of each deal through its stages.';
+create index stage_changes_deal_id on crm.stage_changes (workspace_id, deal_id, changed_at, id);
+create index stage_changes_changed_at on crm.stage_changes (workspace_id, changed_at, id);
+alter table crm.stage_changes enable row level security;
+alter table crm.stage_changes force row level security;
+grant select on crm.stage_changes to crm_api;
+create policy "requests read the stage changes of deals they may read" on crm.stage_changes
+  for select to crm_api using (workspace_id = (select crm.workspace_for('deals', 'read')));
+
+-- The fields that a stage asks for and a deal has not got.
+create function crm.missing_fields(deal jsonb, required text[]) returns text[]
+language sql immutable
+set search_path = ''
+as $$
+  select coalesce(array_agg(field order by place), '{}')
+  from unnest(required) with ordinality as listed (field, place)
+  where coalesce(
+    case when field like 'custom\_fields.%' then deal -> 'custom_fields' -> substring(field from 15) else deal -> field end,
+    'null') in ('null', '[]', '{}', '""');
+$$;
+
+-- Why a deal can't go from its stage to another one, as an error code and its details; null when it can.
+create function crm.move_obstacle(deal jsonb, from_stage crm.stages, to_stage crm.stages, rules jsonb) returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  missing text[];
+  steps integer;
+begin
+  if from_stage.id is not null and from_stage.type = 'open' and to_stage.type = 'open' then
+    select count(*) into steps from crm.stages
+    where workspace_id = to_stage.workspace_id and pipeline_id = to_stage.pipeline_id and type = 'open' and deleted_at is null
+      and (position, id) > (least(from_stage.position, to_stage.position), case when from_stage.position <= to_stage.position then from_stage.id else to_stage.id end)
+      and (position, id) <= (greatest(from_stage.position, to_stage.position), case when from_stage.position <= to_stage.position then to_stage.id else from_stage.id end);
+    if ((to_stage.position, to_stage.id) < (from_stage.position, from_stage.id) and not (rules -> 'allow_backwards')::boolean)
+      or ((to_stage.position, to_stage.id) > (from_stage.position, from_stage.id) and steps > 1 and not (rules -> 'allow_skip')::boolean) then
+      return '{"code": "stage_transition_not_allowed"}';
+    end if;
+  end if;
+  if to_stage.type = 'lost' and (rules -> 'require_lost_reason')::boolean and deal ->> 'lost_reason' is null then
+    return '{"code": "lost_reason_required", "field": "lost_reason"}';
+  end if;
+  missing := crm.missing_fields(deal, to_stage.required_fields);
+  if missing <> '{}' then
+    return jsonb_build_object('code', 'stage_requirements_unmet', 'missing_fields', to_jsonb(missing));
+  end if;
+  return null;
+end;
+$$;
+
+-- Before a deal is written: its stage, and what follows from it. However a deal comes into a stage, by
+-- create, update, move, win or lose, the rules of its pipeline are applied here, on the row as it is
+-- now and with the stage locked against its deletion.
+create function crm.place_deal() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  pipeline crm.pipelines;
+  stage crm.stages;
+  previous crm.stages;
+  obstacle jsonb;
+  reopening constant boolean := tg_op = 'UPDATE' and current_setting('crm.reopening', true) = new.id::text;
+begin
+  if tg_op = 'UPDATE' then
+    if (old.deleted_at is null and new.deleted_at is not null) or current_setting('crm.placing_deals', true) = 'on' then
+      return new;
+    end if;
+    if old.status <> 'open' and not reopening and (
+      new.stage_id <> old.stage_id or new.pipeline_id <> old.pipeline_id
+      or (new.amount, new.currency) is distinct from (old.amount, old.currency)
+    ) then
+      perform crm.fail('deal_closed', jsonb_build_object('status', old.status));
+    end if;
+    if new.pipeline_id <> old.pipeline_id and new.stage_id = old.stage_id then
+      new.stage_id := null;
+    end if;
+  end if;
+
+  if new.pipeline_id is null and new.stage_id is not null then
+    select pipeline_id into new.pipeline_id from crm.stages
+    where id = new.stage_id and workspace_id = new.workspace_id and deleted_at is null;
+    if new.pipeline_id is null then
+      perform crm.fail('reference_not_found', '{"field": "stage_id"}');
+    end if;
+  end if;
+  if tg_op = 'INSERT' or new.pipeline_id <> old.pipeline_id or new.stage_id is distinct from old.stage_id
+    or (old.deleted_at is not null and new.deleted_at is null) then
+    select * into pipeline from crm.pipelines
+    where workspace_id = new.workspace_id and deleted_at is null
+      and case when new.pipeline_id is null then is_default else id = new.pipeline_id end
+    for share;
+    if pipeline.id is null then
+      perform crm.fail('reference_not_found', '{"field": "pipeline_id"}');
+    end if;
+    new.pipeline_id := pipeline.id;
+    if new.stage_id is null then
+      select * into stage from crm.stages
+      where workspace_id = new.workspace_id and pipeline_id = pipeline.id and type = 'open' and deleted_at is null
+      order by position, id limit 1
+      for share;
+    else
+      select * into stage from crm.stages
+      where id = new.stage_id and workspace_id = new.workspace_id and deleted_at is null
+      for share;
+      if stage.id is null then
+        perform crm.fail('reference_not_found', '{"field": "stage_id"}');
+      elsif stage.pipeline_id <> pipeline.id then
+        perform crm.fail('stage_not_in_pipeline', jsonb_build_object('field', 'stage_id', 'pipeline_id', pipeline.id));
+      end if;
+    end if;
+  end if;
+
+  if stage.id is not null and (tg_op = 'INSERT' or stage.id <> old.stage_id) then
+    if tg_op = 'UPDATE' and new.pipeline_id = old.pipeline_id and not reopening then
+      select * into previous from crm.stages where id = old.stage_id;
+    end if;
+    new.stage_id := stage.id;
+    new.status := stage.type;
+    obstacle := crm.move_obstacle(to_jsonb(new), previous, stage, pipeline.rules);
+    if obstacle ->> 'code' = 'stage_transition_not_allowed' then
+      obstacle := obstacle || jsonb_build_object('allowed_stages', (
+        select coalesce(jsonb_agg(jsonb_build_object('id', candidate.id, 'name', candidate.name) order by candidate.position, candidate.id), '[]')
+        from crm.stages as candidate
+        where candidate.workspace_id = new.workspace_id and candidate.pipeline_id = pipeline.id and candidate.deleted_at is null
+          and candidate.id <> previous.id
+          and crm.move_obstacle(to_jsonb(new), previous, candidate, pipeline.rules) ->> 'code' is distinct from 'stage_transition_not_allowed'
+      ));
+    end if;
+    if obstacle is not null then
+      perform crm.fail(obstacle ->> 'code', obstacle - 'code');
+    end if;
+    if tg_op = 'INSERT' then
+      new.probability := coalesce(new.probability, stage.probability);
+    elsif new.probability = old.probability then
+      new.probability := stage.probability;
+    end if;
+    new.stage_entered_at := case when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.stage_entered_at, now()) else now() end;
+    new.closed_at := case
+      when stage.type = 'open' then null
+      when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.closed_at, now())
+      else now()
+    end;
+  end if;
+  new.probability := case new.status when 'won' then 100 when 'lost' then 0 else new.probability end;
+  if new.amount is not null and new.currency is null then
+    perform crm.fail('currency_required', '{"field": "currency"}');
+  end if;
+  return new;
+end;
+$$;
+create trigger place_deal before insert or update on crm.deals for each row execute function crm.place_deal();
+
+create function crm.note_stage_change() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  insert into crm.stage_changes (workspace_id, deal_id, pipeline_id, from_stage_id, to_stage_id, status, changed_at, changed_by)
+  values (new.workspace_id, new.id, new.pipeline_id, case when tg_op = 'UPDATE' then old.stage_id end, new.stage_id, new.status,
+    new.stage_entered_at, new.updated_by);
+  return null;
+end;
+$$;
+create trigger note_first_stage after insert on crm.deals for each row execute function crm.note_stage_change();
+create trigger note_stage_change after update of stage_id on crm.deals
+  for each row when (new.stage_id <> old.stage_id) execute function crm.note_stage_change();
+
+-- Each entry of contacts names a live contact, once.
+create function crm.check_deal_contacts() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  place integer;
+begin
+  if tg_op = 'UPDATE' and new.contacts = old.contacts then
+    return new;
+  end if;
+  perform from crm.contacts
+  where workspace_id = new.workspace_id and deleted_at is null
+    and id in (select (entry ->> 'contact_id')::uuid from jsonb_array_elements(new.contacts) as entry)
+  order by id for share;
+  select given.place - 1 into place
+  from jsonb_array_elements(new.contacts) with ordinality as given (entry, place)
+  where not exists (
+    select from crm.contacts as contact
+    where contact.id = (given.entry ->> 'contact_id')::uuid and contact.workspace_id = new.workspace_id and contact.deleted_at is null
+  ) and (tg_op = 'INSERT' or not old.contacts @> jsonb_build_array(jsonb_build_object('contact_id', given.entry -> 'contact_id')))
+  order by given.place limit 1;
+  if place is not null then
+    perform crm.fail('reference_not_found', jsonb_build_object('field', format('contacts.%s.contact_id', place)));
+  end if;
+  return new;
+end;
+$$;
+create trigger check_deal_contacts before insert or update of contacts on crm.deals
+  for each row when (new.contacts <> '[]') execute function crm.check_deal_contacts();
+
+create trigger check_references before insert or update of owner_id, company_id, primary_contact_id on crm.deals
+  for each row when (new.owner_id is not null or new.company_id is not null or new.primary_contact_id is not null)
+  execute function crm.check_references('owner_id', 'members', 'company_id', 'companies', 'primary_contact_id', 'contacts');
+select crm.track_totals('deals', 'pipeline_id,stage_id,status', 'owner_id,status', 'company_id,status', 'primary_contact_id');
+select crm.set_up_records('deals');
+
+-- Companies show how many open deals they have, also to a key that may not read deals.
+create policy "requests count the deals of companies they may read" on crm.deals_by_company_id_status
+  for select to crm_api using (workspace_id = (select crm.workspace_for('companies', 'read')));
+create function crm.companies_open_deals_count(workspace_id uuid, company_id uuid) returns bigint
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(sum(slot.records), 0)::bigint
+  from crm.deals_by_company_id_status as slot
+  where slot.workspace_id = companies_open_deals_count.workspace_id
+    and slot.cell = jsonb_build_array(companies_open_deals_count.company_id, 'open')::text;
+$$;
+grant execute on function crm.companies_open_deals_count(uuid, uuid) to crm_api;
+select crm.show_records('companies');
+
+-- Actions --------------------------------------------------------------------------------------
+-- crm.write_record calls crm.<resource>_<action>(request, record). The row is locked before its state
+-- is looked at, so of two that win one deal at once the second sees it won.
+
+create function crm.lock_deal(request jsonb, record jsonb) returns crm.deals
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deal crm.deals;
+begin
+  select * into deal from crm.deals
+  where id = (record ->> 'id')::uuid and workspace_id = crm.workspace_for('deals', 'write') and deleted_at is null
+  for update;
+  if deal.id is null then
+    perform crm.fail('not_found');
+  end if;
+  return deal;
+end;
+$$;
+
+create function crm.close_deal(request jsonb, record jsonb, outcome text) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deal constant crm.deals := crm.lock_deal(request, record);
+  target uuid;
+begin
+  if deal.status = outcome then
+    perform crm.fail('deal_already_' || outcome);
+  elsif deal.status <> 'open' then
+    perform crm.fail('deal_closed', jsonb_build_object('status', deal.status));
+  end if;
+  select id into target from crm.stages
+  where workspace_id = deal.workspace_id and pipeline_id = deal.pipeline_id and type = outcome and deleted_at is null
+  order by position, id limit 1;
+  return crm.update_record(request, deal.id, record || jsonb_build_object('stage_id', target), crm.versions_of(request));
+end;
+$$;
+
+create function crm.deals_win(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.close_deal(request, record, 'won');
+$$;
+
+create function crm.deals_lose(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.close_deal(request, record, 'lost');
+$$;
+
+create function crm.deals_move(request jsonb, record jsonb) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deal constant crm.deals := crm.lock_deal(request, record);
+begin
+  if deal.status <> 'open' then
+    perform crm.fail('deal_closed', jsonb_build_object('status', deal.status));
+  end if;
+  return crm.update_record(request, deal.id, record, crm.versions_of(request));
+end;
+$$;
+
+-- Back to the open stage that it was closed from, or the first one when that is gone.
+create function crm.deals_reopen(request jsonb, record jsonb) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deal constant crm.deals := crm.lock_deal(request, record);
+  target uuid;
+  result json;
+begin
+  if deal.status = 'open' then
+    perform crm.fail('deal_not_closed');
+  end if;
+  select stage.id into target
+  from crm.stages as stage
+  left join lateral (
+    select max(change.changed_at) as left_at from crm.stage_changes as change
+    where change.workspace_id = deal.workspace_id and change.deal_id = deal.id and change.to_stage_id = stage.id
+  ) as visit on true
+  where stage.workspace_id = deal.workspace_id and stage.pipeline_id = deal.pipeline_id and stage.type = 'open' and stage.deleted_at is null
+  order by visit.left_at desc nulls last, stage.position, stage.id limit 1;
+  perform set_config('crm.reopening', deal.id::text, true);
+  result := crm.update_record(request, deal.id, record || jsonb_build_object('stage_id', target, 'lost_reason', null), crm.versions_of(request));
+  perform set_config('crm.reopening', '', true);
+  return result;
+end;
+$$;
+
+-- Moves the deals of a stage that is to be deleted. Only their place changes: what a stage requires is
+-- for those who move a deal on.
+create function crm.stages_move_to(from_stage uuid, to_stage uuid, workspace uuid) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  source crm.stages;
+  target crm.stages;
+begin
+  select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for update;
+  select * into target from crm.stages where id = to_stage and workspace_id = workspace and deleted_at is null for share;
+  if target.id is null or target.id = source.id then
+    perform crm.fail('reference_not_found', '{"field": "move_to"}');
+  elsif target.pipeline_id <> source.pipeline_id then
+    perform crm.fail('stage_not_in_pipeline', jsonb_build_object('field', 'move_to', 'pipeline_id', source.pipeline_id));
+  end if;
+  perform crm.place_deals_of(source, target);
+end;
+$$;
+
+create function crm.place_deals_of(source crm.stages, target crm.stages) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform set_config('crm.placing_deals', 'on', true);
+  update crm.deals
+  set pipeline_id = target.pipeline_id, stage_id = target.id, status = target.type, stage_entered_at = now(),
+      probability = case target.type when 'won' then 100 when 'lost' then 0 else target.probability end,
+      closed_at = case when target.type = 'open' then null else coalesce(closed_at, now()) end
+  where workspace_id = source.workspace_id and stage_id = source.id and deleted_at is null;
+  perform set_config('crm.placing_deals', '', true);
+end;
+$$;
+
+-- Gives the deals of a pipeline to another one: each stage's to the stage of the same name and type, or
+-- the first of its type.
+create function crm.pipelines_move_to(from_pipeline uuid, to_pipeline uuid, workspace uuid) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  source crm.stages;
+  target crm.stages;
+begin
+  perform from crm.pipelines where id = to_pipeline and workspace_id = workspace and deleted_at is null for share;
+  if not found or to_pipeline = from_pipeline then
+    perform crm.fail('reference_not_found', '{"field": "move_to"}');
+  end if;
+  for source in
+    select * from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update
+  loop
+    select * into target from crm.stages
+    where workspace_id = workspace and pipeline_id = to_pipeline and type = source.type and deleted_at is null
+    order by name = source.name desc, position, id limit 1
+    for share;
+    perform crm.place_deals_of(source, target);
+  end loop;
+end;
+$$;
+
+-- For each stage of its pipeline, whether a deal may go there, and what stands in its way.
+create function api.deal_transitions(json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  workspace constant uuid := crm.require_workspace('deals', 'read');
+  deal crm.deals;
+  current_stage crm.stages;
+begin
+  select * into deal from crm.deals where id = ($1 ->> 'id')::uuid and workspace_id = workspace and deleted_at is null;
+  if deal.id is null then
+    perform crm.fail('not_found');
+  end if;
+  return crm.transitions_of(deal);
+end;
+$$;
+
+-- Past the policies: a key for deals alone may know where its deals can go.
+create function crm.transitions_of(deal crm.deals) returns json
+language sql stable security definer
+set search_path = ''
+as $$
+  select json_agg(json_build_object(
+    'stage_id', stage.id, 'name', stage.name, 'type', stage.type, 'position', stage.position,
+    'is_current', stage.id = deal.stage_id,
+    'allowed', stage.id <> deal.stage_id and deal.status = 'open' and obstacle.found is null,
+    'code', case when stage.id = deal.stage_id then null when deal.status <> 'open' then 'deal_closed' else obstacle.found ->> 'code' end,
+    'missing_fields', case
+      when stage.id = deal.stage_id then '[]'
+      when obstacle.found ->> 'code' = 'lost_reason_required' then '["lost_reason"]'
+      else coalesce(to_jsonb(nullif(crm.missing_fields(to_jsonb(deal), stage.required_fields), '{}')), '[]')
+    end
+  ) order by stage.position, stage.id)
+  from crm.stages as stage
+  join crm.pipelines as pipeline on pipeline.id = stage.pipeline_id
+  join crm.stages as current_stage on current_stage.id = deal.stage_id
+  cross join lateral (select crm.move_obstacle(to_jsonb(deal), current_stage, stage, pipeline.rules) as found) as obstacle
+  where stage.workspace_id = deal.workspace_id and stage.pipeline_id = deal.pipeline_id and stage.deleted_at is null;
+$$;
+
+grant execute on function crm.lock_deal(jsonb, jsonb), crm.close_deal(jsonb, jsonb, text), crm.deals_win(jsonb, jsonb),
+  crm.deals_lose(jsonb, jsonb), crm.deals_move(jsonb, jsonb), crm.deals_reopen(jsonb, jsonb),
+  crm.stages_move_to(uuid, uuid, uuid), crm.pipelines_move_to(uuid, uuid, uuid), crm.transitions_of(crm.deals),
+  api.deal_transitions(json) to crm_api;

@@ -1,0 +1,131 @@
+-- Activities: what has happened between a team and its customers.
+
+create table crm.activities (
+  like crm.record including all,
+  type text not null check (type in ('note', 'call', 'email', 'meeting', 'sms', 'custom')),
+  occurred_at timestamptz not null default now(),
+  direction text check (direction in ('inbound', 'outbound')),
+  subject text check (length(subject) <= 255),
+  body text check (octet_length(body) <= 65536),
+  duration_seconds integer check (duration_seconds >= 0),
+  outcome text check (length(outcome) <= 100),
+  data jsonb not null default '{}' check (jsonb_typeof(data) = 'object'),
+  contact_id uuid,
+  company_id uuid,
+  deal_id uuid,
+  search_text text not null generated always as (crm.fold(coalesce(' ' || subject, '') || coalesce(' ' || left(body, 1000), ''))) stored,
+  constraint activities_contact_id_fkey foreign key (workspace_id, contact_id)
+    references crm.contacts (workspace_id, id) on delete set null (contact_id),
+  constraint activities_company_id_fkey foreign key (workspace_id, company_id)
+    references crm.companies (workspace_id, id) on delete set null (company_id),
+  constraint activities_deal_id_fkey foreign key (workspace_id, deal_id)
+    references crm.deals (workspace_id, id) on delete set null (deal_id)
+);
+comment on table crm.activities is 'The timeline of contacts, companies and deals, together with tasks and stage changes.';
+
+-- order by <field>, id
+create index activities_occurred_at on crm.activities (workspace_id, occurred_at, id) where deleted_at is null;
+create index activities_type_id on crm.activities (workspace_id, type, id) where deleted_at is null;
+create index activities_duration_seconds on crm.activities (workspace_id, duration_seconds, id) where deleted_at is null;
+
+-- <field> = …, newest first; by the time it happened, which is what a timeline asks for
+create index activities_type on crm.activities (workspace_id, type, created_at, id) where deleted_at is null;
+create index activities_type_occurred_at on crm.activities (workspace_id, type, occurred_at, id) where deleted_at is null;
+create index activities_contact_id on crm.activities (workspace_id, contact_id, created_at, id) where deleted_at is null;
+create index activities_company_id on crm.activities (workspace_id, company_id, created_at, id) where deleted_at is null;
+create index activities_deal_id on crm.activities (workspace_id, deal_id, created_at, id) where deleted_at is null;
+create index activities_contact_occurred_at on crm.activities (workspace_id, contact_id, occurred_at, id) where deleted_at is null;
+create index activities_company_occurred_at on crm.activities (workspace_id, company_id, occurred_at, id) where deleted_at is null;
+create index activities_deal_occurred_at on crm.activities (workspace_id, deal_id, occurred_at, id) where deleted_at is null;
+
+create index activities_search_text on crm.activities using gin (workspace_id, search_text extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512) where deleted_at is null;
+
+-- Before an activity is written: its links, its time, and that its data is of its type. The members of
+-- data were checked one by one at the edge; which of them belong to the type only the row knows.
+create function crm.check_activity() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  members constant text[] := case new.type
+    when 'call' then array['from', 'to', 'status', 'recording_url']
+    when 'meeting' then array['starts_at', 'ends_at', 'location', 'join_url', 'status']
+    when 'email' then array['message_id', 'from', 'to', 'sent_at']
+  end;
+  stranger text;
+begin
+  if new.deleted_at is not null then
+    return new;
+  end if;
+  if coalesce(new.contact_id, new.company_id, new.deal_id) is null then
+    perform crm.fail('validation_error', '{"problems": {"contact_id": ["The contact_id field is required when neither company_id nor deal_id is given."]}}');
+  end if;
+  if new.type <> 'meeting' and new.occurred_at > clock_timestamp() + interval '5 minutes'
+    and (tg_op = 'INSERT' or (new.occurred_at, new.type) is distinct from (old.occurred_at, old.type)) then
+    perform crm.fail('occurred_in_future', '{"field": "occurred_at"}');
+  end if;
+  if members is not null then
+    select key into stranger from jsonb_object_keys(new.data) as key where key <> all (members) limit 1;
+    if stranger is not null then
+      perform crm.fail('unknown_field', jsonb_build_object('problems', '{}'::jsonb, 'unknown', jsonb_build_array(stranger), 'within', 'data', 'allowed', to_jsonb(members)));
+    elsif new.type in ('call', 'email') and jsonb_typeof(new.data -> 'to') = (case new.type when 'call' then 'array' else 'string' end) then
+      perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object('data.to',
+        jsonb_build_array(format('The data.to field must be %s.', case new.type when 'call' then 'text' else 'a list' end)))));
+    end if;
+    if (new.data ->> 'ends_at')::timestamptz <= (new.data ->> 'starts_at')::timestamptz then
+      perform crm.fail('end_before_start', '{"field": "data.ends_at"}');
+    end if;
+  end if;
+  return new;
+end;
+$$;
+create trigger check_activity before insert or update on crm.activities for each row execute function crm.check_activity();
+
+-- The contact's last_activity_at follows; a meeting to come is none yet. First of the row triggers by
+-- name: the contact's row is locked for the change before check_references shares it, so that two who
+-- log a call at once can't block each other.
+create function crm.follow_activity() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  new.occurred_at := coalesce(new.occurred_at, now());
+  if new.contact_id is not null and new.deleted_at is null and new.occurred_at <= clock_timestamp() + interval '5 minutes' then
+    update crm.contacts set last_activity_at = new.occurred_at
+    where id = new.contact_id and workspace_id = new.workspace_id and deleted_at is null
+      and (last_activity_at is null or last_activity_at < new.occurred_at);
+  end if;
+  return new;
+end;
+$$;
+create trigger a_follow_activity before insert or update of contact_id, occurred_at, deleted_at on crm.activities
+  for each row execute function crm.follow_activity();
+
+-- What was the last activity may have gone, or moved.
+create function crm.forget_activity() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  update crm.contacts set last_activity_at = (
+    select max(activity.occurred_at) from crm.activities as activity
+    where activity.workspace_id = old.workspace_id and activity.contact_id = old.contact_id
+      and activity.deleted_at is null and activity.occurred_at <= clock_timestamp() + interval '5 minutes'
+  )
+  where id = old.contact_id and workspace_id = old.workspace_id and last_activity_at = old.occurred_at;
+  return null;
+end;
+$$;
+create trigger forget_activity after update of contact_id, occurred_at, deleted_at on crm.activities
+  for each row when (
+    old.contact_id is not null and old.deleted_at is null
+    and (new.contact_id, new.occurred_at, new.deleted_at) is distinct from (old.contact_id, old.occurred_at, old.deleted_at)
+  )
+  execute function crm.forget_activity();
+
+create trigger check_references before insert or update of owner_id, contact_id, company_id, deal_id on crm.activities
+  for each row execute function crm.check_references(
+    'owner_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
+select crm.track_totals('activities', 'type', 'owner_id', 'contact_id', 'company_id', 'deal_id');
+select crm.set_up_records('activities', 'type');

@@ -1,0 +1,383 @@
+-- Merges: two records that are one in life become one here, and apart again if that was wrong.
+
+create table crm.merges (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  resource text not null check (resource in ('contacts', 'companies')),
+  winner_id uuid not null,
+  loser_ids uuid[] not null,
+  -- What it takes to undo it: the winner's values by field before and after, and each reference that was moved.
+  filled jsonb not null,
+  moved jsonb not null,
+  created_at timestamptz not null default now(),
+  created_by jsonb not null,
+  reverted_at timestamptz,
+  reverted_by jsonb
+);
+comment on table crm.merges is 'One row per merge; merged_into of the losers says where they went.';
+create index merges_created_at on crm.merges (workspace_id, created_at, id);
+alter table crm.merges enable row level security;
+alter table crm.merges force row level security;
+grant select on crm.merges to crm_api;
+create policy "requests read the merges of contacts they may read" on crm.merges
+  for select to crm_api using (resource = 'contacts' and workspace_id = (select crm.workspace_for('contacts', 'read')));
+create policy "requests read the merges of companies they may read" on crm.merges
+  for select to crm_api using (resource = 'companies' and workspace_id = (select crm.workspace_for('companies', 'read')));
+
+create view api.merges with (security_invoker = true) as
+  select id, resource, winner_id, loser_ids, created_at, created_by, reverted_at, reverted_by from crm.merges;
+grant select on api.merges to crm_api;
+
+-- Every column that refers to a resource, from the catalog: a new reference is moved the day it appears.
+create function crm.references_to(resource text) returns table (source text, field text)
+language sql stable
+set search_path = ''
+as $$
+  select relation.relname::text, attribute.attname::text
+  from pg_catalog.pg_constraint as reference
+  join pg_catalog.pg_class as relation on relation.oid = reference.conrelid
+  join pg_catalog.pg_attribute as attribute on attribute.attrelid = reference.conrelid and attribute.attnum = reference.conkey[2]
+  where reference.contype = 'f' and reference.confrelid = format('crm.%I', references_to.resource)::regclass
+    and relation.relname not like '%\_history' and relation.relname <> 'stage_changes'
+  order by 1, 2;
+$$;
+
+-- Merges {"ids"} into {"id"}. Its empty fields are filled from the losers in their order; "prefer" says
+-- whose values win where both have one: the primary's, or those of the record that was changed last.
+create function crm.merge_records(request jsonb, record jsonb) returns json
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  resource constant text := request -> 'resource' ->> 'name';
+  workspace constant uuid := crm.require_workspace(resource, 'write');
+  winner constant uuid := record ->> 'id';
+  losers constant uuid[] := array(select jsonb_array_elements_text(record -> 'ids'));
+  merge_id constant uuid := crm.uuid_v7();
+  live uuid[];
+  before jsonb;
+  donors jsonb[];
+  donor jsonb;
+  filled jsonb := '{}';
+  moved jsonb := '[]';
+  these jsonb;
+  name text;
+  value jsonb;
+  reference record;
+  result json;
+begin
+  if winner = any (losers) then
+    perform crm.fail('self_merge', '{"field": "ids"}');
+  end if;
+  execute format(
+    'select array_agg(id) from (
+       select id from crm.%I where id = any ($1) and workspace_id = $2 and deleted_at is null order by id for update
+     ) as locked', resource)
+  into live using losers || winner, workspace;
+  if live is null or winner <> all (live) then
+    perform crm.fail('not_found');
+  end if;
+  if not losers <@ live then
+    perform crm.fail('reference_not_found', jsonb_build_object(
+      'field', 'ids.' || (array_position(losers, (select id from unnest(losers) as id where id <> all (live) limit 1)) - 1)));
+  end if;
+  execute format('select to_jsonb(record) from crm.%I as record where id = $1', resource) into before using winner;
+  if jsonb_typeof(request -> 'versions') = 'array' and not request -> 'versions' @> (before -> 'version') then
+    perform crm.fail('precondition_failed', jsonb_build_object('version', before -> 'version'));
+  end if;
+  execute format(
+    'select array_agg(to_jsonb(record) order by %s) from crm.%I as record where id = any ($1)',
+    case when record ->> 'prefer' = 'newest' then 'updated_at desc, id' else 'array_position($1, id)' end, resource)
+  into donors using case when record ->> 'prefer' = 'newest' then losers || winner else losers end;
+
+  -- The losers go first: their unique values are free for the winner then.
+  execute format('update crm.%I set deleted_at = now(), merged_into = $2 where id = any ($1)', resource) using losers, winner;
+
+  for name in
+    select field from jsonb_array_elements_text(request -> 'resource' -> 'writable') as field
+    where field not in ('tags', 'custom_fields', 'parent_company_id', 'email', 'phone_e164', 'currency')
+  loop
+    value := case when record ->> 'prefer' = 'newest' then 'null' else before -> name end;
+    foreach donor in array donors loop
+      exit when value <> 'null';
+      value := donor -> name;
+    end loop;
+    if value <> before -> name then
+      filled := filled || jsonb_build_object(name, value);
+    end if;
+  end loop;
+  -- What belongs to a value comes from where the value came from.
+  for name, value in
+    select pair.dependent, given -> pair.dependent
+    from (values ('phone', 'phone_e164'), ('annual_revenue', 'currency')) as pair (field, dependent)
+    cross join lateral (
+      select donor from unnest(before || donors) with ordinality as listed (donor, place)
+      where donor -> pair.field = coalesce(filled, '{}') -> pair.field order by place limit 1
+    ) as source (given)
+    where filled ? pair.field
+  loop
+    filled := filled || jsonb_build_object(name, value);
+  end loop;
+  -- Labels are united, members of custom_fields filled one by one; the parent must not be one of the merged.
+  select coalesce(jsonb_agg(tag order by place), '[]') into value
+  from (
+    select tag, min(place) as place
+    from (
+      select tag, ordinality as place from jsonb_array_elements_text(before -> 'tags') with ordinality as own (tag, ordinality)
+      union all
+      select tag, 1000 + ordinality from unnest(donors) as given cross join jsonb_array_elements_text(given -> 'tags') with ordinality as theirs (tag, ordinality)
+    ) as united
+    group by tag order by 2 limit 50
+  ) as labels;
+  if value <> before -> 'tags' then
+    filled := filled || jsonb_build_object('tags', value);
+  end if;
+  value := '{}';
+  foreach donor in array case when record ->> 'prefer' = 'newest' then donors else before || donors end loop
+    value := (donor -> 'custom_fields') || value;
+  end loop;
+  if value <> before -> 'custom_fields' then
+    filled := filled || jsonb_build_object('custom_fields', value);
+  end if;
+  if resource = 'companies' then
+    value := before -> 'parent_company_id';
+    if (value #>> '{}')::uuid = any (losers) then
+      value := 'null';
+    end if;
+    foreach donor in array donors loop
+      exit when value <> 'null';
+      value := case when (donor ->> 'parent_company_id')::uuid = any (losers || winner) then 'null'::jsonb else donor -> 'parent_company_id' end;
+    end loop;
+    if value <> before -> 'parent_company_id' then
+      filled := filled || jsonb_build_object('parent_company_id', value);
+    end if;
+  end if;
+
+  for reference in select * from crm.references_to(resource) loop
+    execute format($query$
+      with target as (
+        select id, %2$I as was from crm.%1$I where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id for update
+      ),
+      changed as (
+        update crm.%1$I as child set %2$I = $3 from target where child.id = target.id returning child.id, target.was
+      )
+      select coalesce(jsonb_agg(jsonb_build_object('table', %1$L, 'field', %2$L, 'id', id, 'was', was)), '[]') from changed
+    $query$, reference.source, reference.field)
+    into these using workspace, losers, winner;
+    moved := moved || these;
+  end loop;
+  if resource = 'contacts' then
+    with target as (
+      select id, contacts as was from crm.deals
+      where workspace_id = workspace and contacts @> any (
+        select jsonb_build_array(jsonb_build_object('contact_id', loser)) from unnest(losers) as loser
+      )
+      order by id for update
+    ),
+    changed as (
+      update crm.deals as deal set contacts = crm.replace_contacts(target.was, losers, winner) from target where deal.id = target.id
+      returning deal.id, target.was, deal.contacts as became
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('table', 'deals', 'field', 'contacts', 'id', id, 'was', was, 'became', became)), '[]')
+    into these from changed;
+    moved := moved || these;
+    select greatest((before ->> 'last_activity_at')::timestamptz, max((given ->> 'last_activity_at')::timestamptz))
+    into reference from unnest(donors) as given;
+    update crm.contacts set last_activity_at = reference.greatest where id = winner;
+  end if;
+
+  result := crm.update_record(request - 'versions', winner, filled);
+  insert into crm.merges (id, workspace_id, resource, winner_id, loser_ids, filled, moved, created_by)
+  values (merge_id, workspace, resource, winner, losers,
+    (select coalesce(jsonb_object_agg(key, jsonb_build_object('was', before -> key, 'became', given.value)), '{}') from jsonb_each(filled) as given),
+    moved, crm.actor());
+  return json_build_object('status', 'updated', 'record', result -> 'record', 'meta', json_build_object('merge_id', merge_id));
+end;
+$$;
+
+-- The contacts of a deal with one in the place of others; who is named twice then stays where first named.
+create function crm.replace_contacts(contacts jsonb, losers uuid[], winner uuid) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(entry order by place), '[]')
+  from (
+    select distinct on (entry ->> 'contact_id') entry, place
+    from (
+      select case when (given ->> 'contact_id')::uuid = any (losers) then given || jsonb_build_object('contact_id', winner) else given end as entry, place
+      from jsonb_array_elements(contacts) with ordinality as listed (given, place)
+    ) as replaced
+    order by entry ->> 'contact_id', place
+  ) as kept;
+$$;
+
+-- Undoes a merge: the losers live again, references that still name the winner go back, and fields that
+-- still have the value of the merge get the one they had.
+create function crm.revert_merge(request jsonb, record jsonb) returns json
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  resource constant text := request -> 'resource' ->> 'name';
+  workspace constant uuid := crm.require_workspace(resource, 'write');
+  merge crm.merges;
+  winner_record jsonb;
+  changes jsonb;
+  reference record;
+  result json;
+begin
+  select * into merge from crm.merges
+  where id = (record ->> 'merge_id')::uuid and workspace_id = workspace and merges.resource = request -> 'resource' ->> 'name' for update;
+  if merge.id is null then
+    perform crm.fail('not_found');
+  elsif merge.reverted_at is not null then
+    perform crm.fail('merge_already_reverted', jsonb_build_object('reverted_at', to_json(merge.reverted_at)));
+  end if;
+  execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
+  into winner_record using merge.winner_id, workspace;
+  if winner_record is null then
+    perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
+  end if;
+  execute format('select count(*) as found from crm.%I where id = any ($1) and merged_into = $2', resource)
+  into reference using merge.loser_ids, merge.winner_id;
+  if reference.found <> cardinality(merge.loser_ids) then
+    perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
+  end if;
+
+  -- The winner gives back first what it took: a unique value may be a loser's.
+  -- Members that an object has got since are cleared by name, because an update merges objects.
+  select coalesce(jsonb_object_agg(key, case
+    when request -> 'resource' -> 'objects' ? key and jsonb_typeof(value -> 'was') = 'object' then (
+      select coalesce(jsonb_object_agg(member, null), '{}') from jsonb_object_keys(value -> 'became') as member
+    ) || (value -> 'was')
+    else value -> 'was'
+  end), '{}') into changes
+  from jsonb_each(merge.filled) where winner_record -> key = value -> 'became';
+  perform crm.update_record(request, merge.winner_id, changes - 'parent_company_id');
+  execute format('update crm.%I set deleted_at = null, merged_into = null where id = any ($1)', resource) using merge.loser_ids;
+  for reference in
+    select entry ->> 'table' as source, entry ->> 'field' as field, jsonb_agg(entry) as entries
+    from jsonb_array_elements(merge.moved) as entry group by 1, 2 order by 1, 2
+  loop
+    execute format($query$
+      update crm.%1$I as child
+      set %2$I = %3$s
+      from jsonb_array_elements($1) as entry
+      where child.id = (entry ->> 'id')::uuid and %4$s
+    $query$, reference.source, reference.field,
+      case reference.field when 'contacts' then 'entry -> ''was''' else '(entry ->> ''was'')::uuid' end,
+      case reference.field when 'contacts' then 'child.contacts = entry -> ''became''' else format('child.%I = $2', reference.field) end)
+    using reference.entries, merge.winner_id;
+  end loop;
+  if changes ? 'parent_company_id' then
+    perform crm.update_record(request, merge.winner_id, jsonb_build_object('parent_company_id', changes -> 'parent_company_id'));
+  end if;
+  if resource = 'contacts' then
+    update crm.contacts as contact set last_activity_at = (
+      select max(activity.occurred_at) from crm.activities as activity
+      where activity.workspace_id = contact.workspace_id and activity.contact_id = contact.id and activity.deleted_at is null
+    )
+    where contact.id = merge.winner_id;
+  end if;
+  update crm.merges set reverted_at = now(), reverted_by = crm.actor() where id = merge.id;
+  result := crm.update_record(request, merge.winner_id, '{}');
+  return json_build_object('status', 'restored', 'record', result -> 'record', 'meta', json_build_object('merge_id', merge.id));
+end;
+$$;
+
+-- A merged record comes back by reverting the merge, not by restore.
+create function crm.guard_merged() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform crm.fail('not_found');
+  return null;
+end;
+$$;
+create trigger guard_merged before update of deleted_at on crm.contacts
+  for each row when (old.merged_into is not null and new.merged_into is not null and new.deleted_at is null) execute function crm.guard_merged();
+create trigger guard_merged before update of deleted_at on crm.companies
+  for each row when (old.merged_into is not null and new.merged_into is not null and new.deleted_at is null) execute function crm.guard_merged();
+
+-- Where a merged record went, through merges of merges; null for any other id.
+create function api.merged_into(json) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant text := $1 ->> 'resource';
+  workspace constant uuid := crm.require_workspace(resource, 'read');
+  found_id uuid := $1 ->> 'id';
+  next_id uuid;
+begin
+  loop
+    execute format('select merged_into from crm.%I where id = $1 and workspace_id = $2', resource) into next_id using found_id, workspace;
+    exit when next_id is null;
+    found_id := next_id;
+  end loop;
+  return nullif(found_id, ($1 ->> 'id')::uuid);
+end;
+$$;
+
+create function crm.contacts_merge(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.merge_records(request, record);
+$$;
+create function crm.companies_merge(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.merge_records(request, record);
+$$;
+create function crm.contacts_revert_merge(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.revert_merge(request, record);
+$$;
+create function crm.companies_revert_merge(request jsonb, record jsonb) returns json
+language sql volatile
+set search_path = ''
+as $$
+  select crm.revert_merge(request, record);
+$$;
+
+-- Merges tags {"ids"} into {"id"}: one name in the place of the others, on every record.
+create function crm.tags_merge(request jsonb, record jsonb) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  workspace constant uuid := crm.workspace_for('tags', 'write');
+  winner constant uuid := record ->> 'id';
+  losers constant uuid[] := array(select jsonb_array_elements_text(record -> 'ids'));
+  live uuid[];
+  names text[];
+  result json;
+begin
+  if winner = any (losers) then
+    perform crm.fail('self_merge', '{"field": "ids"}');
+  end if;
+  select array_agg(id) into live from (
+    select id from crm.tags where id = any (losers || winner) and workspace_id = workspace and deleted_at is null order by id for update
+  ) as locked;
+  if live is null or winner <> all (live) then
+    perform crm.fail('not_found');
+  elsif not losers <@ live then
+    perform crm.fail('reference_not_found', jsonb_build_object(
+      'field', 'ids.' || (array_position(losers, (select id from unnest(losers) as id where id <> all (live) limit 1)) - 1)));
+  end if;
+  select array_agg(name) into names from crm.tags where id = any (losers);
+  perform crm.replace_tags(workspace, names, (select name from crm.tags where id = winner));
+  update crm.tags set deleted_at = now() where id = any (losers);
+  result := crm.update_record(request, winner, '{}');
+  return json_build_object('status', 'updated', 'record', result -> 'record');
+end;
+$$;
+
+grant execute on function crm.contacts_merge(jsonb, jsonb), crm.companies_merge(jsonb, jsonb), crm.contacts_revert_merge(jsonb, jsonb),
+  crm.companies_revert_merge(jsonb, jsonb), crm.merge_records(jsonb, jsonb), crm.revert_merge(jsonb, jsonb), crm.tags_merge(jsonb, jsonb),
+  api.merged_into(json) to crm_api;

@@ -1,0 +1,63 @@
+-- The summary of deals: how many, how much, how likely, by whatever they are grouped by. Money of
+-- different currencies is never added up: each group has one currency.
+
+-- Every column that a summary groups by, adds up or filters on most: it is read from the index alone.
+create index deals_summary on crm.deals
+  (workspace_id, stage_id, pipeline_id, owner_id, status, currency, expected_close_date) include (amount, weighted_amount)
+  where deleted_at is null;
+
+-- The query of a summary; conditions as in crm.render_condition. `month` is that of expected_close_date.
+create function crm.render_deal_summary(shape jsonb) returns text
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  groups constant text[] := array(select jsonb_array_elements_text(shape -> 'group_by'));
+  expressions text;
+  names text;
+begin
+  select string_agg(case when name in ('month', 'closed_month', 'created_month')
+      then format('to_char(%s, ''YYYY-MM'') as %I',
+        case name when 'month' then 'expected_close_date' when 'closed_month' then 'closed_at' else 'created_at' end, name)
+      else quote_ident(name) end, ', ' order by place),
+    string_agg(quote_ident(name), ', ' order by place)
+  into expressions, names
+  from unnest(groups) with ordinality as listed (name, place) where name <> 'currency';
+  return format($query$
+    select coalesce(json_agg(summary), '[]') from (
+      select %2$s currency, count(*) as count, coalesce(sum(amount), 0)::text as amount, coalesce(sum(weighted_amount), 0)::text as weighted_amount
+      from (
+        select %1$s currency, amount, weighted_amount
+        from crm.deals where workspace_id = $1 and deleted_at is null%3$s
+      ) as deal
+      group by %2$s currency
+      order by %2$s currency
+    ) as summary
+  $query$, expressions || ', ', names || ', ', ' and ' || crm.render_condition(shape -> 'where'));
+end;
+$$;
+
+-- {"shape": {"group_by": […], "where"}, "values": […]}; at most 10,000 groups are of any use to a person.
+create function api.summarize_deals(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  shape constant json := $1 -> 'shape';
+  statement text := 'summary_' || md5(shape::text);
+  call text;
+  answer json;
+begin
+  if not crm.is_prepared(statement) then
+    statement := crm.prepare(statement, 'uuid', crm.render_deal_summary(shape::jsonb));
+  end if;
+  select format('execute %I (%L%s)', statement, crm.require_workspace('deals', 'read'), string_agg(', ' || quote_nullable(value), '' order by place))
+  into call
+  from json_array_elements_text($1 -> 'values') with ordinality as given (value, place);
+  execute call into answer;
+  return answer;
+end;
+$$;
+
+grant execute on function crm.render_deal_summary(jsonb), api.summarize_deals(json) to crm_api;
