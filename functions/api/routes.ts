@@ -6,6 +6,7 @@ import { contacts } from "../../shared/resources/contacts.ts";
 import { deals } from "../../shared/resources/deals.ts";
 import { dealSummary, dealTransitions } from "./handlers/deals.ts";
 import { readMerge, revertMerge } from "./handlers/merges.ts";
+import { searchEverything } from "./handlers/search.ts";
 import { health, me } from "./handlers/system.ts";
 import { readTimeline } from "./handlers/timeline.ts";
 import { resourceRoutes } from "./resource_routes.ts";
@@ -49,6 +50,7 @@ const mergeRoutes: Route[] = [
 export const routes: readonly Route[] = [
   { method: "GET", path: "/health", scope: "public", operation: "health", handler: health },
   { method: "GET", path: "/me", scope: "any", operation: "me", handler: me },
+  { method: "GET", path: "/search", scope: "any", operation: "search", handler: searchEverything },
   ...dealRoutes,
   ...resources.flatMap(resourceRoutes),
   ...timelineRoutes,

@@ -836,6 +836,7 @@ export type Database = {
       merged_into: { Args: Record<string, unknown>; Returns: string };
       read_records: { Args: Record<string, unknown>; Returns: Json };
       read_timeline: { Args: Record<string, unknown>; Returns: Json };
+      search_everything: { Args: Record<string, unknown>; Returns: Json };
       summarize_deals: { Args: Record<string, unknown>; Returns: Json };
       write_records: { Args: Record<string, unknown>; Returns: Json };
     };

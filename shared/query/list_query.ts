@@ -48,11 +48,12 @@ export function parseFilters(
 ): { where: Condition[]; given: Map<string, string> } {
   const given = singleValues(parameters);
   const where: Condition[] = [];
+  const allowed = isSearchable(resource) ? reserved : reserved.filter((name) => name !== "search");
   for (const [parameter, raw] of given) {
-    if (reserved.includes(parameter)) continue;
+    if (allowed.includes(parameter)) continue;
     const [, name = parameter, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(parameter) ?? [];
     const filterable = filterableFields(resource, context);
-    if (!filterable.includes(name)) throw unknownParameter(parameter, [...reserved, ...filterable]);
+    if (!filterable.includes(name)) throw unknownParameter(parameter, [...allowed, ...filterable]);
     where.push(parseUrlFilter(resource, context, { name, operator, raw }));
   }
   const search = given.get("search");
@@ -79,6 +80,8 @@ export function parseSearchBody(
 ): ListQuery {
   const where: Condition[] = [];
   if (body.filter !== undefined && body.filter !== null) where.push(parseFilterTree(resource, body.filter, context));
+  if (body.search !== undefined && !isSearchable(resource))
+    throw invalid("search", `The ${resource.plural} can't be searched. Use filters.`);
   if (body.search !== undefined) where.push(parseSearch(resource, body.search, context));
   return {
     where,
@@ -97,6 +100,11 @@ export function parseReadUrl(resource: Resource, parameters: URLSearchParams): P
     fields: parseFields(resource, given.get("fields")?.split(",")),
     include: parseInclude(resource, given.get("include")?.split(",")),
   };
+}
+
+/** Whether it has words to be found by. */
+function isSearchable(resource: Resource): boolean {
+  return Object.values(resource.fields).some((field) => field.searched);
 }
 
 /** The parameters of a path that takes only these. @throws ApiError `unknown_parameter` */

@@ -29,8 +29,9 @@ export const customFields = defineResource({
       within: ["resource"],
       filter: "text",
       sort: true,
+      searched: true,
     },
-    label: { schema: text(100), required: true, filter: "text", sort: true },
+    label: { schema: text(100), required: true, filter: "text", sort: true, searched: true },
     type: {
       schema: oneOf(["text", "number", "boolean", "date", "datetime", "select", "multi_select", "url", "email"]),
       required: true,

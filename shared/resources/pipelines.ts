@@ -53,7 +53,7 @@ export const pipelines = defineResource({
   plural: "pipelines",
   fields: {
     ...commonFields,
-    name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true },
+    name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true, searched: true },
     position: { schema: stageFields.position, filter: "integer", sort: true },
     is_default: { schema: boolean(), default: false, filter: "boolean" },
     currency: { schema: currency().nullable(), filter: "text" },
@@ -90,6 +90,7 @@ export const stages = defineResource({
       within: ["pipeline_id"],
       filter: "text",
       sort: true,
+      searched: true,
     },
     type: { schema: stageType, default: "open", filter: "enum" },
     probability: { schema: stageFields.probability, filter: "integer", sort: true },

@@ -8,7 +8,7 @@ export const tags = defineResource({
   plural: "tags",
   fields: {
     ...stampedFields,
-    name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true },
+    name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true, searched: true },
     count: { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true },
   },
   actions: { merge: mergeBody.omit({ prefer: true }) },

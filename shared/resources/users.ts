@@ -9,8 +9,8 @@ export const users = defineResource({
   operations: ["list", "search", "export", "get"],
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
-    name: { schema: text(200), readOnly: true, filter: "text", sort: true },
-    email: { schema: email(), readOnly: true, filter: "text", sort: true },
+    name: { schema: text(200), readOnly: true, filter: "text", sort: true, searched: true },
+    email: { schema: email(), readOnly: true, filter: "text", sort: true, searched: true },
     role: { schema: oneOf(["owner", "admin", "member"]), readOnly: true, filter: "enum" },
     created_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },
   },

@@ -23,6 +23,7 @@ create table crm.members (
   email text not null check (length(email) <= 254),
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  search_text text not null generated always as (crm.fold(' ' || name || ' ' || email)) stored,
   unique (workspace_id, id),
   unique (workspace_id, user_id)
 );

@@ -10,7 +10,8 @@ create table crm.custom_fields (
     type in ('text', 'number', 'boolean', 'date', 'datetime', 'select', 'multi_select', 'url', 'email')
   ),
   options text[] not null default '{}' check (cardinality(options) <= 200),
-  required boolean not null default false
+  required boolean not null default false,
+  search_text text not null generated always as (crm.fold(' ' || label || ' ' || key)) stored
 );
 comment on table crm.custom_fields is 'Definitions. The key and the type never change; the label is only shown.';
 

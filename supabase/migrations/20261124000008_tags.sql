@@ -2,7 +2,8 @@
 
 create table crm.tags (
   like crm.stamped including all,
-  name text not null check (length(name) between 1 and 100)
+  name text not null check (length(name) between 1 and 100),
+  search_text text not null generated always as (crm.fold(' ' || name)) stored
 );
 comment on table crm.tags is 'The tag names of a workspace. A name appears with the first record that carries it.';
 

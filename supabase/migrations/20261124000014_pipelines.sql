@@ -10,7 +10,8 @@ create table crm.pipelines (
   currency text check (currency ~ '^[A-Z]{3}$'),
   rules jsonb not null default '{}' check (jsonb_typeof(rules) = 'object'),
   -- The stages that a new pipeline is given; its rows in crm.stages are made of them.
-  initial_stages_key jsonb
+  initial_stages_key jsonb,
+  search_text text not null generated always as (crm.fold(' ' || name)) stored
 );
 comment on table crm.pipelines is 'Each workspace has one default pipeline, from its first moment on.';
 
@@ -23,6 +24,7 @@ create table crm.stages (
   position integer not null check (position >= 0),
   required_fields text[] not null default '{}' check (cardinality(required_fields) <= 50),
   rotting_days integer check (rotting_days between 1 and 3650),
+  search_text text not null generated always as (crm.fold(' ' || name)) stored,
   -- Deferred: a pipeline's first stages are there before it is.
   constraint stages_pipeline_id_fkey foreign key (workspace_id, pipeline_id)
     references crm.pipelines (workspace_id, id) on delete cascade deferrable initially deferred

@@ -1,0 +1,102 @@
+import { isGranted } from "../../../shared/auth/principal.ts";
+import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
+import { ApiError } from "../../../shared/errors.ts";
+import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
+import { requireScope } from "../../../shared/middleware/authorize.ts";
+import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
+import { fold, searchPatterns } from "../../../shared/query/filter.ts";
+import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
+import { unknownName } from "../../../shared/query/suggest.ts";
+import { activities } from "../../../shared/resources/activities.ts";
+import { companies } from "../../../shared/resources/companies.ts";
+import { contacts } from "../../../shared/resources/contacts.ts";
+import { deals } from "../../../shared/resources/deals.ts";
+import type { Resource } from "../../../shared/resources/define.ts";
+import { present } from "../../../shared/resources/present.ts";
+import { tasks } from "../../../shared/resources/tasks.ts";
+
+/** What is searched, in the order the documentation names it. */
+const SEARCHED: readonly Resource[] = [contacts, companies, deals, tasks, activities];
+
+/**
+ * `GET /v1/search?q=`: what a person typed, in every resource that the key may read, best first (see
+ * `crm.search_score`). `types=contacts,deals` narrows it.
+ */
+export async function searchEverything(exchange: AuthorizedExchange): Promise<Reply> {
+  const { services, principal, url } = exchange;
+  const options = allowOnly(url.searchParams, ["q", "types", "limit", "cursor"]);
+  const limit = parseLimit(options.get("limit"));
+  const patterns = readWords(options.get("q"));
+  const types = readTypes(exchange, options.get("types"));
+  const scope: CursorScope = {
+    workspace: principal.workspaceId,
+    resource: "search",
+    sort: "-score,-created_at,-id",
+    filter: JSON.stringify([patterns, types.map(({ plural }) => plural)]),
+  };
+  const cursor = options.get("cursor");
+  const position = cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, cursor);
+  const argument = {
+    types: types.map(({ singular, table, scope: needed, names }) => ({
+      type: singular,
+      table,
+      scope: needed,
+      columns: names.all,
+    })),
+    patterns,
+    phrase: fold(options.get("q") ?? "").trim(),
+    word_starts: patterns.map((pattern) => `% ${pattern.replace(/^% ?/, "")}`),
+    limit: limit + 1,
+    total: position === undefined,
+    ...(position && { after: position.values }),
+  };
+  const answer = await services.database.call("search_everything", argument as never, claimsOf(principal));
+  const { rows, total } = answer as ReadResult;
+  const exactTotal = position?.total ?? total;
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  const nextCursor =
+    last === undefined
+      ? null
+      : encodeCursor(services.config.cursorSecret, scope, {
+          values: [String(last["score"]), String(last["created_at"]), String(last["id"])],
+          total: exactTotal,
+        });
+  return {
+    data: shown.map(({ type, id, score, data }) => ({
+      type,
+      id,
+      score,
+      data: present(types.find(({ singular }) => singular === type) ?? contacts, data as Record<string, unknown>),
+    })),
+    meta: { total: exactTotal, limit, next_cursor: nextCursor, has_more: nextCursor !== null },
+  };
+}
+
+function readWords(raw: string | undefined): string[] {
+  if (raw !== undefined) {
+    const words = fold(raw).trim();
+    if (raw.length <= 200 && words !== "") return searchPatterns(raw);
+  }
+  const sentence = raw === undefined ? "The q parameter is required." : "The q parameter must be 1 to 200 characters.";
+  throw new ApiError("validation_error", { message: sentence, details: { q: [sentence] } });
+}
+
+function readTypes(exchange: AuthorizedExchange, raw: string | undefined): Resource[] {
+  const { principal } = exchange;
+  if (raw === undefined) {
+    const readable = SEARCHED.filter(({ scope }) => isGranted(principal, `${scope}:read`));
+    if (readable.length === 0) requireScope(principal, "contacts:read");
+    return readable;
+  }
+  const names = SEARCHED.map(({ plural }) => plural);
+  const types = [...new Set(raw.split(","))];
+  const unknown = types.find((type) => !names.includes(type));
+  if (unknown !== undefined) {
+    const sentence = unknownName("type", unknown, names);
+    throw new ApiError("validation_error", { message: sentence, details: { types: [sentence] } });
+  }
+  const chosen = SEARCHED.filter(({ plural }) => types.includes(plural));
+  for (const { scope } of chosen) requireScope(principal, `${scope}:read`);
+  return chosen;
+}
