@@ -55,16 +55,16 @@ begin
     as $function$
     begin
       insert into crm.%2$I (workspace_id, record_id, field, "from", "to", version, changed_at, changed_by)
-      select later.workspace_id, later.id, field, before.value, after.value, later.version, later.updated_at, later.updated_by
+      select later.workspace_id, later.id, change.field, change."from", change."to", later.version, later.updated_at, later.updated_by
       from new_rows as later
       join old_rows as earlier on earlier.id = later.id
       cross join lateral (
-        select key as field, value from jsonb_each(crm.fields_of(to_jsonb(old), %3$L))
-      ) as before
-      full join lateral (
-        select key as field, value from jsonb_each(crm.fields_of(to_jsonb(new), %3$L))
-      ) as after using (field)
-      where later.version <> earlier.version and before.value is distinct from after.value;
+        select field, before.value as "from", after.value as "to"
+        from jsonb_each(crm.fields_of(to_jsonb(earlier), %3$L)) as before (field, value)
+        full join jsonb_each(crm.fields_of(to_jsonb(later), %3$L)) as after (field, value) using (field)
+        where before.value is distinct from after.value
+      ) as change
+      where later.version <> earlier.version;
       return null;
     end;
     $function$;

@@ -134,7 +134,7 @@ declare
   stage crm.stages;
   previous crm.stages;
   obstacle jsonb;
-  reopening constant boolean := tg_op = 'UPDATE' and current_setting('crm.reopening', true) = new.id::text;
+  reopening constant boolean := tg_op = 'UPDATE' and current_setting('crm.reopening', true) is not distinct from new.id::text;
 begin
   if tg_op = 'UPDATE' then
     if (old.deleted_at is null and new.deleted_at is not null) or current_setting('crm.placing_deals', true) = 'on' then

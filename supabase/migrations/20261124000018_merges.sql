@@ -111,8 +111,8 @@ begin
     select pair.dependent, given -> pair.dependent
     from (values ('phone', 'phone_e164'), ('annual_revenue', 'currency')) as pair (field, dependent)
     cross join lateral (
-      select donor from unnest(before || donors) with ordinality as listed (donor, place)
-      where donor -> pair.field = coalesce(filled, '{}') -> pair.field order by place limit 1
+      select listed.candidate from unnest(before || donors) with ordinality as listed (candidate, place)
+      where listed.candidate -> pair.field = filled -> pair.field order by listed.place limit 1
     ) as source (given)
     where filled ? pair.field
   loop
@@ -231,7 +231,8 @@ begin
   if merge.id is null then
     perform crm.fail('not_found');
   elsif merge.reverted_at is not null then
-    perform crm.fail('merge_already_reverted', jsonb_build_object('reverted_at', to_json(merge.reverted_at)));
+    perform crm.fail('merge_already_reverted', jsonb_build_object(
+      'reverted_at', to_char(merge.reverted_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
   end if;
   execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
   into winner_record using merge.winner_id, workspace;
