@@ -283,19 +283,26 @@ begin
   if not crm.is_prepared(statement) then
     statement := crm.prepare(statement, 'json, uuid', format($query$
       with changed as (%1$s)
+      -- Grouped rather than joined: without statistics the planner expects one change, and compares all with all.
       select json_agg(coalesce(
-        case when changed.id is not null then json_build_object('status', 'updated', 'record', changed.shown) end,
+        case when answered.shown is not null then json_build_object('status', 'updated', 'record', answered.shown) end,
         (
           select json_build_object('status', 'unchanged', 'record', (select to_json(shown) from (select %3$s) as shown))
           from crm.%2$I as record
-          where record.id = given.id and record.workspace_id = $2 and record.deleted_at is null
+          where record.id = answered.id and record.workspace_id = $2 and record.deleted_at is null
         ),
         json_build_object('status', 'failed', 'code', 'not_found')
-      ) order by given.place)
+      ) order by answered.place)
       from (
-        select (record ->> 'id')::uuid as id, place from json_array_elements($1) with ordinality as listed (record, place)
-      ) as given
-      left join changed on changed.id = given.id
+        select id, min(place) as place, (array_agg(shown) filter (where shown is not null))[1] as shown
+        from (
+          select (record ->> 'id')::uuid as id, place, null::json as shown
+          from json_array_elements($1) with ordinality as listed (record, place)
+          union all
+          select id, null, shown from changed
+        ) as both_sides
+        group by id
+      ) as answered
     $query$, crm.render_updates(resource, fields), resource ->> 'name',
       crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns')))));
   end if;
@@ -401,19 +408,24 @@ declare
   results json;
 begin
   execute format($query$
-    with given as (
-      select (record ->> 'id')::uuid as id, place from json_array_elements($1) with ordinality as listed (record, place)
-    ),
-    deleted as (
+    with deleted as (
       update crm.%I set deleted_at = now()
-      where id in (select id from given) and workspace_id = $2 and deleted_at is null
+      where id = any (array(select (record ->> 'id')::uuid from json_array_elements($1) as record)) and workspace_id = $2 and deleted_at is null
       returning id
     )
     select json_agg(case
-      when deleted.id is null then json_build_object('status', 'failed', 'code', 'not_found')
-      else json_build_object('status', 'deleted', 'record', json_build_object('id', deleted.id))
-    end order by given.place)
-    from given left join deleted on deleted.id = given.id
+      when gone then json_build_object('status', 'deleted', 'record', json_build_object('id', id))
+      else json_build_object('status', 'failed', 'code', 'not_found')
+    end order by place)
+    from (
+      select id, min(place) as place, bool_or(gone) as gone
+      from (
+        select (record ->> 'id')::uuid as id, place, false as gone from json_array_elements($1) with ordinality as listed (record, place)
+        union all
+        select id, null, true from deleted
+      ) as both_sides
+      group by id
+    ) as answered
   $query$, request -> 'resource' ->> 'name')
   into results
   using records, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');

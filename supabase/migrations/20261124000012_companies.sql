@@ -49,9 +49,7 @@ create index companies_parent_company_id on crm.companies (workspace_id, parent_
 create index companies_search_text on crm.companies using gin (workspace_id, search_text extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512) where deleted_at is null;
 
-create trigger check_references before insert or update of owner_id, parent_company_id on crm.companies
-  for each row when (new.owner_id is not null or new.parent_company_id is not null)
-  execute function crm.check_references('owner_id', 'members', 'parent_company_id', 'companies');
+select crm.check_references_of('companies', 'owner_id', 'members', 'parent_company_id', 'companies');
 
 -- Parents make trees of at most ten levels. Changes of the trees of one workspace take turns: two that
 -- are fine one by one can make a cycle together. An update takes its turn before it locks its row, or

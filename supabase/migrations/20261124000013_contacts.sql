@@ -65,9 +65,7 @@ create index contacts_do_not_contact on crm.contacts (workspace_id, created_at, 
 create index contacts_search_text on crm.contacts using gin (workspace_id, search_text extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512) where deleted_at is null;
 
-create trigger check_references before insert or update of owner_id, company_id on crm.contacts
-  for each row when (new.owner_id is not null or new.company_id is not null)
-  execute function crm.check_references('owner_id', 'members', 'company_id', 'companies');
+select crm.check_references_of('contacts', 'owner_id', 'members', 'company_id', 'companies');
 select crm.track_totals('contacts', 'status,lifecycle_stage,do_not_contact', 'owner_id', 'company_id');
 select crm.set_up_records('contacts');
 

@@ -146,12 +146,13 @@ begin
 end;
 $$;
 create trigger check_stage before insert or update on crm.stages for each row execute function crm.check_stage();
+select crm.check_references_of('stages', 'pipeline_id', 'pipelines');
+drop trigger check_references on crm.stages; -- A pipeline's first stages are there before it is.
 create trigger check_references before insert or update of pipeline_id on crm.stages
   for each row when (new.pipeline_id::text is distinct from current_setting('crm.pipeline_being_made', true))
-  execute function crm.check_references('pipeline_id', 'pipelines');
+  execute function crm.check_references_of_stages();
 
-create trigger check_references before insert or update of owner_id on crm.pipelines
-  for each row when (new.owner_id is not null) execute function crm.check_references('owner_id', 'members');
+select crm.check_references_of('pipelines', 'owner_id', 'members');
 select crm.set_up_records('pipelines');
 select crm.set_up_stamped('stages', 'pipelines');
 

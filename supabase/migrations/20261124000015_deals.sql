@@ -271,9 +271,7 @@ $$;
 create trigger check_deal_contacts before insert or update of contacts on crm.deals
   for each row when (new.contacts <> '[]') execute function crm.check_deal_contacts();
 
-create trigger check_references before insert or update of owner_id, company_id, primary_contact_id on crm.deals
-  for each row when (new.owner_id is not null or new.company_id is not null or new.primary_contact_id is not null)
-  execute function crm.check_references('owner_id', 'members', 'company_id', 'companies', 'primary_contact_id', 'contacts');
+select crm.check_references_of('deals', 'owner_id', 'members', 'company_id', 'companies', 'primary_contact_id', 'contacts');
 select crm.track_totals('deals', 'pipeline_id,stage_id,status', 'owner_id,status', 'company_id,status', 'primary_contact_id');
 select crm.set_up_records('deals');
 

@@ -72,10 +72,7 @@ $$;
 create trigger check_task before insert or update of status, due_at, remind_at on crm.tasks
   for each row execute function crm.check_task();
 
-create trigger check_references before insert or update of owner_id, assignee_id, contact_id, company_id, deal_id on crm.tasks
-  for each row when (coalesce(new.owner_id, new.assignee_id, new.contact_id, new.company_id, new.deal_id) is not null)
-  execute function crm.check_references(
-    'owner_id', 'members', 'assignee_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
+select crm.check_references_of('tasks', 'owner_id', 'members', 'assignee_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
 select crm.track_totals('tasks', 'status,type,priority', 'assignee_id,status', 'owner_id', 'contact_id', 'company_id', 'deal_id');
 select crm.set_up_records('tasks');
 

@@ -124,8 +124,6 @@ create trigger forget_activity after update of contact_id, occurred_at, deleted_
   )
   execute function crm.forget_activity();
 
-create trigger check_references before insert or update of owner_id, contact_id, company_id, deal_id on crm.activities
-  for each row execute function crm.check_references(
-    'owner_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
+select crm.check_references_of('activities', 'owner_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
 select crm.track_totals('activities', 'type', 'owner_id', 'contact_id', 'company_id', 'deal_id');
 select crm.set_up_records('activities', 'type');
