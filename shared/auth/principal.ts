@@ -1,8 +1,7 @@
 import type { Plan } from "../limits/plans.ts";
-import type { ResourceName } from "../resources/define.ts";
 
 /** What a route needs: `contacts:read`, any valid key (`any`), or nothing at all (`public`). */
-export type Scope = `${ResourceName}:${Access}` | "any" | "public";
+export type Scope = `${string}:${Access}` | "any" | "public";
 export type Access = "read" | "write";
 
 interface Workspace {
@@ -22,7 +21,7 @@ export type Principal = Workspace &
         prefix: string;
         lastFour: string;
         scope: "full_access" | "read_only" | "custom";
-        permissions: Partial<Record<ResourceName, "none" | Access>>;
+        permissions: Record<string, "none" | Access>;
         expiresAt: string | null;
       }
     | { kind: "user"; userId: string; memberId: string; role: "owner" | "admin" | "member" }
@@ -31,7 +30,7 @@ export type Principal = Workspace &
 /** Whether the principal may do what a scope names. Write includes read. */
 export function isGranted(principal: Principal, scope: Scope): boolean {
   if (scope === "any" || scope === "public" || principal.kind === "user") return true;
-  const [resource, access] = scope.split(":") as [ResourceName, Access];
+  const [resource, access] = scope.split(":") as [string, Access];
   switch (principal.scope) {
     case "full_access":
       return true;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ApiError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
-import type { Field, FilterKind, Resource, ResourceName } from "../resources/define.ts";
+import type { Field, FilterKind, Resource } from "../resources/define.ts";
 import { normalisedHost } from "../resources/schemas.ts";
 import type { CustomField, QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
@@ -16,7 +16,7 @@ export type Condition =
   | { op: "has_any" | "has_none"; tags: string[] }
   | { row: string[]; op: "gt" | "lt"; values: string[] }
   /** The record that `column` refers to is of a table and satisfies a condition; `few`: that finds few of them. */
-  | { related: string; scope: ResourceName; column: string; where: Condition; few?: true }
+  | { related: string; scope: string; column: string; where: Condition; few?: true }
   /** Has a value of a custom field (by its id) that satisfies a comparison; negated: has none. */
   | { custom: string; kind: CustomField["kind"]; negated: boolean; compare: Comparison };
 

@@ -1,5 +1,3 @@
-import type { ResourceName } from "../resources/define.ts";
-
 /** A custom field of the resource that is asked about, as far as filters and sorts need to know it. */
 export interface CustomField {
   id: string;
@@ -12,7 +10,7 @@ export interface CustomField {
 /** What the meaning of a query depends on beside its words: the workspace's definitions and the key's scopes. */
 export interface QueryContext {
   customFields: readonly CustomField[];
-  mayRead(scope: ResourceName): boolean;
+  mayRead(scope: string): boolean;
 }
 
 /** A workspace without custom fields and a key that may read everything. */

@@ -1,5 +1,5 @@
 import { resourceNamed } from "../resources/all.ts";
-import type { Resource, ResourceName } from "../resources/define.ts";
+import type { Resource } from "../resources/define.ts";
 import type { Comparison, Condition } from "./filter.ts";
 import type { ListQuery } from "./list_query.ts";
 import { type SortKey, segments } from "./sort.ts";
@@ -119,8 +119,8 @@ function columnsOf(condition: Condition): string[] | undefined {
 }
 
 /** The resources that conditions look into beside their own; the key must have the scope to read each. */
-export function relatedScopes(conditions: readonly Condition[]): ResourceName[] {
-  return conditions.flatMap((condition): ResourceName[] => {
+export function relatedScopes(conditions: readonly Condition[]): string[] {
+  return conditions.flatMap((condition): string[] => {
     if ("and" in condition) return relatedScopes(condition.and);
     if ("or" in condition) return relatedScopes(condition.or);
     if ("not" in condition) return relatedScopes([condition.not]);

@@ -1,7 +1,7 @@
 import { activities } from "./activities.ts";
 import { companies } from "./companies.ts";
 import { contacts } from "./contacts.ts";
-import { customFields } from "./custom_fields.ts";
+import { customFieldsFor } from "./custom_fields.ts";
 import { deals, stageChanges } from "./deals.ts";
 import type { Resource } from "./define.ts";
 import { historyOf } from "./history.ts";
@@ -10,21 +10,13 @@ import { tags } from "./tags.ts";
 import { tasks } from "./tasks.ts";
 import { users } from "./users.ts";
 
-const declared = [
-  contacts,
-  companies,
-  pipelines,
-  stages,
-  deals,
-  stageChanges,
-  tasks,
-  activities,
-  users,
-  tags,
-  customFields,
-];
+/** What customers keep, in the order the documentation shows it. A new resource has a line here. */
+const records: Resource[] = [contacts, companies, pipelines, stages, deals, stageChanges, tasks, activities];
 
-/** Every resource, in the order the documentation shows them, each followed by its history. */
+const [first = "", ...others] = records.filter(({ customizable }) => customizable).map(({ plural }) => plural);
+const declared = [...records, users, tags, customFieldsFor([first, ...others])];
+
+/** Every resource, each followed by its history. */
 export const resources: readonly Resource[] = declared.flatMap((resource) =>
   resource.operations.includes("history") ? [resource, historyOf(resource)] : [resource],
 );

@@ -55,20 +55,6 @@ export interface Include {
   resource: string;
 }
 
-/** Names as they appear in paths and scopes. */
-export const RESOURCE_NAMES = [
-  "contacts",
-  "companies",
-  "pipelines",
-  "deals",
-  "tasks",
-  "activities",
-  "users",
-  "tags",
-  "custom_fields",
-] as const;
-export type ResourceName = (typeof RESOURCE_NAMES)[number];
-
 /** What can be done with a resource over its generic routes. */
 export const OPERATIONS = [
   "list",
@@ -92,8 +78,8 @@ export interface Resource {
   /** Its name: in operations, cursors and errors, and of the view in `api`. */
   plural: string;
   table: string;
-  /** Whose scope it takes; its own for most. */
-  scope: ResourceName;
+  /** The name of the scope it takes: its own plural for most. */
+  scope: string;
   /** `/contacts`, or below the record it belongs to: `/pipelines/{pipeline_id}/stages`. */
   path: string;
   /** The field and the resource of the record that the path names first. */
@@ -133,7 +119,7 @@ interface Definition<F extends Fields> {
   plural: string;
   fields: F;
   table?: string;
-  scope?: ResourceName;
+  scope?: string;
   path?: string;
   parent?: { field: keyof F & string; resource: string };
   operations?: readonly Operation[];
@@ -158,7 +144,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     singular: definition.singular,
     plural,
     table: definition.table ?? plural,
-    scope: definition.scope ?? resourceName(plural),
+    scope: definition.scope ?? plural,
     path: definition.path ?? `/${plural}`,
     ...(parent && { parent }),
     operations,
@@ -205,12 +191,6 @@ export function isNullable(field: Field): boolean {
 function isTimestamp(schema: unknown): boolean {
   if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return isTimestamp(schema.unwrap());
   return schema instanceof z.ZodISODateTime;
-}
-
-function resourceName(plural: string): ResourceName {
-  const name = RESOURCE_NAMES.find((known) => known === plural);
-  if (name === undefined) throw new Error(`${plural} is not in RESOURCE_NAMES: name the scope that it takes`);
-  return name;
 }
 
 function shape(fields: [string, Field][], schemaOf: (field: Field) => z.ZodType): Record<string, z.ZodType> {

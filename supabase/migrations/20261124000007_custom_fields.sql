@@ -3,7 +3,7 @@
 
 create table crm.custom_fields (
   like crm.stamped including all,
-  resource text not null check (resource in ('contacts', 'companies', 'pipelines', 'deals', 'tasks', 'activities')),
+  resource text not null check (resource <> ''),
   key text not null check (key ~ '^[a-z][a-z0-9_]{0,62}$'),
   label text not null check (length(label) between 1 and 100),
   type text not null check (

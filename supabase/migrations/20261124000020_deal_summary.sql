@@ -12,28 +12,34 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-  groups constant text[] := array(select jsonb_array_elements_text(shape -> 'group_by'));
-  expressions text;
-  names text;
+  groups constant text[] := array(select name from jsonb_array_elements_text(shape -> 'group_by') as name where name <> 'currency');
+  sources text := '';
+  names text := '';
+  shown text := '';
+  name text;
+  source text;
 begin
-  select string_agg(case when name in ('month', 'closed_month', 'created_month')
-      then format('to_char(%s, ''YYYY-MM'') as %I',
-        case name when 'month' then 'expected_close_date' when 'closed_month' then 'closed_at' else 'created_at' end, name)
-      else quote_ident(name) end, ', ' order by place),
-    string_agg(quote_ident(name), ', ' order by place)
-  into expressions, names
-  from unnest(groups) with ordinality as listed (name, place) where name <> 'currency';
+  foreach name in array groups loop
+    source := case name when 'month' then 'expected_close_date' when 'closed_month' then 'closed_at' when 'created_month' then 'created_at' end;
+    sources := sources || coalesce(format('date_trunc(''month'', %I)::date', source), quote_ident(name)) || format(' as %I, ', name);
+    names := names || quote_ident(name) || ', ';
+    -- Months are written once per group, not once per deal.
+    shown := shown || case when source is null then quote_ident(name) else format('to_char(%1$I, ''YYYY-MM'') as %1$I', name) end || ', ';
+  end loop;
   return format($query$
     select coalesce(json_agg(summary), '[]') from (
-      select %2$s currency, count(*) as count, coalesce(sum(amount), 0)::text as amount, coalesce(sum(weighted_amount), 0)::text as weighted_amount
+      select %3$s currency, count, amount, weighted_amount
       from (
-        select %1$s currency, amount, weighted_amount
-        from crm.deals where workspace_id = $1 and deleted_at is null%3$s
-      ) as deal
-      group by %2$s currency
+        select %2$s currency, count(*) as count, coalesce(sum(amount), 0)::text as amount, coalesce(sum(weighted_amount), 0)::text as weighted_amount
+        from (
+          select %1$s currency, amount, weighted_amount
+          from crm.deals where workspace_id = $1 and deleted_at is null%4$s
+        ) as deal
+        group by %2$s currency
+      ) as totals
       order by %2$s currency
     ) as summary
-  $query$, expressions || ', ', names || ', ', ' and ' || crm.render_condition(shape -> 'where'));
+  $query$, sources, names, shown, ' and ' || crm.render_condition(shape -> 'where'));
 end;
 $$;
 

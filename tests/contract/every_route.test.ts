@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { routes } from "../../functions/api/routes.ts";
-import { RESOURCE_NAMES } from "../../shared/resources/define.ts";
+import { resources } from "../../shared/resources/all.ts";
 import { Client } from "../harness/client.ts";
 import { stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
@@ -25,7 +25,7 @@ test("each operation and each method of a path stands once in the map", () => {
 });
 
 test("each route needs a scope that exists", () => {
-  const scopes = ["public", "any", ...RESOURCE_NAMES.flatMap((name) => [`${name}:read`, `${name}:write`])];
+  const scopes = ["public", "any", ...resources.flatMap(({ scope }) => [`${scope}:read`, `${scope}:write`])];
   for (const route of routes) expect(scopes, route.operation).toContain(route.scope);
 });
 

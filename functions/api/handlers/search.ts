@@ -7,16 +7,14 @@ import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/qu
 import { fold, searchPatterns } from "../../../shared/query/filter.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
-import { activities } from "../../../shared/resources/activities.ts";
-import { companies } from "../../../shared/resources/companies.ts";
-import { contacts } from "../../../shared/resources/contacts.ts";
-import { deals } from "../../../shared/resources/deals.ts";
+import { resources } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { tasks } from "../../../shared/resources/tasks.ts";
 
-/** What is searched, in the order the documentation names it. */
-const SEARCHED: readonly Resource[] = [contacts, companies, deals, tasks, activities];
+/** What is searched: every resource that has words to be found by, but for what is part of another one. */
+const SEARCHED = resources.filter(
+  ({ fields, parent }) => parent === undefined && Object.values(fields).some((field) => field.searched),
+);
 
 /**
  * `GET /v1/search?q=`: what a person typed, in every resource that the key may read, best first (see
@@ -67,10 +65,15 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
       type,
       id,
       score,
-      data: present(types.find(({ singular }) => singular === type) ?? contacts, data as Record<string, unknown>),
+      data: presentHit(types, String(type), data as Record<string, unknown>),
     })),
     meta: { total: exactTotal, limit, next_cursor: nextCursor, has_more: nextCursor !== null },
   };
+}
+
+function presentHit(types: readonly Resource[], type: string, data: Record<string, unknown>): Record<string, unknown> {
+  const resource = types.find(({ singular }) => singular === type);
+  return resource === undefined ? data : present(resource, data);
 }
 
 function readWords(raw: string | undefined): string[] {
@@ -86,7 +89,7 @@ function readTypes(exchange: AuthorizedExchange, raw: string | undefined): Resou
   const { principal } = exchange;
   if (raw === undefined) {
     const readable = SEARCHED.filter(({ scope }) => isGranted(principal, `${scope}:read`));
-    if (readable.length === 0) requireScope(principal, "contacts:read");
+    if (readable.length === 0) requireScope(principal, `${SEARCHED[0]?.scope}:read`);
     return readable;
   }
   const names = SEARCHED.map(({ plural }) => plural);
