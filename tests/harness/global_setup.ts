@@ -19,15 +19,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return stop;
 }
 
-/** A stack of its own, for suites that break one. */
+/** A stack of its own, for suites that break one; of another checkout, for one that changes the code. */
 export async function startTestStack(
   env: Record<string, string> = {},
+  root = ROOT,
 ): Promise<{ info: StackInfo; dataDir: string; stop(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), "crm-test-"));
   const start = spawn(
-    join(ROOT, "node_modules/.bin/deno"),
-    ["run", "-A", "--node-modules-dir=manual", join(ROOT, "scripts/start.ts"), "--free-ports", "--data-dir", dataDir],
-    { env: { ...process.env, LOG_LEVEL: "warn", ...env }, stdio: ["ignore", "pipe", "pipe"] },
+    join(root, "node_modules/.bin/deno"),
+    ["run", "-A", "--node-modules-dir=manual", join(root, "scripts/start.ts"), "--free-ports", "--data-dir", dataDir],
+    { cwd: root, env: { ...process.env, LOG_LEVEL: "warn", ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
   const ready = new Promise<void>((resolve, reject) => {

@@ -1,0 +1,117 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT } from "../../../scripts/stack/settings.ts";
+import { Client } from "../../harness/client.ts";
+import { startTestStack } from "../../harness/global_setup.ts";
+
+// The README's "Add a resource", followed to the letter in a copy of the repository.
+
+let copy: string;
+let running: Awaited<ReturnType<typeof startTestStack>>;
+let client: Client;
+
+beforeAll(async () => {
+  copy = mkdtempSync(join(tmpdir(), "crm-copy-"));
+  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  for (const file of files
+    .split("\n")
+    .filter((name) => /^(functions|shared|scripts|supabase|[a-z]+\.json)/.test(name))) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    cpSync(join(ROOT, file), join(copy, file));
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  for (const { path, kind, text } of steps()) {
+    if (kind === "diff") applyDiff(join(copy, path), text);
+    else writeFileSync(join(copy, path), text);
+  }
+  running = await startTestStack({}, copy);
+  client = new Client(running.info.functionUrl, running.info.keys["KEY_ENTERPRISE"] ?? "");
+});
+
+afterAll(async () => {
+  await running?.stop();
+  rmSync(copy, { recursive: true, force: true });
+});
+
+/** The fenced blocks of the section, each with the path that the paragraph before it begins with. */
+function steps(): { path: string; kind: string; text: string }[] {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const section = readme.split("### Add a resource\n")[1]?.split("\n## ")[0] ?? "";
+  return [...section.matchAll(/^`([\w/.]+)`:[^`]*(?:`[^`]+`[^`]*)*?\n\n```(\w+)\n(.*?)^```/gms)].map(
+    ([, path = "", kind = "", text = ""]) => ({ path, kind, text }),
+  );
+}
+
+/** Applies a diff of lines to where its unchanged and removed lines stand. */
+function applyDiff(file: string, diff: string): void {
+  let text = readFileSync(file, "utf8");
+  const lines = diff.trimEnd().split("\n");
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith("+")) continue;
+    const next = lines[index + 1];
+    const previous = lines[index - 1];
+    const anchor = previous?.startsWith("-") ? previous.slice(1) : next?.slice(1);
+    if (anchor === undefined || !text.includes(`${anchor}\n`)) throw new Error(`${file} has no line: ${anchor}`);
+    text = text.replace(
+      `${anchor}\n`,
+      previous?.startsWith("-") ? `${line.slice(1)}\n` : `${line.slice(1)}\n${anchor}\n`,
+    );
+  }
+  writeFileSync(file, text);
+}
+
+test("the README has a migration, a declaration and a line in the list", () => {
+  expect(steps().map(({ path }) => path)).toEqual([
+    "supabase/migrations/20270101000000_products.sql",
+    "shared/resources/products.ts",
+    "shared/resources/all.ts",
+  ]);
+});
+
+test("the new resource has everything that the others have", async () => {
+  const made = await client.post("/products", { name: "Robot", price: "12.50", tags: ["new"] });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  expect(made.data).toMatchObject({ name: "Robot", price: "12.50", status: "draft", version: 1, custom_fields: {} });
+  const { id } = made.data;
+  expect((await client.post("/products", { name: "Robot" })).error).toMatchObject({
+    code: "duplicate_name",
+    details: { existing_id: id },
+  });
+  expect((await client.post("/products", { nam: "x" })).error.details.nam[0]).toContain("Did you mean name?");
+  expect((await client.post("/products", { name: "B", company_id: id })).error.code).toBe("reference_not_found");
+  const bulk = await client.post("/products/bulk", {
+    records: [
+      { name: "A", price: 3 },
+      { name: "C", status: "sold" },
+    ],
+  });
+  expect(bulk.status).toBe(201);
+
+  const list = await client.get("/products?sort=-price&price[gte]=3&fields=name");
+  expect(list.data.map(({ name }: { name: string }) => name)).toEqual(["Robot", "A"]);
+  expect(list.meta.total).toBe(2);
+  expect((await client.get("/products?search=rob&include=company")).data[0]).toMatchObject({ id, company: null });
+  expect((await client.get("/search?q=robot&types=products")).data[0]).toMatchObject({ type: "product", id });
+
+  expect((await client.patch(`/products/${id}`, { status: "sold" })).data).toMatchObject({
+    status: "sold",
+    version: 2,
+  });
+  expect((await client.get(`/products/${id}/history`)).data[0]).toMatchObject({
+    field: "status",
+    from: "draft",
+    to: "sold",
+  });
+  await client.post("/custom_fields", { resource: "products", key: "colour", label: "Colour", type: "text" });
+  expect((await client.patch(`/products/${id}`, { custom_fields: { colour: "red" } })).status).toBe(200);
+  expect((await client.get("/products?custom_fields.colour=red")).meta.total).toBe(1);
+  expect((await client.delete(`/products/${id}`)).status).toBe(200);
+  expect((await client.get(`/products/${id}`)).status).toBe(404);
+  expect((await client.post(`/products/${id}/restore`)).status).toBe(200);
+});
