@@ -220,21 +220,24 @@ function textCondition(field: Field, name: string, op: "contains" | "starts_with
 }
 
 /**
- * The words a person typed, each of which a record's search text must hold (at most 10), or that of the
- * related record which it is searched through, when the key may read that.
+ * The words a person typed (at most 10): a record's search text holds each of them, or that of the
+ * related record which it is searched through does, when the key may read that. A word that more than
+ * 1,000 related records have ("Inc") counts only together with the others.
  */
 export function parseSearch(resource: Resource, raw: unknown, { mayRead }: QueryContext): Condition {
+  const words = searchPatterns(raw).map((pattern): Condition => ({ op: "text", pattern }));
   const include = resource.searchedThrough === undefined ? undefined : resource.include[resource.searchedThrough];
   const through = include && resourceNamed(include.resource);
-  return {
-    and: searchPatterns(raw).map((pattern): Condition => {
-      const own: Condition = { op: "text", pattern };
-      if (include === undefined || through === undefined || !mayRead(through.scope)) return own;
-      return {
-        or: [own, { related: through.table, scope: through.scope, column: include.field, where: own, few: true }],
-      };
-    }),
-  };
+  if (include === undefined || through === undefined || !mayRead(through.scope)) return { and: words };
+  const relatedHas = (where: Condition): Condition => ({
+    related: through.table,
+    scope: through.scope,
+    column: include.field,
+    where,
+    few: true,
+  });
+  const oneByOne: Condition = { and: words.map((word) => ({ or: [word, relatedHas(word)] })) };
+  return words.length === 1 ? oneByOne : { or: [oneByOne, relatedHas({ and: words })] };
 }
 
 /** The LIKE patterns of the words a person typed. @throws ApiError `validation_error`, `invalid_filter` */

@@ -48,8 +48,10 @@ grant execute on function crm.is_prepared(text), crm.prepare(text, text, text) t
 --   {"op": "text", "value"}                               search_text, which is folded, matches a pattern
 --   {"op": "has_any|has_none", "value"}                   tags overlap with a text[]
 --   {"row": […columns], "op": "lt|gt", "value": […]}      a keyset bound, as one row comparison
---   {"related", "column", "where", "few"}                 a related record in that table satisfies `where`;
---                                                         few: look its ids up first, for an index on `column`
+--   {"related", "column", "where", "few"}                 a related record in that table satisfies `where`; few:
+--                                                         its ids are looked up first, for an index on `column`, and
+--                                                         more than 1,000 of them tell nothing: a list that long
+--                                                         would be compared with row by row
 --   {"custom": field, "kind", "op", "value"}              the record has such a value of the custom field, whose
 --                                                         number of a parameter `field` is; "negated" if it must not
 create function crm.render_condition(node jsonb) returns text
@@ -63,9 +65,13 @@ declare
   list text;
 begin
   if node ? 'related' then
-    return format(
-      case when (node -> 'few')::boolean then '(%I = any (array(%s)))' else '(%I in (%s))' end, node ->> 'column',
-      format('select id from crm.%I where workspace_id = $1 and deleted_at is null and %s', node ->> 'related', crm.render_condition(node -> 'where')));
+    list := format('select id from crm.%I where workspace_id = $1 and deleted_at is null and %s', node ->> 'related', crm.render_condition(node -> 'where'));
+    return case
+      when (node -> 'few')::boolean then format(
+        '(%I = any (array(select id from (select id, count(*) over () as found from (%s limit 1001) as first) as counted where found <= 1000)))',
+        node ->> 'column', list)
+      else format('(%I in (%s))', node ->> 'column', list)
+    end;
   elsif node ? 'custom' then
     return format('(id %s (select record_id from crm.custom_values where field_id = $%s and workspace_id = $1%s))',
       case when (node -> 'negated')::boolean then 'not in' else 'in' end, node ->> 'custom',

@@ -12,7 +12,7 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-  groups constant text[] := array(select name from jsonb_array_elements_text(shape -> 'group_by') as name where name <> 'currency');
+  groups constant text[] := array(select given from jsonb_array_elements_text(shape -> 'group_by') as given where given <> 'currency');
   sources text := '';
   names text := '';
   shown text := '';
