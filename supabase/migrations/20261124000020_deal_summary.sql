@@ -21,7 +21,8 @@ declare
 begin
   foreach name in array groups loop
     source := case name when 'month' then 'expected_close_date' when 'closed_month' then 'closed_at' when 'created_month' then 'created_at' end;
-    sources := sources || coalesce(format('date_trunc(''month'', %I)::date', source), quote_ident(name)) || format(' as %I, ', name);
+    sources := sources || case when source is null then quote_ident(name) else format('date_trunc(''month'', %I)::date', source) end
+      || format(' as %I, ', name);
     names := names || quote_ident(name) || ', ';
     -- Months are written once per group, not once per deal.
     shown := shown || case when source is null then quote_ident(name) else format('to_char(%1$I, ''YYYY-MM'') as %1$I', name) end || ', ';
