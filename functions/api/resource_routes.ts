@@ -3,6 +3,7 @@ import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/http/body.ts";
 import type { Route } from "../../shared/http/route.ts";
 import type { Operation, Resource } from "../../shared/resources/define.ts";
 import { bulkCreate, bulkDelete, bulkUpdate } from "./handlers/bulk.ts";
+import { exportRecords } from "./handlers/export.ts";
 import { listRecords, readRecord, searchRecords } from "./handlers/list.ts";
 import { actOnRecord, createRecord, deleteRecord, restoreRecord, updateRecord } from "./handlers/write.ts";
 
@@ -54,6 +55,15 @@ export function resourceRoutes(resource: Resource): Route[] {
         handler: bulkDelete(resource),
       },
     ],
+    export: [
+      {
+        method: "GET",
+        path: `${path}/export`,
+        scope: read,
+        operation: `${plural}.export`,
+        handler: exportRecords(resource),
+      },
+    ],
     get: [
       { method: "GET", path: `${path}/{id}`, scope: read, operation: `${plural}.get`, handler: readRecord(resource) },
     ],
@@ -88,7 +98,7 @@ export function resourceRoutes(resource: Resource): Route[] {
     ],
   };
   // A path that names no record stands before the one with {id}, or it would be taken for an id.
-  const order: Operation[] = ["list", "create", "search", "bulk", "get", "update", "delete", "restore"];
+  const order: Operation[] = ["list", "create", "search", "bulk", "export", "get", "update", "delete", "restore"];
   return [
     ...order.filter((operation) => operations.includes(operation)).flatMap((operation) => of[operation] ?? []),
     ...Object.entries(actions).map(([action, body]) => actionRoute(resource, action, body)),

@@ -831,6 +831,7 @@ export type Database = {
     Functions: {
       custom_fields_of: { Args: Record<string, unknown>; Returns: Json };
       deal_transitions: { Args: Record<string, unknown>; Returns: Json };
+      export_records: { Args: Record<string, unknown>; Returns: unknown };
       find_api_key: { Args: { key_hash: string }; Returns: Json };
       find_memberships: { Args: { user_id: string }; Returns: Json };
       merged_into: { Args: Record<string, unknown>; Returns: string };

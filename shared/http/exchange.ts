@@ -70,9 +70,19 @@ export interface AuthorizedExchange extends Exchange {
 /** What a handler answers; the pipeline makes the envelope, the headers and the Response. */
 export interface Reply {
   /** 200 when not said. */
-  status?: 200 | 201 | 207;
-  data: unknown;
+  status?: 200 | 201 | 202 | 207;
+  data?: unknown;
   /** Members of `meta` beside request_id and timestamp. */
   meta?: Record<string, unknown>;
   headers?: Record<string, string>;
+  /** Sent in the place of the envelope. */
+  file?: StreamedFile;
+}
+
+/** A file that is made while it is sent. What fails on the way breaks the stream off, so it is never silently short. */
+export interface StreamedFile {
+  name: string;
+  /** Its content type. */
+  type: string;
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }

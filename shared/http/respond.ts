@@ -1,7 +1,7 @@
 import { unavailable } from "../db/sql_errors.ts";
 import { ApiError } from "../errors.ts";
 import { rateHeaders } from "../limits/headers.ts";
-import type { Exchange, Reply } from "./exchange.ts";
+import type { Exchange, Reply, StreamedFile } from "./exchange.ts";
 import { forwardedProtocol } from "./forwarded.ts";
 import { versionHeaders } from "./versions.ts";
 
@@ -16,14 +16,16 @@ const EXPOSED_HEADERS = [
   "Retry-After",
   "ETag",
   "Location",
+  "Content-Disposition",
   "Idempotent-Replayed",
   "Deprecation",
   "Sunset",
   "Link",
 ].join(", ");
 
-/** The success envelope. A replayed answer carries the request id and time of the first. */
-export function success(exchange: Exchange, { status = 200, data, meta, headers = {} }: Reply): Response {
+/** The success envelope, or the file. A replayed answer carries the request id and time of the first. */
+export function success(exchange: Exchange, { status = 200, data, meta, headers = {}, file }: Reply): Response {
+  if (file !== undefined) return streamed(exchange, file);
   const complete = { request_id: exchange.requestId, timestamp: timestamp(exchange.receivedAt), ...meta };
   return json(
     exchange,
@@ -31,6 +33,17 @@ export function success(exchange: Exchange, { status = 200, data, meta, headers 
     { success: true, data, meta: complete },
     { ...headers, "X-Request-Id": complete.request_id },
   );
+}
+
+/** A file in the place of the envelope, with the headers that every answer has. */
+function streamed(exchange: Exchange, { name, type, body }: StreamedFile): Response {
+  return new Response(body, {
+    headers: {
+      ...standardHeaders(exchange),
+      "Content-Type": type,
+      "Content-Disposition": `attachment; filename="${name}"`,
+    },
+  });
 }
 
 /** The error envelope; anything that isn't an ApiError is a 500 that says nothing but the request id. */

@@ -50,7 +50,8 @@ export class Client {
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const parsed = text === "" ? null : JSON.parse(text);
+    const isFile = response.headers.has("content-disposition");
+    const parsed = text === "" || isFile ? null : JSON.parse(text);
     const answer: Answer = {
       status: response.status,
       headers: response.headers,
