@@ -15,6 +15,7 @@ import { encodeCursor } from "../shared/query/cursor.ts";
 import { parseListUrl } from "../shared/query/list_query.ts";
 import { sortText } from "../shared/query/sort.ts";
 import { contacts } from "../shared/resources/contacts.ts";
+import { measureBook } from "./book.ts";
 import { boot } from "./boot.ts";
 import {
   CONNECTIONS,
@@ -70,6 +71,8 @@ const stack = await startStack(
 );
 const { info } = stack;
 const sql = postgres(info.databaseUrl, { max: 1, onnotice: () => {} });
+// The seeding of the book reserves a session.
+const bookSql = postgres(info.databaseUrl, { max: 2, onnotice: () => {} });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(130));
 let exitCode = 0;
 try {
@@ -81,7 +84,7 @@ try {
 await end(exitCode);
 
 async function end(code: number): Promise<never> {
-  await sql.end({ timeout: 1 }).catch(() => {});
+  await Promise.all([sql, bookSql].map((connection) => connection.end({ timeout: 1 }).catch(() => {})));
   await stack.stop();
   rmSync(dataDir, { recursive: true, force: true });
   process.exit(code);
@@ -113,6 +116,7 @@ async function measureAll(): Promise<void> {
   await measureTotals(large);
   await measureSearch(large);
   await measureMemory(compared);
+  await measureBook({ sql: bookSql, info, quick, progress, figures, verdicts });
 
   const [version] = await sql`select current_setting('server_version') as version`;
   const markdown = writeReport({

@@ -3,6 +3,22 @@ import { sign } from "hono/jwt";
 import type postgres from "postgres";
 import { generateApiKey } from "../shared/auth/key_format.ts";
 
+/** A workspace on the plan `benchmark`, whose limit can't be reached, and a key for it. */
+export interface Account {
+  id: string;
+  keyId: string;
+  key: string;
+}
+
+export async function createAccount(sql: postgres.Sql, name: string): Promise<Account> {
+  const [workspace] = await sql`insert into crm.workspaces (name, plan) values (${name}, 'benchmark') returning id`;
+  const { key, prefix, lastFour, hashHex } = generateApiKey("live");
+  const [apiKey] = await sql`
+    insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope)
+    values (${workspace?.["id"]}, 'bench', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access') returning id`;
+  return { id: workspace?.["id"], keyId: apiKey?.["id"], key };
+}
+
 /** A workspace with contacts, and both ways to them: a key for the API, a token for bare PostgREST. */
 export interface BenchWorkspace {
   id: string;
@@ -16,20 +32,14 @@ export interface BenchWorkspace {
 
 const BATCH = 100_000;
 
-/** Makes a workspace on the plan `benchmark`, whose limit can't be reached, and seeds its contacts. */
+/** Makes a workspace and seeds its contacts. */
 export async function createBenchWorkspace(
   sql: postgres.Sql,
   size: number,
   signingKey: string,
   progress: (line: string) => void,
 ): Promise<BenchWorkspace> {
-  const [workspace] =
-    await sql`insert into crm.workspaces (name, plan) values (${`Bench ${size}`}, 'benchmark') returning id`;
-  const id: string = workspace?.["id"];
-  const { key, prefix, lastFour, hashHex } = generateApiKey("live");
-  const [apiKey] = await sql`
-    insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope)
-    values (${id}, 'bench', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access') returning id`;
+  const { id, keyId, key } = await createAccount(sql, `Bench ${size}`);
 
   for (let from = 1; from <= size; from += BATCH) {
     const to = Math.min(from + BATCH - 1, size);
@@ -44,7 +54,7 @@ export async function createBenchWorkspace(
     where place % ${step} = 0 limit 500`;
   const now = Math.floor(Date.now() / 1000);
   const jwk = JSON.parse(signingKey);
-  const claims = { role: "crm_api", workspace_id: id, key_id: apiKey?.["id"], iat: now, exp: now + 4 * 3600 };
+  const claims = { role: "crm_api", workspace_id: id, key_id: keyId, iat: now, exp: now + 4 * 3600 };
   return { id, size, key, jwt: await sign(claims, jwk, "HS256"), ids: rows.map((row) => row["id"]) };
 }
 
