@@ -122,9 +122,30 @@ begin
 end;
 $$;
 
+-- The first stage of a type, locked against its deletion: asked again when it went while we waited for it.
+-- Past the policies: a key for deals alone may win them.
+create function crm.first_stage(workspace uuid, pipeline uuid, type text) returns crm.stages
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  stage crm.stages;
+begin
+  for turn in 1..10 loop
+    select * into stage from crm.stages
+    where workspace_id = workspace and pipeline_id = pipeline and stages.type = first_stage.type and deleted_at is null
+    order by position, id limit 1
+    for share;
+    exit when found;
+  end loop;
+  return stage;
+end;
+$$;
+
 -- Before a deal is written: its stage, and what follows from it. However a deal comes into a stage, by
 -- create, update, move, win or lose, the rules of its pipeline are applied here, on the row as it is
--- now and with the stage locked against its deletion.
+-- now and with the stage locked against its deletion. One that is restored goes back to its stage, or to
+-- the first one that is like it when that has gone.
 create function crm.place_deal() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -135,6 +156,7 @@ declare
   previous crm.stages;
   obstacle jsonb;
   reopening constant boolean := tg_op = 'UPDATE' and current_setting('crm.reopening', true) is not distinct from new.id::text;
+  restoring constant boolean := tg_op = 'UPDATE' and old.deleted_at is not null and new.deleted_at is null;
 begin
   if tg_op = 'UPDATE' then
     if (old.deleted_at is null and new.deleted_at is not null) or current_setting('crm.placing_deals', true) = 'on' then
@@ -150,6 +172,14 @@ begin
       new.stage_id := null;
     end if;
   end if;
+  if restoring then
+    if not exists (select from crm.pipelines where workspace_id = new.workspace_id and id = new.pipeline_id and deleted_at is null) then
+      new.pipeline_id := null;
+      new.stage_id := null;
+    elsif not exists (select from crm.stages where workspace_id = new.workspace_id and id = new.stage_id and deleted_at is null) then
+      new.stage_id := null;
+    end if;
+  end if;
 
   if new.pipeline_id is null and new.stage_id is not null then
     select pipeline_id into new.pipeline_id from crm.stages
@@ -158,21 +188,22 @@ begin
       perform crm.fail('reference_not_found', '{"field": "stage_id"}');
     end if;
   end if;
-  if tg_op = 'INSERT' or new.pipeline_id <> old.pipeline_id or new.stage_id is distinct from old.stage_id
-    or (old.deleted_at is not null and new.deleted_at is null) then
-    select * into pipeline from crm.pipelines
-    where workspace_id = new.workspace_id and deleted_at is null
-      and case when new.pipeline_id is null then is_default else id = new.pipeline_id end
-    for share;
+  if tg_op = 'INSERT' or new.pipeline_id is distinct from old.pipeline_id or new.stage_id is distinct from old.stage_id or restoring then
+    -- The default is looked up before it is locked: another may become it while we wait.
+    for turn in 1..10 loop
+      select * into pipeline from crm.pipelines
+      where workspace_id = new.workspace_id and deleted_at is null and id = coalesce(new.pipeline_id, (
+        select id from crm.pipelines where workspace_id = new.workspace_id and is_default and deleted_at is null
+      ))
+      for share;
+      exit when found or new.pipeline_id is not null;
+    end loop;
     if pipeline.id is null then
       perform crm.fail('reference_not_found', '{"field": "pipeline_id"}');
     end if;
     new.pipeline_id := pipeline.id;
     if new.stage_id is null then
-      select * into stage from crm.stages
-      where workspace_id = new.workspace_id and pipeline_id = pipeline.id and type = 'open' and deleted_at is null
-      order by position, id limit 1
-      for share;
+      stage := crm.first_stage(new.workspace_id, pipeline.id, case when restoring then old.status else 'open' end);
     else
       select * into stage from crm.stages
       where id = new.stage_id and workspace_id = new.workspace_id and deleted_at is null
@@ -185,13 +216,15 @@ begin
     end if;
   end if;
 
-  if stage.id is not null and (tg_op = 'INSERT' or stage.id <> old.stage_id) then
+  if stage.id is not null and (tg_op = 'INSERT' or stage.id <> old.stage_id or stage.type <> old.status) then
     if tg_op = 'UPDATE' and new.pipeline_id = old.pipeline_id and not reopening then
       select * into previous from crm.stages where id = old.stage_id;
     end if;
     new.stage_id := stage.id;
     new.status := stage.type;
-    obstacle := crm.move_obstacle(to_jsonb(new), previous, stage, pipeline.rules);
+    if not restoring then
+      obstacle := crm.move_obstacle(to_jsonb(new), previous, stage, pipeline.rules);
+    end if;
     if obstacle ->> 'code' = 'stage_transition_not_allowed' then
       obstacle := obstacle || jsonb_build_object('allowed_stages', (
         select coalesce(jsonb_agg(jsonb_build_object('id', candidate.id, 'name', candidate.name) order by candidate.position, candidate.id), '[]')
@@ -212,6 +245,7 @@ begin
     new.stage_entered_at := case when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.stage_entered_at, now()) else now() end;
     new.closed_at := case
       when stage.type = 'open' then null
+      when restoring and stage.type = old.status then old.closed_at
       when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.closed_at, now())
       else now()
     end;
@@ -237,7 +271,7 @@ begin
 end;
 $$;
 create trigger note_first_stage after insert on crm.deals for each row execute function crm.note_stage_change();
-create trigger note_stage_change after update of stage_id on crm.deals
+create trigger note_stage_change after update on crm.deals
   for each row when (new.stage_id <> old.stage_id) execute function crm.note_stage_change();
 
 -- Each entry of contacts names a live contact, once.
@@ -317,17 +351,14 @@ set search_path = ''
 as $$
 declare
   deal constant crm.deals := crm.lock_deal(request, record);
-  target uuid;
 begin
   if deal.status = outcome then
     perform crm.fail('deal_already_' || outcome);
   elsif deal.status <> 'open' then
     perform crm.fail('deal_closed', jsonb_build_object('status', deal.status));
   end if;
-  select id into target from crm.stages
-  where workspace_id = deal.workspace_id and pipeline_id = deal.pipeline_id and type = outcome and deleted_at is null
-  order by position, id limit 1;
-  return crm.update_record(request, deal.id, record || jsonb_build_object('stage_id', target), crm.versions_of(request));
+  return crm.update_record(request, deal.id,
+    record || jsonb_build_object('stage_id', (crm.first_stage(deal.workspace_id, deal.pipeline_id, outcome)).id), crm.versions_of(request));
 end;
 $$;
 
@@ -359,20 +390,13 @@ begin
 end;
 $$;
 
--- Back to the open stage that it was closed from, or the first one when that is gone.
-create function crm.deals_reopen(request jsonb, record jsonb) returns json
-language plpgsql
+-- The open stage that a deal was closed from, or the first one when that is gone. Past the policies, as
+-- crm.first_stage.
+create function crm.stage_before(deal crm.deals) returns uuid
+language sql stable security definer
 set search_path = ''
 as $$
-declare
-  deal constant crm.deals := crm.lock_deal(request, record);
-  target uuid;
-  result json;
-begin
-  if deal.status = 'open' then
-    perform crm.fail('deal_not_closed');
-  end if;
-  select stage.id into target
+  select stage.id
   from crm.stages as stage
   left join lateral (
     select max(change.changed_at) as left_at from crm.stage_changes as change
@@ -380,8 +404,22 @@ begin
   ) as visit on true
   where stage.workspace_id = deal.workspace_id and stage.pipeline_id = deal.pipeline_id and stage.type = 'open' and stage.deleted_at is null
   order by visit.left_at desc nulls last, stage.position, stage.id limit 1;
+$$;
+
+create function crm.deals_reopen(request jsonb, record jsonb) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deal constant crm.deals := crm.lock_deal(request, record);
+  result json;
+begin
+  if deal.status = 'open' then
+    perform crm.fail('deal_not_closed');
+  end if;
   perform set_config('crm.reopening', deal.id::text, true);
-  result := crm.update_record(request, deal.id, record || jsonb_build_object('stage_id', target, 'lost_reason', null), crm.versions_of(request));
+  result := crm.update_record(request, deal.id,
+    record || jsonb_build_object('stage_id', crm.stage_before(deal), 'lost_reason', null), crm.versions_of(request));
   perform set_config('crm.reopening', '', true);
   return result;
 end;
@@ -492,5 +530,5 @@ $$;
 
 grant execute on function crm.lock_deal(jsonb, jsonb), crm.close_deal(jsonb, jsonb, text), crm.deals_win(jsonb, jsonb),
   crm.deals_lose(jsonb, jsonb), crm.deals_move(jsonb, jsonb), crm.deals_reopen(jsonb, jsonb),
-  crm.stages_move_to(uuid, uuid, uuid), crm.pipelines_move_to(uuid, uuid, uuid), crm.transitions_of(crm.deals),
+  crm.first_stage(uuid, uuid, text), crm.stage_before(crm.deals), crm.stages_move_to(uuid, uuid, uuid), crm.pipelines_move_to(uuid, uuid, uuid), crm.transitions_of(crm.deals),
   api.deal_transitions(json) to crm_api;
