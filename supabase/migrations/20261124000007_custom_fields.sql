@@ -134,6 +134,7 @@ begin
     select definition.key from crm.custom_fields as definition
     where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0]
       and definition.deleted_at is null and definition.required
+      and definition.id::text is distinct from current_setting('crm.custom_field_being_moved', true)
       and new.custom_fields ->> definition.key is null
       and (tg_op = 'INSERT' or before ->> definition.key is not null)
     order by definition.key
@@ -278,11 +279,13 @@ begin
   if other.id is null or other.id = field.id or other.resource <> field.resource or other.type <> field.type then
     perform crm.fail('reference_not_found', '{"field": "move_to"}');
   end if;
+  perform set_config('crm.custom_field_being_moved', field.id::text, true);
   execute format(
     'update crm.%I set custom_fields = custom_fields - $1
        || case when custom_fields ? $2 then ''{}'' else jsonb_build_object($2, custom_fields -> $1) end
      where workspace_id = $3 and custom_fields ? $1', field.resource)
   using field.key, other.key, workspace;
+  perform set_config('crm.custom_field_being_moved', '', true);
 end;
 $$;
 
