@@ -64,10 +64,12 @@ begin
   if tg_op = 'INSERT' or (new.is_default and not old.is_default) or (old.deleted_at is not null and new.deleted_at is null) then
     perform pg_advisory_xact_lock(hashtextextended('pipelines:' || new.workspace_id, 0));
   end if;
+  if new.position is null then
+    new.position := (
+      select coalesce(max(position) + 1, 0) from crm.pipelines where workspace_id = new.workspace_id and id <> new.id and deleted_at is null
+    );
+  end if;
   if tg_op = 'INSERT' then
-    new.position := coalesce(new.position, (
-      select coalesce(max(position) + 1, 0) from crm.pipelines where workspace_id = new.workspace_id and deleted_at is null
-    ));
     new.is_default := new.is_default or not exists (
       select from crm.pipelines where workspace_id = new.workspace_id and deleted_at is null and is_default
     );
@@ -119,10 +121,10 @@ as $$
 declare
   deals bigint;
 begin
-  if tg_op = 'INSERT' then
-    new.position := coalesce(new.position, (
-      select coalesce(max(position) + 1, 0) from crm.stages where pipeline_id = new.pipeline_id and deleted_at is null
-    ));
+  if new.position is null then
+    new.position := (
+      select coalesce(max(position) + 1, 0) from crm.stages where pipeline_id = new.pipeline_id and id <> new.id and deleted_at is null
+    );
   end if;
   new.probability := case new.type when 'won' then 100 when 'lost' then 0 else coalesce(new.probability, 50) end;
   if tg_op = 'INSERT' then
