@@ -75,7 +75,9 @@ declare
   levels_above integer;
   levels_below integer;
 begin
-  if tg_op = 'UPDATE' and new.parent_company_id is not distinct from old.parent_company_id then
+  -- One that comes back brings what is below it, and may find what is above it moved.
+  if tg_op = 'UPDATE' and new.parent_company_id is not distinct from old.parent_company_id
+    and (old.deleted_at is null or new.deleted_at is not null) then
     return new;
   end if;
   perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || coalesce(crm.claims() ->> 'workspace_id', ''), 0));
@@ -110,7 +112,7 @@ begin
   return new;
 end;
 $$;
-create trigger check_hierarchy before insert or update of parent_company_id on crm.companies
+create trigger check_hierarchy before insert or update of parent_company_id, deleted_at on crm.companies
   for each row when (new.parent_company_id is not null) execute function crm.check_hierarchy();
 
 create function crm.check_company_values() returns trigger
