@@ -1,96 +1,88 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { sortableFields } from "../../shared/query/sort.ts";
+import { resourceNamed, resources } from "../../shared/resources/all.ts";
+import { isNullable } from "../../shared/resources/define.ts";
+import { Records } from "../harness/records.ts";
 import { database } from "../harness/stack.ts";
-import { createWorkspace, freshEmail } from "../harness/workspace.ts";
+import { createWorkspace } from "../harness/workspace.ts";
 
-const SORTABLE = [
-  "created_at",
-  "updated_at",
-  "last_activity_at",
-  "first_name",
-  "last_name",
-  "score",
-  "status",
-  "lifecycle_stage",
-  "birthday",
-  "email",
-];
+const RUNS_PER_RESOURCE = 5;
 
-/** Few different values, so that ties and nulls are everywhere. */
-const row = fc.record({
-  first_name: fc.constantFrom(null, "Ann", "ann", "Bo", "Zoë"),
-  last_name: fc.constantFrom(null, "Smith", "smith", "Ångström"),
-  score: fc.constantFrom(null, 0, 50, 100),
-  lifecycle_stage: fc.constantFrom(null, "lead", "customer"),
-  status: fc.constantFrom("active", "inactive"),
-  birthday: fc.constantFrom(null, "1990-01-01", "1990-01-02"),
-  last_activity_at: fc.constantFrom(null, "2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000002Z"),
-  created_at: fc.constantFrom("2026-01-01T00:00:00.000001Z", "2026-01-01T00:00:00.000002Z", "2026-01-02T00:00:00Z"),
-});
+const sortOf = (names: string[]) =>
+  fc
+    .uniqueArray(fc.record({ field: fc.constantFrom(...names), descending: fc.boolean() }), {
+      selector: (key) => key.field,
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((keys) => keys.map(({ field, descending }) => (descending ? "-" : "") + field).join(","));
 
-const sort = fc
-  .uniqueArray(fc.record({ field: fc.constantFrom(...SORTABLE), descending: fc.boolean() }), {
-    selector: (key) => key.field,
-    minLength: 1,
-    maxLength: 3,
-  })
-  .map((keys) => keys.map(({ field, descending }) => (descending ? "-" : "") + field).join(","));
+const idsOf = (records: { id: string }[]) => records.map(({ id }) => id);
 
-test("a walk gives each row that existed throughout exactly once and in order, while rows come and go", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(row, { minLength: 1, maxLength: 40 }),
-      sort,
-      fc.integer({ min: 1, max: 7 }),
-      async (rows, order, limit) => {
-        const sql = database();
-        const { client, workspaceId } = await createWorkspace();
-        const insert = async (values: Record<string, unknown>) => {
-          const [made] =
-            await sql`insert into crm.contacts ${sql({ ...values, workspace_id: workspaceId, email: freshEmail() })} returning id`;
-          return String(made?.["id"]);
-        };
-        const stable: string[] = [];
-        for (const values of rows) stable.push(await insert(values));
-        const doomed = await insert(rows[0] ?? {});
+describe("a walk gives each row that existed throughout exactly once and in order, while rows come and go", () => {
+  test.each(resources.map((resource) => [resource.plural, resource] as const))("%s", async (_plural, resource) => {
+    const walk = fc.record({
+      sort: sortOf(sortableFields(resource)),
+      count: fc.integer({ min: 1, max: 25 }),
+      seed: fc.nat(),
+      limit: fc.integer({ min: 1, max: 7 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(walk, async ({ sort, count, seed, limit }) => {
+        const records = new Records(await createWorkspace());
+        const path = await records.path(resource);
+        const rows = await records.rows(resource, count, { seed });
+        await records.insert(resource, rows);
+        const [doomed = ""] = await records.insert(resource, rows.slice(0, 1));
         // The order at rest, in one page, is what the walk in small pages must follow.
-        const atRest = (await client.get(`/contacts?sort=${order}&limit=100`)).data.map(
-          (record: { id: string }) => record.id,
-        );
-        expect(atRest).toHaveLength(rows.length + 1);
+        const atRest = await records.client.get(`${path}?sort=${sort}&limit=100`);
+        expect(atRest.status, JSON.stringify(atRest.body)).toBe(200);
+        expect(atRest.meta.total).toBe(atRest.data.length);
+        expect(atRest.data.length).toBeGreaterThan(count);
 
         const seen: string[] = [];
         let cursor: string | null = null;
         for (let pages = 0; ; pages++) {
-          const page = await client.get(
-            `/contacts?sort=${order}&limit=${limit}${cursor === null ? "" : `&cursor=${cursor}`}`,
-          );
+          const after = cursor === null ? "" : `&cursor=${cursor}`;
+          const page = await records.client.get(`${path}?sort=${sort}&limit=${limit}${after}`);
           expect(page.meta.has_more).toBe(page.meta.next_cursor !== null);
           if (page.meta.has_more) expect(page.data).toHaveLength(limit);
-          seen.push(...page.data.map((record: { id: string }) => record.id));
+          seen.push(...idsOf(page.data));
           cursor = page.meta.next_cursor;
           if (cursor === null) break;
-          if (pages === 0) await sql`update crm.contacts set deleted_at = now() where id = ${doomed}`;
-          if (pages < 5) await insert(rows[pages % rows.length] ?? {});
+          if (pages === 0) await database()`delete from ${database()(`crm.${resource.table}`)} where id = ${doomed}`;
+          if (pages < 5) await records.insert(resource, rows.slice(pages % count, (pages % count) + 1));
         }
-        const known = new Set(stable);
-        expect(seen.filter((id) => known.has(id))).toEqual(atRest.filter((id: string) => known.has(id)));
+        const stable = new Set(idsOf(atRest.data));
+        stable.delete(doomed);
+        expect(seen.filter((id) => stable.has(id))).toEqual(idsOf(atRest.data).filter((id) => stable.has(id)));
         expect(new Set(seen).size).toBe(seen.length);
-      },
-    ),
-    { numRuns: 40 },
-  );
+      }),
+      { numRuns: RUNS_PER_RESOURCE },
+    );
+  });
 });
 
-test("nulls come last in both directions, and id breaks ties", async () => {
-  const { client, workspaceId } = await createWorkspace();
-  const sql = database();
-  for (const score of [null, 5, 5, null, 1])
-    await sql`insert into crm.contacts ${sql({ workspace_id: workspaceId, email: freshEmail(), score })}`;
-  const scores = async (order: string) =>
-    (await client.get(`/contacts?sort=${order}`)).data.map((record: { score: number | null }) => record.score);
-  expect(await scores("score")).toEqual([1, 5, 5, null, null]);
-  expect(await scores("-score")).toEqual([5, 5, 1, null, null]);
-  const ids = (await client.get("/contacts?sort=score&fields=id,score")).data;
-  expect(ids[1].id < ids[2].id).toBe(true);
+describe("nulls come last in both directions, and id breaks ties", () => {
+  const nullable = resources.flatMap((resource) =>
+    Object.entries(resource.fields).flatMap(([name, field]) =>
+      field.sort && isNullable(field) ? [[resource.plural, name] as const] : [],
+    ),
+  );
+  test.each(nullable)("%s by %s", async (plural, name) => {
+    const resource = resourceNamed(plural);
+    const records = new Records(await createWorkspace());
+    await records.insert(resource, await records.rows(resource, 12));
+    const path = await records.path(resource);
+    for (const direction of ["", "-"]) {
+      const { data } = await records.client.get(`${path}?sort=${direction}${name}&fields=${name}&limit=100`);
+      const values = data.map((record: Record<string, unknown>) => record[name]);
+      const filled = values.filter((value: unknown) => value !== null);
+      expect(values.slice(0, filled.length), `${direction}${name}`).toEqual(filled);
+      const tied = data.filter((record: Record<string, unknown>) => record[name] === null);
+      const ids = idsOf(tied).sort();
+      expect(idsOf(tied)).toEqual(direction === "-" ? ids.toReversed() : ids);
+    }
+  });
 });

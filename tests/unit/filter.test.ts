@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { fold, parseFilterTree, parseSearch, parseUrlFilter } from "../../shared/query/filter.ts";
+import { type CustomField, PLAIN_CONTEXT } from "../../shared/query/query_context.ts";
+import { activities } from "../../shared/resources/activities.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 
 const url = (name: string, operator: string | undefined, value: string) =>
-  parseUrlFilter(contacts, name, operator, value);
+  parseUrlFilter(contacts, PLAIN_CONTEXT, { name, operator, raw: value });
 const refused = { code: "invalid_filter" };
 
 describe("a filter of the URL", () => {
@@ -68,7 +70,7 @@ describe("a filter of the URL", () => {
 describe("a filter tree", () => {
   const leaf = { field: "score", op: "eq", value: 1 };
   test("keeps its shape", () => {
-    expect(parseFilterTree(contacts, { not: { or: [leaf, { and: [leaf] }] } })).toEqual({
+    expect(parseFilterTree(contacts, { not: { or: [leaf, { and: [leaf] }] } }, PLAIN_CONTEXT)).toEqual({
       not: {
         or: [{ column: "score", op: "eq", value: "1" }, { and: [{ column: "score", op: "eq", value: "1" }] }],
       },
@@ -88,14 +90,81 @@ describe("a filter tree", () => {
     [{ field: "score", op: "in", value: [] }, "filter"],
     [{ not: leaf, and: [leaf] }, "filter"],
   ])("%j is refused, naming the place", (tree, at) => {
-    expect(() => parseFilterTree(contacts, tree)).toThrow(
+    expect(() => parseFilterTree(contacts, tree, PLAIN_CONTEXT)).toThrow(
       expect.objectContaining({ ...refused, details: { [at]: [expect.any(String)] } }),
     );
   });
 });
 
+describe("a related record's field", () => {
+  test("is compared in its table, whose scope the key needs", () => {
+    const expected = { related: "companies", scope: "companies", column: "company_id" };
+    const where = { column: "industry", op: "eq", value: "Tools" };
+    expect(url("company.industry", undefined, "Tools")).toEqual({ ...expected, where });
+    const leaf = { field: "company.industry", op: "eq", value: "Tools" };
+    expect(parseFilterTree(contacts, leaf, PLAIN_CONTEXT)).toEqual({ ...expected, where });
+  });
+
+  test.each([
+    "company.nothing",
+    "company.description",
+    "company",
+    "company.",
+    ".industry",
+    "company.owner.name",
+    "company_id.industry",
+    "custom_fields.shoe_size",
+    "custom_fields.",
+  ])("%s is refused", (name) => {
+    expect(() => url(name, undefined, "x")).toThrow(expect.objectContaining(refused));
+  });
+});
+
+describe("a custom field", () => {
+  const define = (key: string, type: CustomField["type"], kind: CustomField["kind"]): CustomField => ({
+    id: `id of ${key}`,
+    key,
+    type,
+    kind,
+  });
+  const context = {
+    ...PLAIN_CONTEXT,
+    customFields: [
+      define("size", "number", "number"),
+      define("colour", "select", "text"),
+      define("seen", "datetime", "time"),
+    ],
+  };
+  const custom = (key: string, operator: string | undefined, raw: string) =>
+    parseUrlFilter(contacts, context, { name: `custom_fields.${key}`, operator, raw });
+
+  test("is compared as its type says; ne, nin and is_null ask for records without such a value", () => {
+    const size = { custom: "id of size", kind: "number" };
+    expect(custom("size", "gte", "41.5")).toEqual({ ...size, negated: false, compare: { op: "gte", value: "41.5" } });
+    expect(custom("size", "ne", "41")).toEqual({ ...size, negated: true, compare: { op: "eq", value: "41" } });
+    expect(custom("size", "nin", "41,42")).toEqual({
+      ...size,
+      negated: true,
+      compare: { op: "in", values: ["41", "42"] },
+    });
+    expect(custom("size", "is_null", "true")).toEqual({ ...size, negated: true, compare: { op: "not_null" } });
+    expect(custom("colour", "contains", "Re")).toMatchObject({ compare: { op: "like", pattern: "%re%" } });
+    expect(custom("seen", "lt", "2026-03-21")).toMatchObject({ compare: { op: "lt", value: "2026-03-21T00:00:00Z" } });
+  });
+
+  test.each([
+    ["size", "contains", "4"],
+    ["size", undefined, "big"],
+    ["colour", "gt", "red"],
+    ["seen", "gte", "yesterday"],
+    ["nothing", undefined, "x"],
+  ])("custom_fields.%s[%s]=%s is refused", (key, operator, value) => {
+    expect(() => custom(key, operator, value)).toThrow(expect.objectContaining(refused));
+  });
+});
+
 test("a search is the words typed; a phone number is its digits, however it is written", () => {
-  const patterns = (text: string) => parseSearch(text);
+  const patterns = (text: string) => parseSearch(activities, text, PLAIN_CONTEXT);
   expect(patterns("  Ann   LEE ")).toEqual({
     and: [
       { op: "text", pattern: "%ann%" },
@@ -107,8 +176,18 @@ test("a search is the words typed; a phone number is its digits, however it is w
     expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: "%2125550199%" }] });
 });
 
+test("a contact is searched for by its company's words too, by a key that may read companies", () => {
+  const own = { op: "text", pattern: "%acme%" };
+  const related = { related: "companies", scope: "companies", column: "company_id", where: own, few: true };
+  expect(parseSearch(contacts, "Acme", PLAIN_CONTEXT)).toEqual({ and: [{ or: [own, related] }] });
+  const mayRead = (scope: string) => scope === "contacts";
+  expect(parseSearch(contacts, "Acme", { ...PLAIN_CONTEXT, mayRead })).toEqual({ and: [own] });
+});
+
 test.each(["", "   ", "\u0301", "x".repeat(201), 7, null, {}])("a search for %j is refused", (text) => {
-  expect(() => parseSearch(text)).toThrow(expect.objectContaining({ code: "validation_error" }));
+  expect(() => parseSearch(contacts, text, PLAIN_CONTEXT)).toThrow(
+    expect.objectContaining({ code: "validation_error" }),
+  );
 });
 
 test("folding drops case and accents, and nothing else", () => {

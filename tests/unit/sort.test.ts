@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Condition } from "../../shared/query/filter.ts";
+import { PLAIN_CONTEXT } from "../../shared/query/query_context.ts";
 import { parseSort, type SortKey, segments, sortText } from "../../shared/query/sort.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 
@@ -16,7 +17,7 @@ function holds(row: Row, condition: Condition): boolean {
     const [mine, bound] = [row[condition.row[at] ?? ""] ?? "", condition.values[at] ?? ""];
     return condition.op === "gt" ? mine > bound : mine < bound;
   }
-  if (!("column" in condition)) throw new Error("no such condition in a walk");
+  if (!("column" in condition) || "related" in condition) throw new Error("no such condition in a walk");
   const value = row[condition.column] ?? null;
   if (condition.op === "null") return value === null;
   if (condition.op === "not_null") return value !== null;
@@ -80,6 +81,17 @@ describe("the sort parameter", () => {
     expect(sortText(parseSort(contacts, "-score,first_name"))).toBe("-score,first_name,id");
     expect(sortText(parseSort(contacts, "id"))).toBe("id");
     expect(sortText(parseSort(contacts, "score,-id"))).toBe("score,-id");
+  });
+
+  test("takes a custom field by its key, but none that may have several values", () => {
+    const customFields = [
+      { id: "1", key: "size", type: "number", kind: "number" } as const,
+      { id: "2", key: "hobbies", type: "multi_select", kind: "text" } as const,
+    ];
+    const sorted = (text: string) => sortText(parseSort(contacts, text, { ...PLAIN_CONTEXT, customFields }));
+    expect(sorted("-custom_fields.size,email")).toBe("-custom_fields.size,email_key,id");
+    for (const text of ["custom_fields.hobbies", "custom_fields.other"])
+      expect(() => sorted(text)).toThrow(expect.objectContaining({ code: "invalid_sort" }));
   });
 
   test("compares emails without regard to case", () => {
