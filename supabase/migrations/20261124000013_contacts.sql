@@ -78,8 +78,10 @@ create trigger stamp before insert or update of
   on crm.contacts for each row execute function crm.stamp();
 
 -- Companies show how many contacts they have, also to a key that may not read contacts.
-create policy "requests count the contacts of companies they may read" on crm.contacts_by_company_id
-  for select to crm_api using (workspace_id = (select crm.workspace_for('companies', 'read')));
+drop policy "requests read the totals of contacts they may read" on crm.contacts_by_company_id;
+create policy "requests count the contacts that they may read or whose companies they may" on crm.contacts_by_company_id
+  for select to crm_api
+  using (workspace_id = (select coalesce(crm.workspace_for('contacts', 'read'), crm.workspace_for('companies', 'read'))));
 create function crm.companies_contacts_count(workspace_id uuid, company_id uuid) returns bigint
 language sql stable
 set search_path = ''

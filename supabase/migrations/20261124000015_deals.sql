@@ -310,8 +310,10 @@ select crm.track_totals('deals', 'pipeline_id,stage_id,status', 'owner_id,status
 select crm.set_up_records('deals');
 
 -- Companies show how many open deals they have, also to a key that may not read deals.
-create policy "requests count the deals of companies they may read" on crm.deals_by_company_id_status
-  for select to crm_api using (workspace_id = (select crm.workspace_for('companies', 'read')));
+drop policy "requests read the totals of deals they may read" on crm.deals_by_company_id_status;
+create policy "requests count the deals that they may read or whose companies they may" on crm.deals_by_company_id_status
+  for select to crm_api
+  using (workspace_id = (select coalesce(crm.workspace_for('deals', 'read'), crm.workspace_for('companies', 'read'))));
 create function crm.companies_open_deals_count(workspace_id uuid, company_id uuid) returns bigint
 language sql stable
 set search_path = ''
@@ -435,6 +437,8 @@ declare
   source crm.stages;
   target crm.stages;
 begin
+  -- Deals first, then stages: in this order they are locked by who moves a deal.
+  perform from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update;
   select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for update;
   select * into target from crm.stages where id = to_stage and workspace_id = workspace and deleted_at is null for share;
   if target.id is null or target.id = source.id then
@@ -471,6 +475,9 @@ declare
   source crm.stages;
   target crm.stages;
 begin
+  -- Deals first, then pipelines, then stages: in this order they are locked by who moves a deal.
+  perform from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
+  perform from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for update;
   perform from crm.pipelines where id = to_pipeline and workspace_id = workspace and deleted_at is null for share;
   if not found or to_pipeline = from_pipeline then
     perform crm.fail('reference_not_found', '{"field": "move_to"}');

@@ -19,10 +19,13 @@ create index merges_created_at on crm.merges (workspace_id, created_at, id);
 alter table crm.merges enable row level security;
 alter table crm.merges force row level security;
 grant select on crm.merges to crm_api;
-create policy "requests read the merges of contacts they may read" on crm.merges
-  for select to crm_api using (resource = 'contacts' and workspace_id = (select crm.workspace_for('contacts', 'read')));
-create policy "requests read the merges of companies they may read" on crm.merges
-  for select to crm_api using (resource = 'companies' and workspace_id = (select crm.workspace_for('companies', 'read')));
+create policy "requests read the merges of records they may read" on crm.merges
+  for select to crm_api using (
+    workspace_id = case resource
+      when 'contacts' then (select crm.workspace_for('contacts', 'read'))
+      when 'companies' then (select crm.workspace_for('companies', 'read'))
+    end
+  );
 
 create view api.merges with (security_invoker = true) as
   select id, resource, winner_id, loser_ids, created_at, created_by, reverted_at, reverted_by from crm.merges;

@@ -30,7 +30,7 @@ test("the Supabase CLI finds every migration applied by the local stack", async 
   expect(await supabase("db", "push", "--dry-run")).toContain("up to date");
 });
 
-test("Supabase's advisors warn of nothing but two one-line functions that are inlined on purpose", async () => {
+test("Supabase's advisors warn of nothing but three one-line functions that are inlined on purpose", async () => {
   const output = await supabase("db", "advisors", "--level", "warn");
   const start = output.indexOf("[\n");
   const findings: { name: string; detail: string }[] =
@@ -38,5 +38,6 @@ test("Supabase's advisors warn of nothing but two one-line functions that are in
   expect(findings.map(({ detail }) => detail).sort()).toEqual([
     "Function `crm.claims` has a role mutable search_path",
     "Function `crm.is_prepared` has a role mutable search_path",
+    "Function `crm.search_score` has a role mutable search_path",
   ]);
 });
