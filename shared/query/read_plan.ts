@@ -99,7 +99,7 @@ function tallyOf(resource: Resource, where: readonly Condition[]): string | unde
 }
 
 /** Whether a condition looks into text or arrays, which only `crm.run_search` does with an index. */
-function isSearch(condition: Condition): boolean {
+export function isSearch(condition: Condition): boolean {
   if ("and" in condition) return condition.and.some(isSearch);
   if ("or" in condition) return condition.or.some(isSearch);
   if ("not" in condition) return isSearch(condition.not);

@@ -44,14 +44,13 @@ begin
 end;
 $$;
 
--- {"shape": {"group_by": […], "where"}, "values": […]}; at most 10,000 groups are of any use to a person.
-create function api.summarize_deals(json) returns json
+create function crm.run_deal_summary(plan json, workspace uuid) returns json
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  shape constant json := $1 -> 'shape';
+  shape constant json := plan -> 'shape';
   statement text := 'summary_' || md5(shape::text);
   call text;
   answer json;
@@ -59,12 +58,36 @@ begin
   if not crm.is_prepared(statement) then
     statement := crm.prepare(statement, 'uuid', crm.render_deal_summary(shape::jsonb));
   end if;
-  select format('execute %I (%L%s)', statement, crm.require_workspace('deals', 'read'), string_agg(', ' || quote_nullable(value), '' order by place))
+  select format('execute %I (%L%s)', statement, workspace, string_agg(', ' || quote_nullable(value), '' order by place))
   into call
-  from json_array_elements_text($1 -> 'values') with ordinality as given (value, place);
+  from json_array_elements_text(plan -> 'values') with ordinality as given (value, place);
   execute call into answer;
   return answer;
 end;
 $$;
 
-grant execute on function crm.render_deal_summary(jsonb), api.summarize_deals(json) to crm_api;
+-- Past the policies, as crm.run_search is and for its reason.
+create function crm.search_deal_summary(plan json) returns json
+language plpgsql security definer
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+as $$
+begin
+  return crm.run_deal_summary(plan, crm.require_workspace('deals', 'read'));
+end;
+$$;
+
+-- {"shape": {"group_by": […], "where", "search"}, "values": […]}; search as in api.read_records.
+create function api.summarize_deals(json) returns json
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if ($1 -> 'shape' ->> 'search')::boolean then
+    return crm.search_deal_summary($1);
+  end if;
+  return crm.run_deal_summary($1, crm.require_workspace('deals', 'read'));
+end;
+$$;
+
+grant execute on function crm.render_deal_summary(jsonb), crm.run_deal_summary(json, uuid), crm.search_deal_summary(json), api.summarize_deals(json) to crm_api;

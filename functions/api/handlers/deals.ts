@@ -2,7 +2,7 @@ import { claimsOf } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { allowOnly, parseFilters } from "../../../shared/query/list_query.ts";
-import { renderCondition, Values } from "../../../shared/query/read_plan.ts";
+import { isSearch, renderCondition, Values } from "../../../shared/query/read_plan.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
 import { deals } from "../../../shared/resources/deals.ts";
 import { queryContext, recordId, requireScopes } from "./list.ts";
@@ -42,7 +42,8 @@ export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> 
   requireScopes(deals, exchange, [], where);
   const groupBy = readGroups(given.get("group_by"));
   const values = new Values();
-  const shape = { group_by: groupBy, where: renderCondition({ and: where }, values) };
+  const condition = renderCondition({ and: where }, values);
+  const shape = { group_by: groupBy, where: condition, ...(where.some(isSearch) && { search: true }) };
   const argument = { shape, values: values.given };
   const data = await services.database.call("summarize_deals", argument as never, claimsOf(principal));
   return { data, meta: { group_by: groupBy } };
