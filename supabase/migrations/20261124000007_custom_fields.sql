@@ -96,7 +96,8 @@ end;
 $$;
 
 -- Before a record is written: its custom fields are defined, of their type, and complete. The share lock
--- on a definition holds off its deletion until commit. Nulls clear a value.
+-- on a definition holds off its deletion until commit. Nulls clear a value. A record that is restored
+-- leaves behind what is not defined any more.
 create function crm.check_custom_fields() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -111,7 +112,17 @@ declare
   problems jsonb := '{}';
   unknown text[] := '{}';
 begin
-  if tg_op = 'UPDATE' and new.custom_fields = before then
+  if tg_op = 'UPDATE' and old.deleted_at is not null and new.deleted_at is null then
+    select coalesce(jsonb_object_agg(given.key, given.value), '{}') into new.custom_fields
+    from jsonb_each(new.custom_fields) as given
+    join (
+      select * from crm.custom_fields as definition
+      where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0] and definition.deleted_at is null
+      for share
+    ) as defined on defined.key = given.key
+    where crm.custom_value_problem(defined::crm.custom_fields, given.value) is null;
+    return new;
+  elsif tg_op = 'UPDATE' and new.custom_fields = before then
     return new;
   end if;
   for name, value in select * from jsonb_each(new.custom_fields) loop
@@ -213,7 +224,7 @@ set search_path = ''
 as $$
 begin
   execute format($ddl$
-    create trigger check_custom_fields before insert or update of custom_fields on crm.%1$I
+    create trigger check_custom_fields before insert or update of custom_fields, deleted_at on crm.%1$I
       for each row execute function crm.check_custom_fields(%1$L);
     create trigger keep_custom_values_inserted after insert on crm.%1$I referencing new table as new_rows
       for each statement execute function crm.keep_custom_values(%1$L);
