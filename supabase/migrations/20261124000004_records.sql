@@ -36,16 +36,14 @@ alter table crm.record force row level security;
 -- Stamps ---------------------------------------------------------------------------------------
 
 -- Who acts: an API key, a signed-in user, or the system itself.
-create function crm.actor() returns jsonb
-language sql stable
-set search_path = ''
+create function crm.actor(claims jsonb default crm.claims()) returns jsonb
+language sql stable -- no "set search_path": a setting would keep it from being inlined
 as $$
   select case
     when claims ->> 'key_id' is not null then jsonb_build_object('type', 'api_key', 'id', claims ->> 'key_id')
     when claims ->> 'user_id' is not null then jsonb_build_object('type', 'user', 'id', claims ->> 'user_id')
     else jsonb_build_object('type', 'system', 'id', null)
-  end
-  from crm.claims() as claims;
+  end;
 $$;
 
 -- Keeps version, created_* and updated_*. Outside a request (seed, migration) given times are kept.
@@ -54,10 +52,11 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  actor constant jsonb := crm.actor();
+  claims constant jsonb := crm.claims();
+  actor constant jsonb := crm.actor(claims);
 begin
   if tg_op = 'INSERT' then
-    if crm.claims() is not null then
+    if claims is not null then
       new.created_at := now();
     end if;
     new.version := 1;
@@ -253,4 +252,4 @@ begin
 end;
 $$;
 
-grant execute on function crm.actor(), crm.render_columns(text, text, text[]) to crm_api;
+grant execute on function crm.actor(jsonb), crm.render_columns(text, text, text[]) to crm_api;

@@ -16,6 +16,7 @@ create table crm.custom_fields (
 comment on table crm.custom_fields is 'Definitions. The key and the type never change; the label is only shown.';
 
 create unique index custom_fields_key_live on crm.custom_fields (workspace_id, resource, key) where deleted_at is null;
+create index custom_fields_required on crm.custom_fields (workspace_id, resource) where deleted_at is null and required;
 
 create table crm.custom_values (
   field_id uuid not null references crm.custom_fields (id) on delete cascade,
@@ -123,6 +124,12 @@ begin
     where crm.custom_value_problem(defined::crm.custom_fields, given.value) is null;
     return new;
   elsif tg_op = 'UPDATE' and new.custom_fields = before then
+    return new;
+  elsif new.custom_fields = '{}' and not exists ( -- the common case, for each row of a bulk write
+    select from crm.custom_fields as definition
+    where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0]
+      and definition.deleted_at is null and definition.required
+  ) then
     return new;
   end if;
   for name, value in select * from jsonb_each(new.custom_fields) loop

@@ -67,15 +67,6 @@ as $$
   select case when request ? 'versions' then array(select jsonb_array_elements_text(request -> 'versions')::bigint) end;
 $$;
 
--- What two bulk writes that create the same records take their locks in the order of: in the order they
--- were sent, one could wait for the other and the other for the one.
-create function crm.unique_key(request jsonb, record json) returns text
-language sql stable
-set search_path = ''
-as $$
-  select lower(record ->> (request -> 'resource' -> 'unique' ->> 0));
-$$;
-
 -- Inserts records in one statement. Their ids come from the API in ascending order, so ordering by id
 -- gives the answer in the order of the records.
 create function crm.insert_records(request jsonb, records json) returns json
@@ -262,32 +253,24 @@ begin
 end;
 $$;
 
--- Many updates of the same fields in one statement, which also keeps the tallies in one; null when the
--- records name different fields.
-create function crm.update_records(request jsonb, records json) returns json
+-- Many updates of the same fields in one statement.
+create function crm.update_alike(request jsonb, fields text[], records json) returns json
 language plpgsql
 set search_path = ''
 as $$
 declare
   resource constant jsonb := request -> 'resource';
-  fields constant text[] := array(select name from json_object_keys(records -> 0) as name where name <> 'id' order by name);
   statement text := 'updates_' || md5(resource::text || fields::text);
   results json;
 begin
-  if fields = '{}' or exists (
-    select from json_array_elements(records) as record
-    where array(select name from json_object_keys(record) as name where name <> 'id' order by name) <> fields
-  ) then
-    return null;
-  end if;
   if not crm.is_prepared(statement) then
-    statement := crm.prepare(statement, 'json, uuid', format($query$
-      with changed as (%1$s)
+    statement := crm.prepare(statement, 'json, uuid, text', format($query$
+      %1$s
       -- Grouped rather than joined: without statistics the planner expects one change, and compares all with all.
       select json_agg(coalesce(
         case when answered.shown is not null then json_build_object('status', 'updated', 'record', answered.shown) end,
         (
-          select json_build_object('status', 'unchanged', 'record', (select to_json(shown) from (select %3$s) as shown))
+          select json_build_object('status', $3, 'record', (select to_json(whole) from (select %3$s) as whole))
           from crm.%2$I as record
           where record.id = answered.id and record.workspace_id = $2 and record.deleted_at is null
         ),
@@ -303,11 +286,77 @@ begin
         ) as both_sides
         group by id
       ) as answered
-    $query$, crm.render_updates(resource, fields), resource ->> 'name',
+    $query$,
+      case when fields = '{}' then 'with changed as (select null::uuid as id, null::json as shown where false)'
+        else format('with changed as (%s)', crm.render_updates(resource, fields)) end,
+      resource ->> 'name',
       crm.render_columns(resource ->> 'name', 'record', array(select jsonb_array_elements_text(resource -> 'columns')))));
   end if;
-  execute format('execute %I (%L, %L)', statement, records, crm.workspace_for(resource ->> 'scope', 'write')) into results;
+  execute format('execute %I (%L, %L, %L)', statement, records, crm.workspace_for(resource ->> 'scope', 'write'),
+    coalesce(request ->> 'unchanged_status', 'unchanged')) into results;
   return results;
+end;
+$$;
+
+-- Many updates, those of the same fields in one statement, which also keeps the tallies in one.
+create function crm.update_records(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  fields text[];
+  part json;
+  places integer[];
+  results jsonb := '{}';
+begin
+  for fields, part, places in
+    select array(select name from json_object_keys(record) as name where name <> 'id' order by name),
+      json_agg(record order by place), array_agg(place order by place)
+    from json_array_elements(records) with ordinality as listed (record, place)
+    group by 1
+  loop
+    if cardinality(places) = json_array_length(records) then
+      return crm.update_alike(request, fields, part);
+    end if;
+    select results || jsonb_object_agg(places[n], result) into results
+    from json_array_elements(crm.update_alike(request, fields, part)) with ordinality as listed (result, n);
+  end loop;
+  return (select json_agg(value order by key::integer) from jsonb_each(results));
+end;
+$$;
+
+-- The live records that hold unique values of many: {"<place>": {"id", "field"}}. The first of the unique
+-- fields that has a holder decides, as in crm.upsert_record.
+create function crm.live_holders(request jsonb, records json) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  holders jsonb;
+begin
+  execute (
+    select format($query$
+      with given as (
+        select record, place from json_array_elements($1) with ordinality as listed (record, place)
+      )
+      select coalesce(jsonb_object_agg(place, jsonb_build_object('id', id, 'field', field)), '{}') from (
+        select distinct on (place) place, id, field from (%s) as found order by place, rank
+      ) as first
+    $query$, string_agg(format(
+      'select place, holder.id, %s as rank, %L as field from given join crm.%I as holder on holder.workspace_id = $2 and holder.deleted_at is null and %s%s',
+      rank, field, resource ->> 'name',
+      case when exists (
+        select from pg_catalog.pg_attribute
+        where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
+      ) then format('holder.%I = lower(record ->> %L)', field || '_key', field) else format('holder.%I = record ->> %L', field, field) end,
+      (
+        select string_agg(format(' and holder.%1$I::text = record ->> %1$L', name), '')
+        from jsonb_array_elements_text(resource -> 'within' -> field) as name
+      )), ' union all '))
+    from jsonb_array_elements_text(resource -> 'unique') with ordinality as fields (field, rank)
+  ) into holders using records, crm.workspace_for(resource ->> 'scope', 'write');
+  return holders;
 end;
 $$;
 
@@ -339,62 +388,39 @@ begin
   ) then
     return null;
   end if;
-  -- The first of the unique fields that has a holder decides, as in crm.upsert_record.
-  execute (
-    select format($query$
-      with given as (
-        select record, place from json_array_elements($1) with ordinality as listed (record, place)
-      )
-      select coalesce(jsonb_object_agg(place, id), '{}') from (
-        select distinct on (place) place, id from (%s) as found order by place, rank
-      ) as first
-    $query$, string_agg(format(
-      'select place, holder.id, %s as rank from given join crm.%I as holder on holder.workspace_id = $2 and holder.deleted_at is null and %s%s',
-      rank, resource ->> 'name',
-      case when exists (
-        select from pg_catalog.pg_attribute
-        where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
-      ) then format('holder.%I = lower(record ->> %L)', field || '_key', field) else format('holder.%I = record ->> %L', field, field) end,
-      (
-        select string_agg(format(' and holder.%1$I::text = record ->> %1$L', name), '')
-        from jsonb_array_elements_text(resource -> 'within' -> field) as name
-      )), ' union all '))
-    from jsonb_array_elements_text(resource -> 'unique') with ordinality as fields (field, rank)
-  ) into holders using records, workspace;
-  if (select count(*) <> count(distinct value) from jsonb_each_text(holders)) then
+  holders := crm.live_holders(request, records);
+  if (select count(*) <> count(distinct value ->> 'id') from jsonb_each(holders)) then
     return null;
   end if;
 
   select json_agg(record order by place), array_agg(place order by place) into part, places
   from json_array_elements(records) with ordinality as listed (record, place)
   where not holders ? place::text;
-  if part is not null then
+  if holders = '{}' then
+    return crm.insert_records(request, records);
+  elsif part is not null then
     inserted := crm.insert_records(request, part);
     select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
     from json_array_elements(inserted) with ordinality as listed (result, n);
   end if;
 
   execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
-  using array(select value::uuid from jsonb_each_text(holders)), workspace;
-  for part, places in
-    select json_agg(
-        case when request ->> 'on_conflict' = 'return' then jsonb_build_object('id', holders -> place::text)
-        else record::jsonb || jsonb_build_object('id', holders -> place::text) end order by place),
-      array_agg(place order by place)
-    from json_array_elements(records) with ordinality as listed (record, place)
-    where holders ? place::text
-    group by array(select name from json_object_keys(record) as name order by name)
-  loop
-    existing := crm.update_records(request, part);
-    if existing is null then -- nothing to change, or nothing asked to
-      select json_agg(crm.update_record(
-        request || case when request ->> 'on_conflict' = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb,
-        (record ->> 'id')::uuid, '{}') order by n)
-      into existing from json_array_elements(part) with ordinality as listed (record, n);
-    end if;
+  using array(select (value ->> 'id')::uuid from jsonb_each(holders)), workspace;
+  select json_agg(
+      case when request ->> 'on_conflict' = 'return' then jsonb_build_object('id', holders -> place::text -> 'id')
+      else record::jsonb || jsonb_build_object('id', holders -> place::text -> 'id') end order by place),
+    array_agg(place order by place)
+  into part, places
+  from json_array_elements(records) with ordinality as listed (record, place)
+  where holders ? place::text;
+  existing := crm.update_records(
+    request || case when request ->> 'on_conflict' = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb, part);
+  if results = '{}' then
+    return existing;
+  else
     select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
     from json_array_elements(existing) with ordinality as listed (result, n);
-  end loop;
+  end if;
   return (select json_agg(value order by key::integer) from jsonb_each(results));
 end;
 $$;
@@ -488,6 +514,82 @@ exception
 end;
 $$;
 
+-- Records that are created and hold a value that a live record has already: the answer to each of them
+-- without trying, and the others written together. Null when there is none.
+create function crm.create_others(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  holders constant jsonb := crm.live_holders(request, records);
+  part json;
+  places integer[];
+  results jsonb;
+begin
+  if holders = '{}' then
+    return null;
+  end if;
+  select jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
+    'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')) into results
+  from jsonb_each(holders);
+  select json_agg(record order by place), array_agg(place order by place) into part, places
+  from json_array_elements(records) with ordinality as listed (record, place)
+  where not holders ? place::text;
+  if part is not null then
+    select results || jsonb_object_agg(places[n], result) into results
+    from json_array_elements(crm.write_batch(request, part)) with ordinality as listed (result, n);
+  end if;
+  return (select json_agg(value order by key::integer) from jsonb_each(results));
+end;
+$$;
+
+-- Writes records together; those that can't be written don't keep the others from it. A batch that fails
+-- is cut in halves until the record is alone whose fault it was, and gets its own answer. One by one from
+-- the start would be the same, but costs the triggers of a statement for each, and the slots of the
+-- tallies have a row version more for each.
+create function crm.write_batch(request jsonb, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  size constant integer := json_array_length(records);
+  operation constant text := request ->> 'operation';
+  results json;
+begin
+  if size = 1 then
+    return json_build_array(crm.write_record(request, (records -> 0)::jsonb));
+  end if;
+  begin
+    results := case operation
+      when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
+      when 'update' then crm.update_records(request, records)
+      when 'delete' then crm.delete_records(request, records)
+    end;
+  exception
+    when unique_violation then
+      if operation = 'create' and request ->> 'on_conflict' = 'error' then
+        results := crm.create_others(request, records);
+      end if;
+    when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+      null;
+  end;
+  if results is not null then
+    return results;
+  end if;
+  return (
+    select json_agg(result order by half, place)
+    from (
+      select half, json_agg(record order by place) as part
+      from (
+        select record, place, place > size / 2 as half from json_array_elements(records) with ordinality as listed (record, place)
+      ) as given
+      group by half
+    ) as halves
+    cross join lateral json_array_elements(crm.write_batch(request, part)) with ordinality as answered (result, place)
+  );
+end;
+$$;
+
 -- Writes records and answers what became of each, in their order.
 --
 --   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "defaults"}
@@ -532,38 +634,14 @@ begin
   end if;
 
   begin
-    if json_array_length(records) > 1 then
-      if request ->> 'operation' <> 'create' then
-        -- Two bulk writes over the same records must take their locks in the same order.
-        execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
-        using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
-      end if;
-      begin
-        results := case request ->> 'operation'
-          when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
-          when 'update' then crm.update_records(request, records)
-          when 'delete' then crm.delete_records(request, records)
-        end;
-        if results is not null then
-          select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written
-          from json_array_elements(results) as result;
-        end if;
-      exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
-        results := null; -- Once more, one by one, so that each record gets an answer of its own.
-      end;
+    if json_array_length(records) > 1 and request ->> 'operation' <> 'create' then
+      -- Two bulk writes over the same records must take their locks in the same order.
+      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
+      using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
     end if;
-    if results is null then
-      select json_agg(result order by place), bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed')
-      into results, failed, written
-      from (
-        select crm.write_record(request, record::jsonb) as result, place
-        from (
-          select record, place from json_array_elements(records) with ordinality as listed (record, place)
-          order by crm.unique_key(request, record), place
-        ) as given
-        offset 0 -- writes each record once, in this order
-      ) as answers;
-    end if;
+    results := crm.write_batch(request, records);
+    select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written
+    from json_array_elements(results) as result;
     if (request -> 'dry_run')::boolean or (failed and (request -> 'atomic')::boolean) then
       written := false;
       raise exception using errcode = 'AN002', message = 'undo';
@@ -585,6 +663,7 @@ $$;
 
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
-  crm.update_records(jsonb, json), crm.delete_records(jsonb, json), crm.unique_key(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.create_others(jsonb, json),
+  crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

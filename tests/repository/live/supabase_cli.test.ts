@@ -30,12 +30,13 @@ test("the Supabase CLI finds every migration applied by the local stack", async 
   expect(await supabase("db", "push", "--dry-run")).toContain("up to date");
 });
 
-test("Supabase's advisors warn of nothing but three one-line functions that are inlined on purpose", async () => {
+test("Supabase's advisors warn of nothing but four one-line functions that are inlined on purpose", async () => {
   const output = await supabase("db", "advisors", "--level", "warn");
   const start = output.indexOf("[\n");
   const findings: { name: string; detail: string }[] =
     start === -1 ? [] : JSON.parse(output.slice(start, output.lastIndexOf("]") + 1));
   expect(findings.map(({ detail }) => detail).sort()).toEqual([
+    "Function `crm.actor` has a role mutable search_path",
     "Function `crm.claims` has a role mutable search_path",
     "Function `crm.is_prepared` has a role mutable search_path",
     "Function `crm.search_score` has a role mutable search_path",
