@@ -59,13 +59,21 @@ export async function migrate(sql: postgres.Sql, folder: string): Promise<number
 export async function seed(sql: postgres.Sql, file: string): Promise<boolean> {
   if (!existsSync(file)) return false;
   const path = `supabase/${basename(file)}`;
-  const [done] = await sql`select 1 from supabase_migrations.seed_files where path = ${path}`;
-  if (done !== undefined) return false;
+  if (await isSeeded(sql, path)) return false;
   const hash = createHash("sha256").update(readFileSync(file)).digest("hex");
-  await runFile(sql, file, async (transaction) => {
-    await transaction`insert into supabase_migrations.seed_files (path, hash) values (${path}, ${hash})`;
-  });
+  await runFile(sql, file, (transaction) => noteSeeded(transaction, path, hash));
   return true;
+}
+
+/** Whether what stands at that path has seeded this database. */
+export async function isSeeded(sql: postgres.Sql, path: string): Promise<boolean> {
+  const [done] = await sql`select 1 from supabase_migrations.seed_files where path = ${path}`;
+  return done !== undefined;
+}
+
+/** Notes, in the transaction that seeds, that it is done. */
+export async function noteSeeded(transaction: postgres.TransactionSql, path: string, hash: string): Promise<void> {
+  await transaction`insert into supabase_migrations.seed_files (path, hash) values (${path}, ${hash})`;
 }
 
 function listMigrations(folder: string): Migration[] {

@@ -32,26 +32,30 @@ export interface Settings {
   /** A Redis that runs already, instead of one of our own. */
   redisUrl: string | undefined;
   logLevel: string;
+  /** Whether the demo workspaces get records at the first start. */
+  seed: boolean;
 }
 
 /**
- * Settings from the command line and the environment: `--data-dir DIR` (default `.local`) and
- * `--free-ports`, which lets several stacks run side by side.
+ * Settings from the command line and the environment: `--data-dir DIR` (default `.local`),
+ * `--free-ports`, which lets several stacks run side by side, and `--no-seed`, for who brings own records.
  * @throws when an argument or a port makes no sense
  */
 export async function readSettings(args: readonly string[], env: Environment): Promise<Settings> {
   let dataDir = resolve(ROOT, ".local");
   let isFreePorts = false;
+  let seed = true;
   for (let i = 0; i < args.length; i++) {
     if (args[i] === "--free-ports") isFreePorts = true;
+    else if (args[i] === "--no-seed") seed = false;
     else if (args[i] === "--data-dir" && args[i + 1] !== undefined) dataDir = resolve(args[++i] ?? "");
-    else throw new Error(`Unknown argument ${args[i]}. There are: npm start -- --data-dir DIR --free-ports`);
+    else throw new Error(`Unknown argument ${args[i]}. There are: npm start -- --data-dir DIR --free-ports --no-seed`);
   }
   const first = isFreePorts ? await freePorts(Object.keys(PORTS).length) : (readPort(env, "PORT") ?? GATEWAY_PORT);
   const ports = Object.fromEntries(
     Object.entries(PORTS).map(([part, { variable, offset }]) => [part, readPort(env, variable) ?? first + offset]),
   ) as Record<Part, number>;
-  return { dataDir, ports, redisUrl: env["REDIS_URL"] || undefined, logLevel: env["LOG_LEVEL"] || "info" };
+  return { dataDir, ports, redisUrl: env["REDIS_URL"] || undefined, logLevel: env["LOG_LEVEL"] || "info", seed };
 }
 
 function readPort(env: Environment, variable: string): number | undefined {

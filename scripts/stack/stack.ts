@@ -8,7 +8,7 @@ import { lockDataDir } from "./data_dir_lock.ts";
 import { demoKeys } from "./demo_keys.ts";
 import { type FunctionEnv, startFunction } from "./function.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { migrate, seed } from "./migrations.ts";
+import { isSeeded, migrate, noteSeeded, seed } from "./migrations.ts";
 import { preparePlatform } from "./platform.ts";
 import { requireFreePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
@@ -79,7 +79,7 @@ export async function startStack(
     const database = await step(
       supervisor.run(() => startPostgres({ dataDir, port: ports.postgres, password: secrets.postgresPassword })),
     );
-    const keys = await step(prepareDatabase(dataDir, database.url, secrets.authenticatorPassword, progress));
+    const keys = await step(prepareDatabase(settings, database.url, secrets.authenticatorPassword, progress));
 
     progress(`PostgREST on port ${ports.postgrest}`);
     const { authenticatorPassword, jwtSecret, upstashToken } = secrets;
@@ -143,7 +143,7 @@ export async function startStack(
 }
 
 async function prepareDatabase(
-  dataDir: string,
+  settings: Settings,
   url: string,
   authenticatorPassword: string,
   progress: Progress,
@@ -154,11 +154,26 @@ async function prepareDatabase(
     if (!platform?.["ready"]) await sql.begin((transaction) => preparePlatform(transaction, authenticatorPassword));
     const count = await migrate(sql, join(ROOT, "supabase/migrations"));
     if (count > 0) progress(`Migrations applied: ${count}`);
-    if (await seed(sql, join(ROOT, "supabase/seed.sql"))) progress("Demo data seeded");
-    return await demoKeys(sql, join(dataDir, "env"));
+    await seed(sql, join(ROOT, "supabase/seed.sql"));
+    if (settings.seed) await seedRecords(sql, progress);
+    return await demoKeys(sql, join(settings.dataDir, "env"));
   } finally {
     await sql.end({ timeout: 2 });
   }
+}
+
+// Imported only when there is something to seed: later starts don't wait for the library of names.
+async function seedRecords(sql: postgres.Sql, progress: Progress): Promise<void> {
+  const path = "scripts/seed/demo.ts";
+  if (await isSeeded(sql, path)) return;
+  const startedAt = performance.now();
+  const { SEED, seedDemo } = await import("../seed/demo.ts");
+  const records = await sql.begin(async (transaction) => {
+    await noteSeeded(transaction, path, String(SEED));
+    return await seedDemo(transaction, Date.now());
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  progress(`Demo data seeded: ${records.toLocaleString("en-US")} records in ${seconds.toFixed(1)} s`);
 }
 
 interface FunctionSurroundings {

@@ -27,7 +27,10 @@ export async function startTestStack(
   const dataDir = mkdtempSync(join(tmpdir(), "crm-test-"));
   const start = spawn(
     join(root, "node_modules/.bin/deno"),
-    ["run", "-A", "--node-modules-dir=manual", join(root, "scripts/start.ts"), "--free-ports", "--data-dir", dataDir],
+    [
+      ...["run", "-A", "--node-modules-dir=manual", join(root, "scripts/start.ts")],
+      ...["--free-ports", "--no-seed", "--data-dir", dataDir],
+    ],
     { cwd: root, env: { ...process.env, LOG_LEVEL: "warn", ...env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
