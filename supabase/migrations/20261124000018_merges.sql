@@ -45,6 +45,29 @@ as $$
   order by 1, 2;
 $$;
 
+-- An update merges objects: members that the new one lacks are cleared by name.
+create function crm.replace_object(old jsonb, new jsonb) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select case when jsonb_typeof(old) = 'object' and jsonb_typeof(new) = 'object'
+    then (select coalesce(jsonb_object_agg(member, null), '{}') from jsonb_object_keys(old) as member) || new
+    else new
+  end;
+$$;
+
+-- Changes of the trees of companies take turns (crm.take_turn_at_hierarchy), before rows are locked.
+create function crm.take_turn_at_merging(resource text, workspace uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if resource = 'companies' then
+    perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || workspace, 0));
+  end if;
+end;
+$$;
+
 -- Merges {"ids"} into {"id"}. Its empty fields are filled from the losers in their order; "prefer" says
 -- whose values win where both have one: the primary's, or those of the record that was changed last.
 create function crm.merge_records(request jsonb, record jsonb) returns json
@@ -58,6 +81,7 @@ declare
   losers constant uuid[] := array(select jsonb_array_elements_text(record -> 'ids'));
   merge_id constant uuid := crm.uuid_v7();
   live uuid[];
+  below uuid[];
   before jsonb;
   donors jsonb[];
   donor jsonb;
@@ -72,6 +96,7 @@ begin
   if winner = any (losers) then
     perform crm.fail('self_merge', '{"field": "ids"}');
   end if;
+  perform crm.take_turn_at_merging(resource, workspace);
   execute format(
     'select array_agg(id) from (
        select id from crm.%I where id = any ($1) and workspace_id = $2 and deleted_at is null order by id for update
@@ -121,14 +146,17 @@ begin
   loop
     filled := filled || jsonb_build_object(name, value);
   end loop;
-  -- Labels are united, members of custom_fields filled one by one; the parent must not be one of the merged.
+  -- Labels are united, members of custom_fields filled one by one; the parent is none of the merged and
+  -- none of those below them.
   select coalesce(jsonb_agg(tag order by place), '[]') into value
   from (
     select tag, min(place) as place
     from (
       select tag, ordinality as place from jsonb_array_elements_text(before -> 'tags') with ordinality as own (tag, ordinality)
       union all
-      select tag, 1000 + ordinality from unnest(donors) as given cross join jsonb_array_elements_text(given -> 'tags') with ordinality as theirs (tag, ordinality)
+      select tag, 1000 * turn + ordinality
+      from unnest(donors) with ordinality as listed (given, turn)
+      cross join jsonb_array_elements_text(given -> 'tags') with ordinality as theirs (tag, ordinality)
     ) as united
     group by tag order by 2 limit 50
   ) as labels;
@@ -143,18 +171,27 @@ begin
     filled := filled || jsonb_build_object('custom_fields', value);
   end if;
   if resource = 'companies' then
-    value := before -> 'parent_company_id';
-    if (value #>> '{}')::uuid = any (losers) then
-      value := 'null';
-    end if;
-    foreach donor in array donors loop
+    with recursive branch as (
+      select unnest(losers || winner) as id
+      union
+      select company.id from crm.companies as company join branch on company.parent_company_id = branch.id
+      where company.workspace_id = workspace
+    )
+    select array_agg(id) into below from branch;
+    value := 'null';
+    foreach donor in array before || donors loop
       exit when value <> 'null';
-      value := case when (donor ->> 'parent_company_id')::uuid = any (losers || winner) then 'null'::jsonb else donor -> 'parent_company_id' end;
+      value := case when (donor ->> 'parent_company_id')::uuid = any (below) then 'null'::jsonb else donor -> 'parent_company_id' end;
     end loop;
     if value <> before -> 'parent_company_id' then
       filled := filled || jsonb_build_object('parent_company_id', value);
     end if;
   end if;
+
+  -- Before the children come: the winner may have hung below one of them.
+  perform crm.update_record(request - 'versions', winner, (
+    select coalesce(jsonb_object_agg(key, crm.replace_object(before -> key, given.value)), '{}') from jsonb_each(filled) as given
+  ));
 
   for reference in select * from crm.references_to(resource) loop
     execute format($query$
@@ -189,7 +226,7 @@ begin
     update crm.contacts set last_activity_at = reference.greatest where id = winner;
   end if;
 
-  result := crm.update_record(request - 'versions', winner, filled);
+  result := crm.update_record(request - 'versions', winner, '{}');
   insert into crm.merges (id, workspace_id, resource, winner_id, loser_ids, filled, moved, created_by)
   values (merge_id, workspace, resource, winner, losers,
     (select coalesce(jsonb_object_agg(key, jsonb_build_object('was', before -> key, 'became', given.value)), '{}') from jsonb_each(filled) as given),
@@ -226,9 +263,14 @@ declare
   merge crm.merges;
   winner_record jsonb;
   changes jsonb;
+  losers jsonb[];
+  violated text;
+  field text;
+  holder uuid;
   reference record;
   result json;
 begin
+  perform crm.take_turn_at_merging(resource, workspace);
   select * into merge from crm.merges
   where id = (record ->> 'merge_id')::uuid and workspace_id = workspace and merges.resource = request -> 'resource' ->> 'name' for update;
   if merge.id is null then
@@ -242,23 +284,28 @@ begin
   if winner_record is null then
     perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
   end if;
-  execute format('select count(*) as found from crm.%I where id = any ($1) and merged_into = $2', resource)
-  into reference using merge.loser_ids, merge.winner_id;
-  if reference.found <> cardinality(merge.loser_ids) then
+  execute format('select array_agg(to_jsonb(record)) from crm.%I as record where id = any ($1) and merged_into = $2', resource)
+  into losers using merge.loser_ids, merge.winner_id;
+  if coalesce(cardinality(losers), 0) <> cardinality(merge.loser_ids) then
     perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
   end if;
 
-  -- The winner gives back first what it took: a unique value may be a loser's.
-  -- Members that an object has got since are cleared by name, because an update merges objects.
-  select coalesce(jsonb_object_agg(key, case
-    when request -> 'resource' -> 'objects' ? key and jsonb_typeof(value -> 'was') = 'object' then (
-      select coalesce(jsonb_object_agg(member, null), '{}') from jsonb_object_keys(value -> 'became') as member
-    ) || (value -> 'was')
-    else value -> 'was'
-  end), '{}') into changes
+  -- The winner gives back first what it took: a unique value may be a loser's. Who has taken one since is
+  -- told, and nothing done.
+  select coalesce(jsonb_object_agg(key, crm.replace_object(value -> 'became', value -> 'was')), '{}') into changes
   from jsonb_each(merge.filled) where winner_record -> key = value -> 'became';
-  perform crm.update_record(request, merge.winner_id, changes - 'parent_company_id');
-  execute format('update crm.%I set deleted_at = null, merged_into = null where id = any ($1)', resource) using merge.loser_ids;
+  begin
+    perform crm.update_record(request, merge.winner_id, changes - 'parent_company_id');
+    execute format('update crm.%I set deleted_at = null, merged_into = null where id = any ($1)', resource) using merge.loser_ids;
+  exception when unique_violation then
+    get stacked diagnostics violated = constraint_name;
+    field := substring(violated from '^' || resource || '_(.*)_live$');
+    select crm.live_holder(request, field, candidate) into holder
+    from unnest(losers || (winner_record || changes)) as candidate
+    where crm.live_holder(request, field, candidate) is not null
+    order by crm.live_holder(request, field, candidate) = merge.winner_id limit 1;
+    return json_build_object('status', 'failed', 'sqlstate', '23505', 'constraint', violated, 'existing_id', holder);
+  end;
   for reference in
     select entry ->> 'table' as source, entry ->> 'field' as field, jsonb_agg(entry) as entries
     from jsonb_array_elements(merge.moved) as entry group by 1, 2 order by 1, 2
@@ -279,7 +326,8 @@ begin
   if resource = 'contacts' then
     update crm.contacts as contact set last_activity_at = (
       select max(activity.occurred_at) from crm.activities as activity
-      where activity.workspace_id = contact.workspace_id and activity.contact_id = contact.id and activity.deleted_at is null
+      where activity.workspace_id = contact.workspace_id and activity.contact_id = contact.id
+        and activity.deleted_at is null and activity.occurred_at <= clock_timestamp() + interval '5 minutes'
     )
     where contact.id = merge.winner_id;
   end if;
