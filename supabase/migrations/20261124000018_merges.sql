@@ -399,11 +399,11 @@ $$;
 
 -- Merges tags {"ids"} into {"id"}: one name in the place of the others, on every record.
 create function crm.tags_merge(request jsonb, record jsonb) returns json
-language plpgsql
+language plpgsql security definer
 set search_path = ''
 as $$
 declare
-  workspace constant uuid := crm.workspace_for('tags', 'write');
+  workspace constant uuid := crm.require_workspace('tags', 'write');
   winner constant uuid := record ->> 'id';
   losers constant uuid[] := array(select jsonb_array_elements_text(record -> 'ids'));
   live uuid[];
