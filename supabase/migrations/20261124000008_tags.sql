@@ -55,6 +55,27 @@ begin
 end;
 $$;
 
+-- Registers names that are new, and holds all of them until commit against a rename or deletion, which
+-- would not see the records that come with them. Asked again when one went while we waited for it.
+create function crm.register_tags(workspace uuid, names text[]) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  held text[];
+begin
+  for turn in 1..10 loop
+    held := array(
+      select name from crm.tags where workspace_id = workspace and name = any (names) and deleted_at is null order by name for share
+    );
+    exit when held @> names;
+    insert into crm.tags (workspace_id, name)
+    select workspace, given from unnest(names) as given where given <> all (held) order by given
+    on conflict (workspace_id, name) where deleted_at is null do nothing;
+  end loop;
+end;
+$$;
+
 -- Counts what a statement changed, and registers names that are new. Its argument is the resource.
 create function crm.count_tags() returns trigger
 language plpgsql security definer
@@ -63,14 +84,8 @@ as $$
 begin
   case tg_op
     when 'INSERT' then
-      insert into crm.tags (workspace_id, name)
-      select distinct later.workspace_id, given.tag from new_rows as later cross join unnest(later.tags) as given (tag)
-      where not exists (
-        select from crm.tags as known
-        where known.workspace_id = later.workspace_id and known.name = given.tag and known.deleted_at is null
-      )
-      order by 1, 2
-      on conflict (workspace_id, name) where deleted_at is null do nothing;
+      perform crm.register_tags(workspace_id, array_agg(distinct tag))
+      from new_rows cross join unnest(tags) as given (tag) group by workspace_id;
       perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], count(*))
       from new_rows cross join unnest(tags) as given (tag)
       where deleted_at is null group by workspace_id, tag order by tag;
@@ -79,15 +94,9 @@ begin
       from old_rows cross join unnest(tags) as given (tag)
       where deleted_at is null group by workspace_id, tag order by tag;
     when 'UPDATE' then
-      insert into crm.tags (workspace_id, name)
-      select distinct later.workspace_id, given.tag
+      perform crm.register_tags(later.workspace_id, array_agg(distinct tag))
       from new_rows as later join old_rows as earlier using (id) cross join unnest(later.tags) as given (tag)
-      where later.tags <> earlier.tags and not exists (
-        select from crm.tags as known
-        where known.workspace_id = later.workspace_id and known.name = given.tag and known.deleted_at is null
-      )
-      order by 1, 2
-      on conflict (workspace_id, name) where deleted_at is null do nothing;
+      where tag <> all (earlier.tags) group by later.workspace_id;
       perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], sum(step)::bigint)
       from (
         select workspace_id, tag, 1::bigint as step from new_rows cross join unnest(tags) as given (tag) where deleted_at is null
