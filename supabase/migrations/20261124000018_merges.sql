@@ -347,10 +347,27 @@ begin
   return null;
 end;
 $$;
-create trigger guard_merged before update of deleted_at on crm.contacts
-  for each row when (old.merged_into is not null and new.merged_into is not null and new.deleted_at is null) execute function crm.guard_merged();
-create trigger guard_merged before update of deleted_at on crm.companies
-  for each row when (old.merged_into is not null and new.merged_into is not null and new.deleted_at is null) execute function crm.guard_merged();
+
+-- Gives a resource its merge, which its declaration names as an action, and the way back.
+create function crm.allow_merges_of(resource text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format($ddl$
+    create trigger guard_merged before update of deleted_at on crm.%1$I
+      for each row when (old.merged_into is not null and new.merged_into is not null and new.deleted_at is null)
+      execute function crm.guard_merged();
+    create function crm.%2$I(request jsonb, record jsonb) returns json
+    language sql volatile set search_path = '' as 'select crm.merge_records(request, record)';
+    create function crm.%3$I(request jsonb, record jsonb) returns json
+    language sql volatile set search_path = '' as 'select crm.revert_merge(request, record)';
+    grant execute on function crm.%2$I(jsonb, jsonb), crm.%3$I(jsonb, jsonb) to crm_api;
+  $ddl$, resource, resource || '_merge', resource || '_revert_merge');
+end;
+$$;
+select crm.allow_merges_of('contacts');
+select crm.allow_merges_of('companies');
 
 -- Where a merged record went, through merges of merges; null for any other id.
 create function api.merged_into(json) returns uuid
@@ -370,31 +387,6 @@ begin
   end loop;
   return nullif(found_id, ($1 ->> 'id')::uuid);
 end;
-$$;
-
-create function crm.contacts_merge(request jsonb, record jsonb) returns json
-language sql volatile
-set search_path = ''
-as $$
-  select crm.merge_records(request, record);
-$$;
-create function crm.companies_merge(request jsonb, record jsonb) returns json
-language sql volatile
-set search_path = ''
-as $$
-  select crm.merge_records(request, record);
-$$;
-create function crm.contacts_revert_merge(request jsonb, record jsonb) returns json
-language sql volatile
-set search_path = ''
-as $$
-  select crm.revert_merge(request, record);
-$$;
-create function crm.companies_revert_merge(request jsonb, record jsonb) returns json
-language sql volatile
-set search_path = ''
-as $$
-  select crm.revert_merge(request, record);
 $$;
 
 -- Merges tags {"ids"} into {"id"}: one name in the place of the others, on every record.
@@ -430,6 +422,5 @@ begin
 end;
 $$;
 
-grant execute on function crm.contacts_merge(jsonb, jsonb), crm.companies_merge(jsonb, jsonb), crm.contacts_revert_merge(jsonb, jsonb),
-  crm.companies_revert_merge(jsonb, jsonb), crm.merge_records(jsonb, jsonb), crm.revert_merge(jsonb, jsonb), crm.tags_merge(jsonb, jsonb),
+grant execute on function crm.merge_records(jsonb, jsonb), crm.revert_merge(jsonb, jsonb), crm.tags_merge(jsonb, jsonb),
   api.merged_into(json) to crm_api;
