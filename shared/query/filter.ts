@@ -240,14 +240,12 @@ export function parseSearch(resource: Resource, raw: unknown, { mayRead }: Query
   return words.length === 1 ? oneByOne : { or: [oneByOne, relatedHas({ and: words })] };
 }
 
-/** The LIKE patterns of the words a person typed. @throws ApiError `validation_error`, `invalid_filter` */
-export function searchPatterns(raw: unknown): string[] {
-  if (typeof raw !== "string" || raw.length > 200 || fold(raw).trim() === "") {
-    throw new ApiError("validation_error", {
-      message: "The search parameter must be 1 to 200 characters.",
-      details: { search: ["The search parameter must be 1 to 200 characters."] },
-    });
-  }
+/** The LIKE patterns of the words a person typed. @throws ApiError `validation_error` */
+export function searchPatterns(raw: unknown, parameter = "search"): string[] {
+  const refused = (sentence: string) =>
+    new ApiError("validation_error", { message: sentence, details: { [parameter]: [sentence] } });
+  if (typeof raw !== "string" || raw.length > 200 || fold(raw).trim() === "")
+    throw refused(`The ${parameter} parameter must be 1 to 200 characters.`);
   // A phone number is typed with any punctuation, and found by its digits.
   const digits = raw.replace(/\D/g, "");
   const words =
@@ -258,7 +256,7 @@ export function searchPatterns(raw: unknown): string[] {
           .filter((word) => word !== "");
   // Shorter words than a trigram are looked up at the start of a word, where they have one.
   const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
-  if (words.length === 0) throw invalid("search", "The search parameter must have at least one word.");
+  if (words.length === 0) throw refused(`The ${parameter} parameter must have at least one word.`);
   return words.slice(0, 10).map(pattern);
 }
 

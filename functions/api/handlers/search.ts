@@ -77,11 +77,8 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
 }
 
 function readWords(raw: string | undefined): string[] {
-  if (raw !== undefined) {
-    const words = fold(raw).trim();
-    if (raw.length <= 200 && words !== "") return searchPatterns(raw);
-  }
-  const sentence = raw === undefined ? "The q parameter is required." : "The q parameter must be 1 to 200 characters.";
+  if (raw !== undefined) return searchPatterns(raw, "q");
+  const sentence = "The q parameter is required.";
   throw new ApiError("validation_error", { message: sentence, details: { q: [sentence] } });
 }
 
