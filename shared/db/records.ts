@@ -34,6 +34,8 @@ export interface WriteRequest {
   versions?: number[] | undefined;
   /** Where what refers to a deleted record goes first. */
   moveTo?: string | undefined;
+  /** The fields that the path names: only records that have them are there. */
+  below?: RecordData;
   atomic?: boolean;
   dryRun?: boolean;
   idempotency?: Idempotency | undefined;
@@ -103,6 +105,7 @@ export async function writeRecords(
     on_conflict: request.onConflict ?? "error",
     ...(request.versions && { versions: request.versions }),
     ...(request.moveTo !== undefined && { move_to: request.moveTo }),
+    ...(resource.parent && { below: request.below }),
     atomic: request.atomic ?? false,
     dry_run: request.dryRun ?? false,
     ...(request.idempotency && { idempotency: request.idempotency }),

@@ -14,6 +14,14 @@ as $$
   end;
 $$;
 
+-- A number or time as the API shows it.
+create function crm.as_text(value jsonb) returns jsonb
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select to_jsonb(regexp_replace(value #>> '{}', '\+00:00$', 'Z'));
+$$;
+
 create function crm.keep_history(resource text, scope text) returns void
 language plpgsql
 set search_path = ''
@@ -24,6 +32,11 @@ declare
     select attname::text from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', resource)::regclass
       and (attgenerated <> '' or attname in ('version', 'created_at', 'updated_at', 'created_by', 'updated_by', 'last_activity_at'))
+  );
+  -- What JSON would not show as the record does: money, which is text, and times.
+  texts constant text[] := array(
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass and atttypid in ('numeric'::regtype, 'timestamptz'::regtype)
   );
 begin
   execute format($ddl$
@@ -52,10 +65,14 @@ begin
     create function crm.%1$I() returns trigger
     language plpgsql security definer
     set search_path = ''
+    set timezone = 'UTC'
     as $function$
     begin
       insert into crm.%2$I (workspace_id, record_id, field, "from", "to", version, changed_at, changed_by)
-      select later.workspace_id, later.id, change.field, change."from", change."to", later.version, later.updated_at, later.updated_by
+      select later.workspace_id, later.id, change.field,
+        case when change.field = any (%5$L) then crm.as_text(change."from") else change."from" end,
+        case when change.field = any (%5$L) then crm.as_text(change."to") else change."to" end,
+        later.version, later.updated_at, later.updated_by
       from new_rows as later
       join old_rows as earlier on earlier.id = later.id
       cross join lateral (
@@ -71,6 +88,6 @@ begin
     create trigger note_changes after update on crm.%4$I
       referencing old table as old_rows new table as new_rows
       for each statement execute function crm.%1$I();
-  $ddl$, 'note_changes_of_' || resource, history, omitted, resource);
+  $ddl$, 'note_changes_of_' || resource, history, omitted, resource, texts);
 end;
 $$;

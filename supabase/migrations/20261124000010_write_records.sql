@@ -475,7 +475,16 @@ declare
   code text;
   details text;
   state text;
+  is_below boolean;
 begin
+  if request ? 'below' and request ->> 'operation' <> 'create' then
+    execute format('select exists (select from crm.%I as record where id = $1 and workspace_id = $2 and to_jsonb(record) @> $3)', resource)
+    into is_below
+    using record_id, crm.workspace_for(request -> 'resource' ->> 'scope', 'write'), request -> 'below';
+    if not is_below then
+      perform crm.fail('not_found');
+    end if;
+  end if;
   case request ->> 'operation'
     when 'create' then
       if request ->> 'on_conflict' = 'error' then
@@ -560,10 +569,11 @@ begin
     return json_build_array(crm.write_record(request, (records -> 0)::jsonb));
   end if;
   begin
-    results := case operation
-      when 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
-      when 'update' then crm.update_records(request, records)
-      when 'delete' then crm.delete_records(request, records)
+    results := case
+      when operation = 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
+      when request ? 'below' then null -- whether it is, is asked of each
+      when operation = 'update' then crm.update_records(request, records)
+      when operation = 'delete' then crm.delete_records(request, records)
     end;
   exception
     when unique_violation then
@@ -598,6 +608,7 @@ $$;
 --   on_conflict           "error" | "return" | "update" (create)
 --   versions              [n, …] one of which the record must have (If-Match)
 --   move_to               what refers to the record goes there first (delete)
+--   below                 {"pipeline_id"}: columns that the record must have, those that its path names
 --   atomic, dry_run       undo everything when one failed; undo everything
 --   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
 --

@@ -97,6 +97,24 @@ export class Records {
     return { ...body, ...(await BESIDE[resource.plural]?.(body, this)) };
   }
 
+  /** The body of a change: what is given, and what a rule asks for beside it. */
+  async change(resource: Resource, given: RecordData): Promise<RecordData> {
+    const whole = { ...given, ...(await BESIDE[resource.plural]?.(given, this)) };
+    return Object.fromEntries(Object.entries(whole).filter(([name]) => !resource.fields[name]?.createOnly));
+  }
+
+  /** A field that can be changed with no consequence, and values for it. */
+  plainField(resource: Resource): { name: string; values: unknown[] } {
+    const plain = Object.entries(resource.fields).filter(
+      ([, { readOnly, createOnly, references, filter }]) =>
+        !readOnly && !createOnly && references === undefined && (filter === "text" || filter === "integer"),
+    );
+    const [name, field] = plain.find(([, one]) => !one.unique) ?? plain[0] ?? [];
+    if (name === undefined || field === undefined) throw new Error(`${resource.plural} have no plain field`);
+    const values = field.unique ? [1, 2, 3].map(() => freshValue(field)) : samplesOf(field);
+    return { name, values };
+  }
+
   async bodies(resource: Resource, count: number): Promise<RecordData[]> {
     return Promise.all(Array.from({ length: count }, () => this.body(resource)));
   }
@@ -137,9 +155,11 @@ export class Records {
     return known;
   }
 
-  // Their own references stay empty, or companies would need companies.
+  // Their own references stay empty, or companies would need companies; the first is as plain as can be.
   private async makeSome(resource: Resource): Promise<string[]> {
-    return this.insert(resource, await this.rows(resource, RELATED, { linked: false }));
+    const [first = {}, ...others] = await this.rows(resource, RELATED, { linked: false });
+    const plain = Object.fromEntries(Object.keys(first).map((name) => [name, resource.defaults[name] ?? first[name]]));
+    return this.insert(resource, [plain, ...others]);
   }
 
   /** Few valid values of a field, never null. */
@@ -242,7 +262,7 @@ async function columnsOf({ table }: Resource): Promise<Map<string, Column>> {
 }
 
 /** The resource that shows the rows of a table. */
-function resourceOf(table: string): Resource {
+export function resourceOf(table: string): Resource {
   const resource = resources.find((one) => one.table === table);
   if (resource === undefined) throw new Error(`no resource shows crm.${table}`);
   return resource;

@@ -35,6 +35,7 @@ export function bulkCreate(resource: Resource): Handler {
     };
     return writeMany(resource, exchange, options, records.map(read), {
       operation: "create",
+      below: parent,
       onConflict: readOnConflict(options),
     });
   };
@@ -42,7 +43,7 @@ export function bulkCreate(resource: Resource): Handler {
 
 /** `PATCH /v1/<resource>/bulk`: each record with its `id` and the fields to change. */
 export function bulkUpdate(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
     const { records } = validate(recordsBody, exchange.body);
     refuseRepeated(
@@ -59,13 +60,14 @@ export function bulkUpdate(resource: Resource): Handler {
       if (fields instanceof ApiError) return fields;
       return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
     };
-    return writeMany(resource, exchange, options, records.map(read), { operation: "update" });
+    const below = await parentOf(resource, exchange);
+    return writeMany(resource, exchange, options, records.map(read), { operation: "update", below });
   };
 }
 
 /** `DELETE /v1/<resource>/bulk`: `{"ids": […]}` */
 export function bulkDelete(resource: Resource): Handler {
-  return (exchange) => {
+  return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
     const { ids } = validate(idsBody, exchange.body);
     refuseRepeated(ids, "ids");
@@ -74,7 +76,7 @@ export function bulkDelete(resource: Resource): Handler {
       exchange,
       options,
       ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() }),
-      { operation: "delete" },
+      { operation: "delete", below: await parentOf(resource, exchange) },
     );
   };
 }
@@ -88,7 +90,7 @@ async function writeMany(
   exchange: AuthorizedExchange,
   options: Map<string, string>,
   records: (RecordData | ApiError)[],
-  request: Pick<WriteRequest, "operation" | "onConflict">,
+  request: Pick<WriteRequest, "operation" | "onConflict" | "below">,
 ): Promise<Reply> {
   const atomic = readFlag(options, "atomic");
   const dryRun = readFlag(options, "dry_run");

@@ -51,6 +51,7 @@ export function readRecord(resource: Resource): Handler {
     requireScopes(resource, exchange, query.include, []);
     const { services, principal } = exchange;
     const id = recordId(exchange);
+    await requireParent(resource, exchange);
     const row = await findRecord(services.database, principal, resource, id, query);
     if (row === undefined || !isBelow(resource, exchange, row)) throw await notFound(resource, exchange, id);
     const data = present(resource, row, query.fields, query.include);
@@ -145,8 +146,9 @@ export async function requireParent(resource: Resource, exchange: AuthorizedExch
   const id = recordId(exchange, parent.field);
   const { services, principal } = exchange;
   const target = resourceNamed(parent.resource);
-  const row = await findRecord(services.database, principal, target, id, { fields: ["id"], include: [] });
-  if (row === undefined) throw await notFound(target, exchange, id);
+  const fields = ["id", ...(target.parent ? [target.parent.field] : [])];
+  const row = await findRecord(services.database, principal, target, id, { fields, include: [] });
+  if (row === undefined || !isBelow(target, exchange, row)) throw await notFound(target, exchange, id);
   return id;
 }
 

@@ -1,11 +1,5 @@
 import { z } from "zod";
-import {
-  findRecord,
-  type RecordData,
-  type WriteAnswer,
-  type WriteRequest,
-  writeRecords,
-} from "../../../shared/db/records.ts";
+import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -45,7 +39,8 @@ export function updateRecord(resource: Resource): Handler {
     const row = toRow(resource, validate(resource.update, exchange.body, resource));
     return writeOne(resource, exchange, {
       operation: "update",
-      records: [{ ...row, id: await existingRecord(resource, exchange) }],
+      records: [{ ...row, id: recordId(exchange) }],
+      below: await parentOf(resource, exchange),
       versions: matchVersions(exchange.request),
       dryRun: readFlag(options, "dry_run"),
     });
@@ -58,7 +53,8 @@ export function deleteRecord(resource: Resource): Handler {
     const options = allowOnly(exchange.url.searchParams, resource.movable ? ["dry_run", "move_to"] : ["dry_run"]);
     return writeOne(resource, exchange, {
       operation: "delete",
-      records: [{ id: await existingRecord(resource, exchange) }],
+      records: [{ id: recordId(exchange) }],
+      below: await parentOf(resource, exchange),
       moveTo: readMoveTo(options),
       versions: matchVersions(exchange.request),
       dryRun: readFlag(options, "dry_run"),
@@ -71,10 +67,10 @@ export function restoreRecord(resource: Resource): Handler {
   return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
     validate(emptyBody, exchange.body);
-    await requireParent(resource, exchange);
     return writeOne(resource, exchange, {
       operation: "restore",
       records: [{ id: recordId(exchange) }],
+      below: await parentOf(resource, exchange),
       dryRun: readFlag(options, "dry_run"),
     });
   };
@@ -124,21 +120,10 @@ export async function writeOne(
   );
 }
 
-/** The field that the path gives a new record: the pipeline of a stage. */
+/** The field that the path gives a record: the pipeline of a stage. @throws ApiError `not_found` when it is not there */
 export async function parentOf(resource: Resource, exchange: AuthorizedExchange): Promise<RecordData> {
   const id = await requireParent(resource, exchange);
   return resource.parent === undefined ? {} : { [resource.parent.field]: id };
-}
-
-/** The id of the path, once it is known to be below the record that the path names first. */
-async function existingRecord(resource: Resource, exchange: AuthorizedExchange): Promise<string> {
-  const id = recordId(exchange);
-  const { parent } = resource;
-  if (parent === undefined) return id;
-  const { services, principal } = exchange;
-  const row = await findRecord(services.database, principal, resource, id, { fields: undefined, include: [] });
-  if (row?.[parent.field] !== recordId(exchange, parent.field)) throw new ApiError("not_found");
-  return id;
 }
 
 function shownRecord(resource: Resource, row: RecordData): Reply {
