@@ -134,7 +134,7 @@ describe("GET /search", () => {
   });
 
   test("shows a key what it may read, and refuses the rest when it is asked for by name", async () => {
-    const key = (permissions: Record<string, "read" | "write">) =>
+    const key = (permissions: Record<string, "none" | "read" | "write">) =>
       createKey({ workspaceId: team.workspaceId, scope: "custom", permissions });
     const contacts = await key({ contacts: "read" });
     const { data, meta } = await find("zephyr", "", contacts);
@@ -145,7 +145,7 @@ describe("GET /search", () => {
         status: 403,
         code: "insufficient_scope",
       });
-    const none = await key({});
+    const none = await key({ contacts: "none" });
     expect(refusal(await none.client.get("/search?q=zephyr"))).toEqual({ status: 403, code: "insufficient_scope" });
     const reader = await createKey({ workspaceId: team.workspaceId, scope: "read_only" });
     expect((await find("zephyr", "", reader)).meta.total).toBe(8);
