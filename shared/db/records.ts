@@ -132,6 +132,7 @@ function factsOf(resource: Resource) {
   const fields = Object.entries(resource.fields);
   const derived = fields.flatMap(([, field]) => field.e164 ?? []);
   const within = fields.flatMap(([name, field]) => (field.within ? [[name, field.within]] : []));
+  const fixed = fields.flatMap(([name, field]) => (field.createOnly ? [field.givenTo ?? name] : []));
   return {
     name: resource.table,
     scope: resource.scope,
@@ -140,6 +141,7 @@ function factsOf(resource: Resource) {
     objects: resource.names.merged,
     unique: resource.names.unique,
     ...(within.length > 0 && { within: Object.fromEntries(within) }),
+    ...(fixed.length > 0 && { fixed }),
     defaults: resource.defaults,
   };
 }

@@ -178,6 +178,14 @@ as $$
   ) as changes;
 $$;
 
+-- What is given on creation only: an upsert that finds its record leaves it as it is there.
+create function crm.fixed_fields(request jsonb) returns text[]
+language sql immutable
+set search_path = ''
+as $$
+  select array(select jsonb_array_elements_text(request -> 'resource' -> 'fixed'));
+$$;
+
 -- Inserts, or gives back or updates the live record that holds a unique value. The loop ends: each
 -- turn either finds the holder or fails to insert because somebody just became it.
 create function crm.upsert_record(request jsonb, record jsonb, on_conflict text) returns json
@@ -198,7 +206,7 @@ begin
     if holder is not null and on_conflict = 'return' then
       return crm.update_record(request || '{"unchanged_status": "existing"}', holder, '{}');
     elsif holder is not null then
-      return crm.update_record(request, holder, record);
+      return crm.update_record(request, holder, record - crm.fixed_fields(request));
     end if;
     begin
       return crm.insert_records(request, json_build_array(record)) -> 0;
@@ -408,7 +416,7 @@ begin
   using array(select (value ->> 'id')::uuid from jsonb_each(holders)), workspace;
   select json_agg(
       case when request ->> 'on_conflict' = 'return' then jsonb_build_object('id', holders -> place::text -> 'id')
-      else record::jsonb || jsonb_build_object('id', holders -> place::text -> 'id') end order by place),
+      else record::jsonb - crm.fixed_fields(request) || jsonb_build_object('id', holders -> place::text -> 'id') end order by place),
     array_agg(place order by place)
   into part, places
   from json_array_elements(records) with ordinality as listed (record, place)
@@ -602,7 +610,7 @@ $$;
 
 -- Writes records and answers what became of each, in their order.
 --
---   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "defaults"}
+--   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
 --   operation             "create" | "update" | "delete" | "restore", or an action: crm.<resource>_<operation>
 --   records               [{id, …fields}]; ids of new records come from the API
 --   on_conflict           "error" | "return" | "update" (create)
@@ -672,7 +680,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
+grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.create_others(jsonb, json),
   crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
