@@ -224,6 +224,8 @@ describe("a merge of contacts", () => {
     await merge("/contacts", c, [b]);
     for (const { id } of [a, b]) {
       const path = `/contacts/${id}`;
+      const { body } = await team.client.get(path);
+      expect(body.error).toMatchObject({ code: "merged", details: { merged_into: c["id"] } });
       const calls: [Promise<Answer>, string][] = [
         [team.client.get(path), ""],
         [team.client.get(`${path}?fields=email&include=company`), "?fields=email&include=company"],

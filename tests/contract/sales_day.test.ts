@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import type { Answer } from "../harness/client.ts";
 import { createSalesTeam, type Made, type SalesTeam } from "../harness/sales_team.ts";
 
 // A day of a sales team, told in the order in which it happens: each test goes on where the last one stopped.
@@ -25,9 +26,9 @@ beforeAll(async () => {
 const PEOPLE = 30;
 const COMPANIES = 6;
 const email = (n: number) => `person${n}@company${n % COMPANIES}.example`;
-const ok = (answer: { status: number; body: unknown; data: Made }, status = 200): Made => {
-  expect(answer.status, JSON.stringify(answer.body).slice(0, 500)).toBe(status);
-  return answer.data;
+const ok = ({ status, body, data }: Answer, expected = 200): Answer["data"] => {
+  expect(status, JSON.stringify(body).slice(0, 500)).toBe(expected);
+  return data;
 };
 let companies: Made[];
 let people: Made[];
@@ -157,11 +158,11 @@ test("16:00 some are won, some lost for a reason, one is reopened", async () => 
 });
 
 test("18:00 the report adds up", async () => {
-  const summary: Made = await team.read("/deals/summary?group_by=stage_id");
+  const summary: Made[] = ok(await team.client.get("/deals/summary?group_by=stage_id"));
   const nameOf = Object.fromEntries(Object.entries(pipeline.stage).map(([name, id]) => [id, name]));
   expect(
     Object.fromEntries(
-      summary.map(({ stage_id, currency, count, amount, weighted_amount }: Made) => [
+      summary.map(({ stage_id, currency, count, amount, weighted_amount }) => [
         nameOf[stage_id],
         [currency, count, Number(amount), Number(weighted_amount)],
       ]),
