@@ -349,7 +349,7 @@ describe("filters and sorts", () => {
             what,
           ).toEqual(expected.map(({ id }) => id));
           expect(meta.total, what).toBe(expected.length);
-          if (given.some((one) => String(one).includes(","))) continue;
+          if (given !== cases[0] || given.some((one) => String(one).includes(","))) continue;
           const words = new URLSearchParams({ [`${field}[${op}]`]: given.join(","), fields: "email", limit: "100" });
           expect((await found.client.get(`/contacts?${words}`)).meta.total, what).toBe(expected.length);
         }
