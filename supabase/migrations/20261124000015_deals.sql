@@ -182,8 +182,9 @@ begin
   end if;
 
   if new.pipeline_id is null and new.stage_id is not null then
-    select pipeline_id into new.pipeline_id from crm.stages
-    where id = new.stage_id and workspace_id = new.workspace_id and deleted_at is null;
+    select home.id into new.pipeline_id
+    from crm.stages as given join crm.pipelines as home on home.id = given.pipeline_id and home.deleted_at is null
+    where given.id = new.stage_id and given.workspace_id = new.workspace_id and given.deleted_at is null;
     if new.pipeline_id is null then
       perform crm.fail('reference_not_found', '{"field": "stage_id"}');
     end if;
@@ -205,9 +206,10 @@ begin
     if new.stage_id is null then
       stage := crm.first_stage(new.workspace_id, pipeline.id, case when restoring then old.status else 'open' end);
     else
-      select * into stage from crm.stages
-      where id = new.stage_id and workspace_id = new.workspace_id and deleted_at is null
-      for share;
+      select given.* into stage
+      from crm.stages as given join crm.pipelines as home on home.id = given.pipeline_id and home.deleted_at is null
+      where given.id = new.stage_id and given.workspace_id = new.workspace_id and given.deleted_at is null
+      for share of given;
       if stage.id is null then
         perform crm.fail('reference_not_found', '{"field": "stage_id"}');
       elsif stage.pipeline_id <> pipeline.id then
