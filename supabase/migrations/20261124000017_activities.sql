@@ -131,7 +131,7 @@ begin
   new.occurred_at := coalesce(new.occurred_at, now());
   if new.contact_id is not null and new.deleted_at is null and new.occurred_at <= clock_timestamp() + interval '5 minutes' then
     update crm.contacts set last_activity_at = new.occurred_at
-    where id = new.contact_id and workspace_id = new.workspace_id and deleted_at is null
+    where id = new.contact_id and workspace_id = new.workspace_id -- a deleted one too: it may come back
       and (last_activity_at is null or last_activity_at < new.occurred_at);
   end if;
   return new;
