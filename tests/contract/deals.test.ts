@@ -92,6 +92,71 @@ test("a key for deals alone can win, lose, move and reopen them, and ask where t
     });
 });
 
+describe("an action", () => {
+  const actions: [action: string, body: Made, from: string][] = [
+    ["move", { stage_id: "second" }, "first"],
+    ["win", {}, "first"],
+    ["lose", { lost_reason: "price" }, "first"],
+    ["reopen", {}, "won"],
+  ];
+
+  test.each(actions)(
+    "%s is tried out by a dry run, held off by a stale If-Match and done once per key",
+    async (...one) => {
+      const [action, { stage_id, ...rest }, from] = one;
+      const { id: pipeline_id, stage } = await team.pipeline();
+      const { id } = await team.deal({ pipeline_id, stage_id: stage[from] });
+      const body = { ...rest, ...(stage_id && { stage_id: stage[stage_id] }) };
+      const path = `/deals/${id}/${action}`;
+      const before = await team.snapshot();
+      const dry = await team.client.post(`${path}?dry_run=true`, body);
+      expect({ status: dry.status, dry: dry.meta.dry_run }).toEqual({ status: 200, dry: true });
+      expect(await team.snapshot()).toEqual(before);
+      await expectRefused(team, () => team.client.post(path, body, { "if-match": '"7.x"' }), {
+        status: 412,
+        code: "precondition_failed",
+      });
+      await expectRefused(team, () => team.client.post(path, { ...body, nonsense: 1 }), {
+        status: 400,
+        code: "unknown_field",
+      });
+      const key = { "idempotency-key": freshName(action) };
+      const [first, again] = [await team.client.post(path, body, key), await team.client.post(path, body, key)];
+      expect(first.data).toMatchObject({ status: dry.data.status, stage_id: dry.data.stage_id, version: 2 });
+      expect({ status: again.status, body: again.body }).toEqual({ status: 200, body: first.body });
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
+    },
+  );
+
+  test("of an upsert obeys the rules too: a closed deal keeps its amount", async () => {
+    const { id, external_id } = await team.deal({ external_id: freshName("crm"), amount: "1", currency: "EUR" });
+    await team.client.post(`/deals/${id}/win`);
+    const body = { external_id, name: "D", amount: "2", currency: "EUR" };
+    for (const path of ["/deals?on_conflict=update", "/deals/bulk?on_conflict=update&atomic=true"])
+      await expectRefused(team, () => team.client.post(path, path.includes("bulk") ? { records: [body] } : body), {
+        status: 409,
+        code: "deal_closed",
+      });
+    const same = await team.client.post("/deals?on_conflict=update", { ...body, name: "Renamed", amount: "1.0" });
+    expect(same.data).toMatchObject({ id, name: "Renamed", status: "won" });
+  });
+});
+
+test("a stage of a deleted pipeline is a stage that does not exist", async () => {
+  const { id, stage } = await team.pipeline();
+  const deal = await team.deal();
+  await team.client.delete(`/pipelines/${id}`);
+  const expected = {
+    status: 422,
+    code: "reference_not_found",
+    details: { stage_id: ["The stage_id field names a record that does not exist."] },
+  };
+  const stage_id = stage["first"];
+  await expectRefused(team, () => team.client.post("/deals", { name: "D", stage_id }), expected);
+  await expectRefused(team, () => team.client.patch(`/deals/${deal["id"]}`, { stage_id }), expected);
+  await expectRefused(team, () => team.client.post(`/deals/${deal["id"]}/move`, { stage_id }), expected);
+});
+
 describe("GET /deals/{id}/transitions", () => {
   test("says for each stage whether the deal may go there, why not, and what is missing", async () => {
     const { id: pipeline_id, stage } = await team.pipeline({

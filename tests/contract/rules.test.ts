@@ -1057,6 +1057,9 @@ describe("an activity", () => {
     await team.client.post(`/activities/${id}/restore`);
     expect(await last(bob)).toEqual(stamp(4));
     expect((await team.read(`/contacts/${bob["id"]}`))["version"]).toBe(1);
+    for (const path of [`/activities/${id}`, `/contacts/${bob["id"]}`]) await team.client.delete(path);
+    for (const path of [`/activities/${id}`, `/contacts/${bob["id"]}`]) await team.client.post(`${path}/restore`);
+    expect(await last(bob)).toEqual(stamp(4));
   });
 
   test("logged by ten at once makes the latest the contact's last", async () => {
