@@ -66,8 +66,9 @@ function customSource(key: SortKey, sort: readonly SortKey[], order: readonly So
 export function recordPlan(resource: Resource, id: string, query: Pick<ListQuery, "fields" | "include">): ReadPlan {
   const values = new Values();
   const where = renderCondition({ column: "id", op: "eq", value: id }, values);
+  const needed = ["id", "version"].filter((name) => Object.hasOwn(resource.fields, name));
   return {
-    shape: { ...source(resource, query, ["id", "version"]), segments: [{ where, order: [["id", "asc"]] }], limit: 1 },
+    shape: { ...source(resource, query, needed), segments: [{ where, order: [["id", "asc"]] }], limit: 1 },
     values: values.given,
   };
 }

@@ -276,6 +276,30 @@ describe.each(resources.map((resource) => ({ resource, name: resource.plural }))
     return data;
   }
 
+  test.runIf(resource.operations.includes("get"))(
+    "is read by id too, with the fields asked for; one that is not there is 404",
+    async () => {
+      const [record = {}] = all;
+      const [name = ""] = resource.names.all.slice(-1);
+      const include = includes.slice(0, 3).map(([one]) => one);
+      const query = include.length > 0 ? `?include=${include}` : "";
+      const one = await records.client.get(`${path}/${record["id"]}`);
+      expect({ status: one.status, data: one.data }).toEqual({ status: 200, data: record });
+      expect((await records.client.get(`${path}/${record["id"]}?fields=${name}`)).data).toEqual({
+        id: record["id"],
+        [name]: record[name],
+      });
+      const [embedding] = (await get(`id=${record["id"]}${query.replace("?", "&")}`)).data;
+      expect((await records.client.get(`${path}/${String(record["id"]).toUpperCase()}${query}`)).data).toEqual(
+        embedding,
+      );
+      for (const absent of [randomUUID(), "42", String(record["id"]).replaceAll("-", "")]) {
+        const { status, error } = await records.client.get(`${path}/${absent}${query}`);
+        expect({ absent, status, code: error?.code }).toEqual({ absent, status: 404, code: "not_found" });
+      }
+    },
+  );
+
   test.runIf(includes.length > 1)("embeds up to three related records", async () => {
     const names = includes.map(([name]) => name);
     const some = names.slice(0, 3).join(",");
