@@ -146,6 +146,13 @@ begin
   loop
     filled := filled || jsonb_build_object(name, value);
   end loop;
+  if resource = 'companies' and coalesce(before ->> 'currency', before ->> 'annual_revenue', filled ->> 'annual_revenue') is null then
+    select given -> 'currency' into value from unnest(donors) with ordinality as listed (given, turn)
+    where given ->> 'currency' is not null order by turn limit 1;
+    if value <> 'null' then
+      filled := filled || jsonb_build_object('currency', value);
+    end if;
+  end if;
   -- Labels are united, members of custom_fields filled one by one; the parent is none of the merged and
   -- none of those below them.
   select coalesce(jsonb_agg(tag order by place), '[]') into value

@@ -394,6 +394,16 @@ describe("a merge of companies", () => {
     expect((await team.client.get(`/companies/${first["id"]}`)).status).toBe(301);
   });
 
+  test("takes a currency with its revenue, or alone where there is none", async () => {
+    const [none, revenue] = [await team.company(), await team.company({ annual_revenue: "5", currency: "EUR" })];
+    const [alone, other] = [await team.company({ currency: "JPY" }), await team.company({ currency: "USD" })];
+    const { data } = await merge("/companies", none, [alone, other]);
+    expect(data).toMatchObject({ annual_revenue: null, currency: "JPY" });
+    const both = await merge("/companies", none, [revenue]);
+    expect(both.data).toMatchObject({ annual_revenue: "5", currency: "EUR" });
+    expect((await revert(both)).data).toMatchObject({ annual_revenue: null, currency: "JPY" });
+  });
+
   test("of a company with those below it makes no circle and no branch too deep", async () => {
     const top = await team.company();
     const middle = await team.company({ parent_company_id: top["id"] });
