@@ -3,21 +3,59 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { routes } from "../../functions/api/routes.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { Client } from "../harness/client.ts";
+import { Records, type Workspace } from "../harness/records.ts";
+import { pathParameters } from "../harness/route_paths.ts";
 import { stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
 
-let mine: TestKey;
-let nothing: TestKey;
+let mine: Workspace;
+let readers: TestKey[];
+const outsiders: Record<string, TestKey> = {};
+let strangers: TestKey[];
+const scopes = [...new Set(resources.map(({ scope }) => scope))];
+/** A record of mine of each resource, by plural; `merges` too. */
+const known = new Map<string, string>();
 let expired: TestKey;
 let revoked: TestKey;
 
 beforeAll(async () => {
   mine = await createWorkspace();
-  // A custom key for something that no route needs yet.
-  nothing = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: { custom_fields: "read" } });
+  const permissions = Object.fromEntries(scopes.map((scope) => [scope, "read"] as const));
+  readers = [
+    await createKey({ workspaceId: mine.workspaceId, scope: "read_only" }),
+    await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions }),
+  ];
+  for (const scope of scopes) {
+    const others = Object.fromEntries(
+      scopes.filter((other) => other !== scope).map((other) => [other, "write"] as const),
+    );
+    outsiders[scope] = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: others });
+  }
   expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
   revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
+  strangers = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
+  const records = new Records(mine);
+  for (const resource of resources) {
+    const id = resource.parent ? String((await records.make(resource))["id"]) : await records.oneOf(resource.plural);
+    known.set(resource.plural, id);
+    if (resource.parent) known.set(resource.parent.resource, await records.parentOf(resource.plural));
+  }
+  const [loser = ""] = (await records.some("contacts")).slice(1);
+  known.set(
+    "merges",
+    (await mine.client.post(`/contacts/${known.get("contacts")}/merge`, { ids: [loser] })).meta.merge_id,
+  );
 });
+
+/** Bodies that get as far as looking for what the path names. */
+const BODIES: Record<string, unknown> = {
+  merge: { ids: [randomUUID()] },
+  move: { stage_id: randomUUID() },
+  create: { name: "x" },
+  bulkCreate: { records: [{ name: "x" }] },
+  bulkUpdate: { records: [{ id: randomUUID() }] },
+  bulkDelete: { ids: [randomUUID()] },
+};
 
 test("each operation and each method of a path stands once in the map", () => {
   expect(new Set(routes.map(({ operation }) => operation)).size).toBe(routes.length);
@@ -25,13 +63,13 @@ test("each operation and each method of a path stands once in the map", () => {
 });
 
 test("each route needs a scope that exists", () => {
-  const scopes = ["public", "any", ...resources.flatMap(({ scope }) => [`${scope}:read`, `${scope}:write`])];
-  for (const route of routes) expect(scopes, route.operation).toContain(route.scope);
+  const known = ["public", "any", ...scopes.flatMap((scope) => [`${scope}:read`, `${scope}:write`])];
+  for (const route of routes) expect(known, route.operation).toContain(route.scope);
 });
 
 describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\}/g, randomUUID()) })))(
   "$method $path",
-  ({ method, url, scope, maxBodyBytes }) => {
+  ({ method, path, operation, url, scope, maxBodyBytes }) => {
     const options = { method, ...(maxBodyBytes !== undefined && { body: {} }) };
 
     test.skipIf(scope === "public")(
@@ -49,10 +87,39 @@ describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\
       },
     );
 
-    test.skipIf(scope === "public" || scope === "any")("is closed to a key without its scope", async () => {
-      const { status, error } = await nothing.client.call(url, options);
+    test.skipIf(scope === "public" || scope === "any")("is closed to a key that may do all but this", async () => {
+      const [named = ""] = scope.split(":");
+      const { status, error } = await (outsiders[named] ?? mine).client.call(url, options);
       expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
     });
+
+    test.runIf(scope.endsWith(":write"))("is closed to keys that may read everything", async () => {
+      for (const { client } of readers) {
+        const { status, error } = await client.call(url, options);
+        expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
+      }
+    });
+
+    test.runIf(path.includes("{"))(
+      "knows no record of another workspace, nor a sandbox one of its parent",
+      async () => {
+        const [prefix = ""] = operation.split(".");
+        const parameters = pathParameters({ path, operation });
+        const theirs = parameters.reduce(
+          (at, [name, plural = prefix]) => at.replace(`{${name}}`, known.get(plural) ?? ""),
+          path,
+        );
+        const body = BODIES[operation.split(".").at(-1) ?? ""] ?? {};
+        const sent = { method, ...(maxBodyBytes !== undefined && { body }) };
+        for (const { client } of strangers) {
+          const { status, error } = await client.call(theirs, sent);
+          expect({ status, error }).toEqual({
+            status: 404,
+            error: { code: "not_found", message: expect.any(String), details: {} },
+          });
+        }
+      },
+    );
 
     test("answers the CORS preflight without a key", async () => {
       const preflight = await new Client(stack().functionUrl, null).call(url, {

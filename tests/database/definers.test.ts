@@ -17,13 +17,37 @@ test("each function that runs past the policies is known, and callable by whom i
       and proname not like 'add\\_to\\_%\\_by\\_%'
     order by name`;
   expect(Object.fromEntries(rows.map((row) => [row["name"], row["callers"]]))).toEqual({
+    // Of a key that may read the resource they are about; they ask for the workspace themselves.
+    "api.custom_fields_of": ["crm_api"],
+    "api.read_timeline": ["crm_api"],
+    "api.search_everything": ["crm_api"],
+    "crm.export_search": ["crm_api"],
+    "crm.run_search": ["crm_api"],
+    "crm.search_deal_summary": ["crm_api"],
+    // Writes that reach further than the scope of their key: they ask for it themselves.
+    "crm.merge_records": ["crm_api"],
+    "crm.revert_merge": ["crm_api"],
+    "crm.tags_merge": ["crm_api"],
+    // Steps of such writes and reads, given what was found under the policies. Requests can't name them: crm is not exposed.
+    "crm.custom_fields_move_to": ["crm_api"],
+    "crm.first_stage": ["crm_api"],
+    "crm.pipelines_move_to": ["crm_api"],
+    "crm.stage_before": ["crm_api"],
+    "crm.stages_move_to": ["crm_api"],
+    "crm.transitions_of": ["crm_api"],
+    // For other definers alone.
+    "crm.add_to_tag_counts": [],
+    "crm.place_deals_of": [],
+    "crm.register_tags": [],
+    "crm.replace_tags": [],
+    // Who asks.
     "api.find_api_key": ["crm_auth"],
     "api.find_memberships": ["crm_auth"],
     "crm.current_workspace": ["crm_api"],
-    "crm.purge": [],
     "crm.require_workspace": ["crm_api"],
-    "crm.run_search": ["crm_api"],
     "crm.workspace_for": ["crm_api"],
+    // For the clock alone.
+    "crm.purge": [],
   });
 });
 
@@ -72,7 +96,7 @@ test("every table that holds a tenant's rows names the workspace in each policy"
   expect(policies.length).toBeGreaterThan(5);
   for (const { tablename, policyname, rule, roles } of policies) {
     expect(rule, `${tablename}: ${policyname}`).toMatch(
-      /(workspace_id|id) = \( SELECT crm\.(workspace_for|current_workspace)\(/,
+      /(workspace_id|id) =[^,]*\( SELECT (COALESCE\()?crm\.(workspace_for|current_workspace)\(/,
     );
     expect(String(roles)).toBe("{crm_api}");
   }

@@ -6,6 +6,7 @@ import { resourceNamed, resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 import { type RecordData, Records } from "../harness/records.ts";
+import { pathParameters, resourceOfRoute } from "../harness/route_paths.ts";
 import { freshValue, samplesOf } from "../harness/samples.ts";
 import { createWorkspace } from "../harness/workspace.ts";
 
@@ -101,15 +102,9 @@ const headers = fc.dictionary(
   { maxKeys: 2 },
 );
 
-/** The resource that a route is about; contacts for those that are about none. */
-function resourceOf({ operation }: Route): Resource {
-  const [plural = ""] = operation.split(".");
-  return resources.some((resource) => resource.plural === plural) ? resourceNamed(plural) : contacts;
-}
-
 /** Requests to one route: mostly with what it takes, and something wrong in it. */
 function requestsTo(route: Route, known: Map<string, Known>) {
-  const resource = resourceOf(route);
+  const resource = resourceOfRoute(route) ?? contacts;
   const related = Object.entries(resource.include).flatMap(([name, include]) =>
     Object.keys(resourceNamed(include.resource).fields).map((field) => `${name}.${field}`),
   );
@@ -119,7 +114,7 @@ function requestsTo(route: Route, known: Map<string, Known>) {
     { weight: 1, arbitrary: text },
   );
   const anyId = fc.constantFrom(...[...known.values()].flatMap(({ ids }) => ids));
-  const idOf = (plural: string) => {
+  const idOf = (plural = contacts.plural) => {
     const own = known.get(plural)?.ids ?? [];
     return fc.oneof(
       { weight: 6, arbitrary: own.length > 0 ? fc.constantFrom(...own) : anyId },
@@ -132,7 +127,7 @@ function requestsTo(route: Route, known: Map<string, Known>) {
     );
   };
   const path = fc
-    .tuple(...parametersOf(route, resource).map(([name, plural]) => idOf(plural).map((id) => [name, id] as const)))
+    .tuple(...pathParameters(route).map(([name, plural]) => idOf(plural).map((id) => [name, id] as const)))
     .map((ids) => ids.reduce((below, [name, id]) => below.replace(`{${name}}`, () => id), route.path));
   const query = fc
     .array(fc.tuple(fc.oneof(fieldName, fc.constantFrom(...PARAMETERS)), operator, fc.oneof(text, anyId, fieldName)), {
@@ -154,14 +149,6 @@ function requestsTo(route: Route, known: Map<string, Known>) {
     headers: fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
     body: bodyOf(route, known.get(resource.plural) ?? { resource, ids: [], bodies: [] }, fieldName, anyId),
   });
-}
-
-/** The parameters of a route's path, each with the resource whose id it takes. */
-function parametersOf({ path }: Route, resource: Resource): [name: string, plural: string][] {
-  const above = new Map<string, string>([["id", resource.plural]]);
-  for (let one: Resource | undefined = resource; one?.parent !== undefined; one = resourceNamed(one.parent.resource))
-    above.set(one.parent.field, one.parent.resource);
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, above.get(name) ?? resource.plural]);
 }
 
 /** What is sent to a route that takes a body: an object of its shape, spoiled in some place or whole. */
