@@ -21,7 +21,7 @@ const BESIDE: Record<string, (given: RecordData, records: Records) => Promise<Re
       ...(amount != null && { currency: currency ?? "EUR" }),
       ...(home !== undefined && pipeline_id === undefined && { pipeline_id: home }),
       // A deal of another pipeline goes to the first stage there.
-      ...(home !== undefined && pipeline_id !== undefined && pipeline_id !== home && { stage_id: null }),
+      ...(home !== undefined && pipeline_id !== undefined && pipeline_id !== home && { stage_id: undefined }),
     };
   },
   tasks: ({ remind_at, due_at }) =>
@@ -217,7 +217,7 @@ export class Records {
 
   /** Inserts rows in one statement, past the API and its policies. Answers their ids. */
   async insert(resource: Resource, rows: readonly RecordData[]): Promise<string[]> {
-    const whole = await Promise.all(rows.map((row) => this.wholeRow(resource, row)));
+    const whole = await this.wholeRows(resource, rows);
     const sql = database();
     const table = sql(`crm.${resource.table}`);
     const columns = sql([...new Set(whole.flatMap(Object.keys))]);
@@ -225,6 +225,11 @@ export class Records {
       insert into ${table} (${columns})
       select ${columns} from jsonb_populate_recordset(null::${table}, ${sql.json(whole as never)}) returning id`;
     return inserted.map((row) => String(row["id"]));
+  }
+
+  /** Rows as they are inserted: with the workspace, unique values of their own, and what a rule asks for. */
+  wholeRows(resource: Resource, rows: readonly RecordData[]): Promise<RecordData[]> {
+    return Promise.all(rows.map((row) => this.wholeRow(resource, row)));
   }
 
   private async wholeRow(resource: Resource, row: RecordData): Promise<RecordData> {
