@@ -127,8 +127,9 @@ begin
   loop
     value := case when record ->> 'prefer' = 'newest' then 'null' else before -> name end;
     foreach donor in array donors loop
-      exit when value <> 'null';
-      value := donor -> name;
+      exit when value <> 'null' and name <> 'do_not_contact';
+      -- Who must not be contacted under one name must not be under the other.
+      value := case when name = 'do_not_contact' then to_jsonb(coalesce(value = 'true', false) or donor -> name = 'true') else donor -> name end;
     end loop;
     if value <> before -> name then
       filled := filled || jsonb_build_object(name, value);

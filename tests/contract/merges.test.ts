@@ -117,7 +117,7 @@ async function duplicates() {
 }
 
 describe("a merge of contacts", () => {
-  test("keeps the primary's id and values, fills the empty ones in the order of the ids, unites tags and custom fields", async () => {
+  test("keeps the primary's id and values, fills the empty ones in the order of the ids, unites tags and custom fields, and contacts nobody who must not be", async () => {
     const { winner, first, second, keys } = await duplicates();
     const { data, meta } = await merge("/contacts", winner, [first, second]);
     expect(data).toEqual({
@@ -131,6 +131,7 @@ describe("a merge of contacts", () => {
       owner_id: team.ownerId,
       address: { city: "Köln", country: "DE" },
       birthday: "1990-01-01",
+      do_not_contact: true,
       tags: ["vip", "old", "new", "second"],
       custom_fields: { [keys.text]: "winner", [keys.list]: ["b"] },
       last_activity_at: second["last_activity_at"],
