@@ -31,6 +31,8 @@ create index activities_duration_seconds on crm.activities (workspace_id, durati
 -- <field> = …, newest first; by the time it happened, which is what a timeline asks for
 create index activities_type on crm.activities (workspace_id, type, created_at, id) where deleted_at is null;
 create index activities_type_occurred_at on crm.activities (workspace_id, type, occurred_at, id) where deleted_at is null;
+create index activities_subject on crm.activities (workspace_id, subject, created_at, id) where deleted_at is null;
+create index activities_external_id on crm.activities (workspace_id, external_id, created_at, id) where deleted_at is null;
 create index activities_contact_id on crm.activities (workspace_id, contact_id, created_at, id) where deleted_at is null;
 create index activities_company_id on crm.activities (workspace_id, company_id, created_at, id) where deleted_at is null;
 create index activities_deal_id on crm.activities (workspace_id, deal_id, created_at, id) where deleted_at is null;

@@ -49,58 +49,6 @@ test("atomic=true is all or nothing, and tells which ones failed", async () => {
   expect((await client.post("/contacts/bulk?atomic=true", { records: people(2) })).status).toBe(201);
 });
 
-test("on_conflict=update is upsert", async () => {
-  const { client } = await createWorkspace();
-  const [known, fresh] = people(2);
-  const { data } = await client.post("/contacts", { ...known, score: 1, first_name: "Kept" });
-  const upserted = await client.post("/contacts/bulk?on_conflict=update", { records: [{ ...known, score: 2 }, fresh] });
-  expect(upserted.status).toBe(200);
-  expect(upserted.data[0].data).toMatchObject({ id: data.id, score: 2, first_name: "Kept", version: 2 });
-  expect((await client.post("/contacts/bulk?on_conflict=update", { records: people(2) })).status).toBe(201);
-});
-
-test("many are changed and deleted by id", async () => {
-  const { client } = await createWorkspace();
-  const { data } = await client.post("/contacts/bulk", { records: people(3) });
-  const [a, b, c] = data.map((one: { data: { id: string } }) => one.data.id);
-  const patched = await client.patch("/contacts/bulk", {
-    records: [
-      { id: a, score: 1 },
-      { id: randomUUID(), score: 1 },
-      { score: 1 },
-      { id: b, score: 101 },
-      { id: c, status: "inactive" },
-    ],
-  });
-  expect(patched.status).toBe(207);
-  expect(
-    patched.data.map((one: { success: boolean; error?: { code: string } }) => (one.success ? "ok" : one.error?.code)),
-  ).toEqual(["ok", "not_found", "validation_error", "validation_error", "ok"]);
-  expect(
-    (
-      await client.patch("/contacts/bulk", {
-        records: [
-          { id: a, score: 2 },
-          { id: b, score: 2 },
-        ],
-      })
-    ).status,
-  ).toBe(200);
-  const removed = await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, b] } });
-  expect({ status: removed.status, data: removed.data }).toEqual({
-    status: 200,
-    data: [
-      { index: 0, success: true, data: { id: a } },
-      { index: 1, success: true, data: { id: b } },
-    ],
-  });
-  expect((await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, c] } })).status).toBe(207);
-  expect((await client.get("/contacts")).meta.total).toBe(0);
-  expect((await client.call("/contacts/bulk", { method: "DELETE", body: { ids: [a, a] } })).error.code).toBe(
-    "validation_error",
-  );
-});
-
 test("two bulk writes over the same records in opposite orders both go through", async () => {
   const { client } = await createWorkspace();
   const { data } = await client.post("/contacts/bulk", { records: people(100) });
@@ -147,4 +95,16 @@ test("a bulk change of one field keeps the totals, says what was unchanged, and 
     undefined,
   ]);
   expect((await client.get("/contacts?status=bounced")).meta.total).toBe(15);
+});
+
+test("what repeats within an upsert is one contact, and on_conflict=return gives back the holders", async () => {
+  const { client } = await createWorkspace();
+  const { data: held } = await client.post("/contacts", { email: freshEmail(), score: 1 });
+  const [fresh] = people(1);
+  const { status, data } = await client.post("/contacts/bulk?on_conflict=return", {
+    records: [{ email: held.email, score: 9 }, fresh, fresh],
+  });
+  expect(status).toBe(200);
+  expect(data[0].data).toEqual(held);
+  expect(data[2].data.id).toBe(data[1].data.id);
 });

@@ -390,25 +390,8 @@ test("all violations are told at once, the first as the message", async () => {
   expect(error.message).toBe(Object.values(error.details).flat()[0]);
 });
 
-test("a record of another workspace, a deleted one and an unknown one give the same answer, for every verb", async () => {
-  const strip = ({ status, error }: { status: number; error: unknown }) => ({ status, error });
-  for (const options of [{}, { method: "PATCH", body: { score: 1 } }, { method: "DELETE" }]) {
-    const unknown = strip(await clients.mine.call(`/contacts/${randomUUID()}`, options));
-    expect(unknown.status).toBe(404);
-    expect(strip(await clients.mine.call(`/contacts/${known.foreignId}`, options))).toEqual(unknown);
-    expect(strip(await clients.mine.call(`/contacts/${known.deletedId}`, options))).toEqual(unknown);
-  }
-  expect((await clients.mine.post(`/contacts/${known.foreignId}/restore`)).status).toBe(404);
-  expect((await clients.other.get(`/contacts/${known.foreignId}`)).status).toBe(200);
-});
-
 test("an unknown key and a revoked one can't be told apart", async () => {
   const unknown = await clients.keyless.get("/contacts", { authorization: `Bearer ${generateApiKey("live").key}` });
   const revoked = await clients.revoked.get("/contacts");
   expect(revoked.error).toEqual(unknown.error);
-});
-
-test("a duplicate names the record that holds the value", async () => {
-  const { error } = await clients.mine.post("/contacts", { email: taken });
-  expect(error.details.existing_id).toBe(known.id);
 });

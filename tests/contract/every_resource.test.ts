@@ -126,9 +126,11 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
       const before = await create(plainly(0));
       expect((await patch(before.id, {})).data).toEqual(before);
       expect((await patch(before.id, plainly(0))).data).toEqual(before);
-      const { data } = await patch(before.id, plainly(1));
+      const { data, headers } = await patch(before.id, plainly(1));
       expect(data).toEqual({ ...before, ...plainly(1), version: 2, updated_at: data.updated_at });
       expect(data.updated_at > String(before["updated_at"])).toBe(true);
+      const read = await records.client.get(`${path}/${before.id}`);
+      expect({ data: read.data, tag: read.headers.get("etag") }).toEqual({ data, tag: headers.get("etag") });
     });
 
     test("is refused with 412 when If-Match is stale, and changes nothing", async () => {
@@ -145,6 +147,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
         code: "precondition_failed",
       });
       expect(await read(id)).toEqual(fresh.data);
+      expect((await patch(id, plainly(2), { "if-match": '"nonsense"' })).status).toBe(412);
       const current = `"7", ${fresh.headers.get("etag")}`;
       expect((await patch(id, plainly(2), { "if-match": current })).status).toBe(200);
       expect((await records.client.delete(`${path}/${id}`, { "if-match": "*" })).status).toBe(200);
@@ -338,6 +341,30 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
       }
     });
   });
+
+  const loose = Object.entries(resource.include).filter(([, { field, resource: target }]) => {
+    const facts = resource.fields[field];
+    return facts !== undefined && isNullable(facts) && resourceNamed(target).operations.includes("delete");
+  });
+  test.each(loose)(
+    "a %s that is deleted is kept as a reference, and shows as null until it is back",
+    async (name, include) => {
+      const target = resourceNamed(include.resource);
+      const related = await records.create(target);
+      const { id } = await create({ ...plainly(0), [include.field]: related.id });
+      const at = `${await records.path(target)}/${related.id}`;
+      const shown = async () => (await records.client.get(`${path}/${id}?include=${name}`)).data;
+      expect((await shown())[name].id).toBe(related.id);
+      await records.client.delete(at);
+      expect(await shown()).toMatchObject({ [include.field]: related.id, [name]: null });
+      const list = await records.client.get(`${path}?${name}.id=${related.id}`);
+      expect(list.meta.total).toBe(0);
+      const same = await patch(id, { ...plainly(1), [include.field]: related.id });
+      expect({ status: same.status, data: same.data }).toMatchObject({ status: 200, data: plainly(1) });
+      await records.client.post(`${at}/restore`);
+      expect((await shown())[name].id).toBe(related.id);
+    },
+  );
 
   test("an id that is unknown, deleted or another workspace's is 404 for every verb, the same answer", async () => {
     const there = new Records(await createWorkspace());
@@ -547,6 +574,17 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
         data: order.map((id, index) => ({ index, success: true, data: { id } })),
       });
       expect((await records.client.get(`${path}?id=${ids.slice(0, 100)}`)).meta.total).toBe(0);
+    });
+
+    test("refuses a request that names a record twice, in any letters", async () => {
+      const { id } = await create();
+      const ids = [id, id.toUpperCase()];
+      for (const answer of [
+        await bulk("PATCH", { records: ids.map((one) => ({ id: one, ...plainly(1) })) }),
+        await bulk("DELETE", { ids }),
+      ])
+        expect(codeOf(answer)).toEqual({ status: 400, code: "validation_error" });
+      expect((await read(id)).version).toBe(1);
     });
 
     test("answers 207 with what became of each when some fail, and nothing is written with atomic=true", async () => {

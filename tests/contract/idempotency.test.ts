@@ -57,24 +57,6 @@ test("fifty at once with one key make one contact; each is the answer or 409 wit
   expect((await client.get("/contacts")).meta.total).toBe(1);
 });
 
-test("it holds for PATCH and bulk too", async () => {
-  const { client } = await createWorkspace();
-  const { data } = await client.post("/contacts", { email: freshEmail() });
-  const patch = [
-    await client.patch(`/contacts/${data.id}`, { score: 1 }, withKey("p")),
-    await client.patch(`/contacts/${data.id}`, { score: 1 }, withKey("p")),
-  ];
-  expect(patch[1]?.body).toEqual(patch[0]?.body);
-  const records = [{ email: freshEmail() }, { email: "bad" }];
-  const bulk = [
-    await client.post("/contacts/bulk", { records }, withKey("b")),
-    await client.post("/contacts/bulk", { records }, withKey("b")),
-  ];
-  expect(bulk.map(({ status }) => status)).toEqual([207, 207]);
-  expect(bulk[1]?.body).toEqual(bulk[0]?.body);
-  expect((await client.get("/contacts")).meta.total).toBe(2);
-});
-
 test("failures and dry runs are not kept: the key is free for the corrected request", async () => {
   const { client } = await createWorkspace();
   const email = freshEmail();

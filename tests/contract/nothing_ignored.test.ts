@@ -12,7 +12,7 @@ describe("a query parameter that a route does not know is 400, never ignored", (
   test.each(routes.map(({ method, path, maxBodyBytes }) => ({ method, path, takesBody: maxBodyBytes !== undefined })))(
     "$method $path",
     async ({ method, path, takesBody }) => {
-      const url = `${path.replace("{id}", randomUUID())}?nonsense=1`;
+      const url = `${path.replace(/\{\w+\}/g, randomUUID())}?nonsense=1`;
       const { status, error } = await mine.client.call(url, { method, ...(takesBody && { body: {} }) });
       expect({ status, code: error?.code }).toEqual({ status: 400, code: "unknown_parameter" });
       expect(Object.keys(error.details)).toEqual(["nonsense"]);
