@@ -17,6 +17,7 @@ const environment = z.object({
   UPSTASH_REDIS_REST_TOKEN: z.string().min(1),
   JWT_SIGNING_KEY: signingKey,
   CURSOR_SECRET: z.string().min(32),
+  CRON_SECRET: z.string().min(32),
   PUBLIC_API_URL: z.url(),
   REQUIRE_HTTPS: z
     .enum(["true", "false"])
@@ -36,6 +37,8 @@ export interface Config {
   redisToken: string;
   jwtSigningKey: JsonWebKey & { alg: "HS256" | "ES256" };
   cursorSecret: string;
+  /** What the timer that has jobs drained proves itself with. */
+  cronSecret: string;
   publicApiUrl: string;
   requireHttps: boolean;
   trustedProxyHops: number;
@@ -60,6 +63,7 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
     redisToken: values.UPSTASH_REDIS_REST_TOKEN,
     jwtSigningKey: values.JWT_SIGNING_KEY,
     cursorSecret: values.CURSOR_SECRET,
+    cronSecret: values.CRON_SECRET,
     publicApiUrl: values.PUBLIC_API_URL.replace(/\/$/, ""),
     requireHttps: values.REQUIRE_HTTPS,
     trustedProxyHops: values.TRUSTED_PROXY_HOPS,

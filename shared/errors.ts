@@ -41,6 +41,8 @@ export const ERRORS = {
     409,
     "The merge can't be reverted, because its records have been deleted or merged again since.",
   ],
+  import_not_uploading: [409, "The import has started, so it takes no more parts."],
+  import_finished: [409, "The import has ended already."],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
   precondition_failed: [412, "The record has changed since the version in If-Match. Read it again and retry."],
   payload_too_large: [413, "The request body is too large."],

@@ -4,24 +4,34 @@ import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
-import { createLog } from "../../shared/http/log.ts";
+import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
+import { type Background, createImportWorker } from "../../shared/imports/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
+import { drainJobs } from "./handlers/drain.ts";
 import { routes } from "./routes.ts";
+
+/** The platform's, which keeps an isolate that has answered until work is done. Elsewhere there is none. */
+declare const EdgeRuntime: { waitUntil: Background } | undefined;
+
+const HAND_OVER_TIMEOUT_MS = 5_000;
 
 /** Hono finds the route; the pipeline decides what happens on the way to its handler. */
 export type Router = Hono<{ Bindings: Exchange }>;
 
 /** The API as a fetch handler. */
-export function createApp(config: Config): { fetch(request: Request): Response | Promise<Response> } {
-  const services = createServices(config);
+export function createApp(
+  config: Config,
+  background: Background = keepAlive,
+): { fetch(request: Request): Response | Promise<Response> } {
+  const services = createServices(config, background);
   const router = createRouter(routes);
   return { fetch: (request) => router.fetch(request, openExchange(services, request)) };
 }
 
-function createServices(config: Config): Services {
+function createServices(config: Config, background: Background): Services {
   const log = createLog(config.logLevel);
   const database = createDatabase(config);
   const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
@@ -32,12 +42,32 @@ function createServices(config: Config): Services {
     credentials: createCredentialStore(config, database),
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
+    imports: createImportWorker({ database, log, background, handOver: () => callDrain(config, log) }),
   };
+}
+
+function keepAlive(work: Promise<unknown>): void {
+  if (typeof EdgeRuntime !== "undefined") EdgeRuntime.waitUntil(work);
+}
+
+/** Asks the function to go on in another invocation, which has limits of its own. The timer would too, later. */
+async function callDrain(config: Config, log: Log): Promise<void> {
+  try {
+    const response = await fetch(`${config.publicApiUrl}/internal/drain`, {
+      method: "POST",
+      headers: { "X-Cron-Secret": config.cronSecret },
+      signal: AbortSignal.timeout(HAND_OVER_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+  } catch {
+    log("warn", "hand_over_failed");
+  }
 }
 
 /** Every route under each version it exists in, and under no version for the default one. */
 export function createRouter(map: readonly Route[]): Router {
   const router: Router = new Hono<{ Bindings: Exchange }>({ strict: false });
+  router.post("/api/internal/drain", ({ env }) => drainJobs(env));
   for (const version of VERSIONS) {
     mount(router, `/api/${version.name}`, map);
     if (version.name === DEFAULT_VERSION) mount(router, "/api", map);

@@ -1,10 +1,19 @@
-import { MAX_BODY_BYTES } from "../../shared/http/body.ts";
+import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/http/body.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { companies } from "../../shared/resources/companies.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import { deals } from "../../shared/resources/deals.ts";
 import { dealSummary, dealTransitions } from "./handlers/deals.ts";
+import {
+  addImportPart,
+  cancelImport,
+  createImport,
+  listImportRows,
+  listImports,
+  readImport,
+  startImport,
+} from "./handlers/imports.ts";
 import { readMerge, revertMerge } from "./handlers/merges.ts";
 import { searchEverything } from "./handlers/search.ts";
 import { health, me } from "./handlers/system.ts";
@@ -46,6 +55,45 @@ const mergeRoutes: Route[] = [
   },
 ];
 
+/** Whose scope they take depends on what is imported, so the handlers and row-level security ask for it. */
+const importRoutes: Route[] = [
+  { method: "GET", path: "/imports", scope: "any", operation: "imports.list", handler: listImports },
+  {
+    method: "POST",
+    path: "/imports",
+    scope: "any",
+    operation: "imports.create",
+    maxBodyBytes: MAX_BULK_BODY_BYTES,
+    handler: createImport,
+  },
+  { method: "GET", path: "/imports/{id}", scope: "any", operation: "imports.get", handler: readImport },
+  { method: "GET", path: "/imports/{id}/rows", scope: "any", operation: "imports.rows", handler: listImportRows },
+  {
+    method: "POST",
+    path: "/imports/{id}/parts",
+    scope: "any",
+    operation: "imports.addPart",
+    maxBodyBytes: MAX_BULK_BODY_BYTES,
+    handler: addImportPart,
+  },
+  {
+    method: "POST",
+    path: "/imports/{id}/start",
+    scope: "any",
+    operation: "imports.start",
+    maxBodyBytes: MAX_BODY_BYTES,
+    handler: startImport,
+  },
+  {
+    method: "POST",
+    path: "/imports/{id}/cancel",
+    scope: "any",
+    operation: "imports.cancel",
+    maxBodyBytes: MAX_BODY_BYTES,
+    handler: cancelImport,
+  },
+];
+
 /** The map: every path of the API, with the scope it needs. */
 export const routes: readonly Route[] = [
   { method: "GET", path: "/health", scope: "public", operation: "health", handler: health },
@@ -55,4 +103,5 @@ export const routes: readonly Route[] = [
   ...resources.flatMap(resourceRoutes),
   ...timelineRoutes,
   ...mergeRoutes,
+  ...importRoutes,
 ];

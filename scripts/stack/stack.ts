@@ -4,6 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { sign } from "hono/jwt";
 import postgres from "postgres";
+import { type Cron, startCron } from "./cron.ts";
 import { lockDataDir } from "./data_dir_lock.ts";
 import { demoKeys } from "./demo_keys.ts";
 import { type FunctionEnv, startFunction } from "./function.ts";
@@ -46,6 +47,7 @@ export async function startStack(
   const { dataDir, ports, redisUrl: givenRedisUrl } = settings;
   const unlock = await lockDataDir(dataDir);
   let gateway: Gateway | undefined;
+  let cron: Cron | undefined;
   let info: StackInfo | undefined;
   const supervisor = new Supervisor({
     dataDir,
@@ -54,6 +56,7 @@ export async function startStack(
   });
 
   async function stop(): Promise<void> {
+    cron?.stop();
     await gateway?.stop();
     await supervisor.stop();
     unlock();
@@ -122,6 +125,7 @@ export async function startStack(
       ),
     );
 
+    cron = startCron({ functionUrl: api.url, secret: secrets.cronSecret });
     info = {
       apiUrl: `${gateway.url}/functions/v1/api`,
       functionUrl: api.url,
@@ -191,7 +195,7 @@ async function functionEnvironment({
   secrets,
   logLevel,
 }: FunctionSurroundings): Promise<FunctionEnv> {
-  const { jwtSecret, cursorSecret, upstashToken } = secrets;
+  const { jwtSecret, cursorSecret, cronSecret, upstashToken } = secrets;
   return {
     SUPABASE_URL: gatewayUrl,
     SUPABASE_ANON_KEY: await sign({ role: "anon", iss: "supabase-local" }, jwtSecret, "HS256"),
@@ -205,6 +209,7 @@ async function functionEnvironment({
       k: Buffer.from(jwtSecret).toString("base64url"),
     }),
     CURSOR_SECRET: cursorSecret,
+    CRON_SECRET: cronSecret,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
     LOG_LEVEL: logLevel,
   };

@@ -101,7 +101,8 @@ export function createDatabase(config: Config): Database {
           Authorization: `Bearer ${await tokenFor(claims)}`,
           "Content-Type": "application/json",
           "Content-Profile": "api",
-          Accept: "text/plain",
+          // Each as it is, where PostgREST would make JSON of it.
+          Accept: "text/plain, application/octet-stream",
         },
         body: JSON.stringify(argument),
         signal: deadline(),

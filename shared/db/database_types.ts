@@ -829,15 +829,28 @@ export type Database = {
       };
     };
     Functions: {
+      advance_import: { Args: Record<string, unknown>; Returns: Json };
+      cancel_import: { Args: Record<string, unknown>; Returns: Json };
+      claim_import: { Args: Record<string, unknown>; Returns: Json };
+      create_import: { Args: Record<string, unknown>; Returns: Json };
       custom_fields_of: { Args: Record<string, unknown>; Returns: Json };
       deal_transitions: { Args: Record<string, unknown>; Returns: Json };
       export_records: { Args: Record<string, unknown>; Returns: unknown };
+      fail_import: { Args: Record<string, unknown>; Returns: undefined };
       find_api_key: { Args: { key_hash: string }; Returns: Json };
       find_memberships: { Args: { user_id: string }; Returns: Json };
       merged_into: { Args: Record<string, unknown>; Returns: string };
+      missing_import_part: { Args: Record<string, unknown>; Returns: number };
+      put_import_part: { Args: Record<string, unknown>; Returns: Json };
+      read_import: { Args: Record<string, unknown>; Returns: Json };
+      read_import_rows: { Args: Record<string, unknown>; Returns: Json };
+      read_import_text: { Args: Record<string, unknown>; Returns: unknown };
+      read_imports: { Args: Record<string, unknown>; Returns: Json };
       read_records: { Args: Record<string, unknown>; Returns: Json };
       read_timeline: { Args: Record<string, unknown>; Returns: Json };
+      release_import: { Args: Record<string, unknown>; Returns: undefined };
       search_everything: { Args: Record<string, unknown>; Returns: Json };
+      start_import: { Args: Record<string, unknown>; Returns: Json };
       summarize_deals: { Args: Record<string, unknown>; Returns: Json };
       write_records: { Args: Record<string, unknown>; Returns: Json };
     };

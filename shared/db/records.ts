@@ -128,7 +128,7 @@ export function claimsOf(principal: Principal): Claims {
 }
 
 /** What SQL needs to know of a resource to write it. */
-function factsOf(resource: Resource) {
+export function factsOf(resource: Resource) {
   const fields = Object.entries(resource.fields);
   const derived = fields.flatMap(([, field]) => field.e164 ?? []);
   const within = fields.flatMap(([name, field]) => (field.within ? [[name, field.within]] : []));

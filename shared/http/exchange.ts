@@ -4,6 +4,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import type { ApiError } from "../errors.ts";
+import type { ImportWorker } from "../imports/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
 import { clientAddress } from "./forwarded.ts";
@@ -19,6 +20,7 @@ export interface Services {
   credentials: CredentialStore;
   limiter: Limiter;
   addressLimiter: AddressLimiter;
+  imports: ImportWorker;
   log: Log;
 }
 

@@ -6,7 +6,7 @@ import { createWorkspace } from "../harness/workspace.ts";
 // Functions that run with their owner's rights are the only ways past row-level security: each is named
 // here with who may call it, so that a new one is a decision and not an accident.
 
-const ROLES = ["anon", "authenticated", "crm_api", "crm_auth"];
+const ROLES = ["anon", "authenticated", "crm_api", "crm_auth", "crm_worker"];
 
 test("each function that runs past the policies is known, and callable by whom it is for", async () => {
   const rows = await database()`
@@ -46,8 +46,13 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.current_workspace": ["crm_api"],
     "crm.require_workspace": ["crm_api"],
     "crm.workspace_for": ["crm_api"],
+    // The worker's: it takes jobs of all workspaces, and does them with the rights of whose they are.
+    "api.claim_import": ["crm_worker"],
+    "api.fail_import": ["crm_worker"],
+    "api.release_import": ["crm_worker"],
     // For the clock alone.
     "crm.purge": [],
+    "crm.purge_imports": [],
   });
 });
 
@@ -79,12 +84,14 @@ test("our roles can't log in, bypass the policies, own anything or become each o
   const sql = database();
   const roles = await sql`
     select rolname from pg_roles
-    where rolname in ('crm_api', 'crm_auth') and not (rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)`;
-  expect(roles).toHaveLength(2);
-  expect(await sql`select relname from pg_class where relowner::regrole::text in ('crm_api', 'crm_auth')`).toEqual([]);
+    where rolname in ('crm_api', 'crm_auth', 'crm_worker') and not (rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)`;
+  expect(roles).toHaveLength(3);
+  expect(
+    await sql`select relname from pg_class where relowner::regrole::text in ('crm_api', 'crm_auth', 'crm_worker')`,
+  ).toEqual([]);
   const memberships = await sql`
     select roleid::regrole::text as role, member::regrole::text as member from pg_auth_members
-    where roleid::regrole::text in ('crm_api', 'crm_auth') or member::regrole::text in ('crm_api', 'crm_auth')`;
+    where roleid::regrole::text in ('crm_api', 'crm_auth', 'crm_worker') or member::regrole::text in ('crm_api', 'crm_auth', 'crm_worker')`;
   expect(
     memberships.map((row) => `${row["member"]} → ${row["role"]}`).filter((text) => !text.startsWith("authenticator →")),
   ).toEqual([]);

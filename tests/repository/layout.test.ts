@@ -9,7 +9,7 @@ const LAYERS = [
   ["shared/config.ts", "shared/errors.ts"],
   ["shared/resources"],
   ["shared/query", "shared/db", "shared/auth", "shared/limits", "shared/events"],
-  ["shared/http", "shared/middleware", "shared/openapi"],
+  ["shared/http", "shared/middleware", "shared/imports", "shared/openapi"],
   ["functions"],
 ];
 

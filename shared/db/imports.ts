@@ -1,0 +1,195 @@
+import type { Principal } from "../auth/principal.ts";
+import { fieldError } from "../errors.ts";
+import type { ReadPlan } from "../query/read_plan.ts";
+import type { Resource } from "../resources/define.ts";
+import { type Claims, callWithRetry, type Database } from "./database.ts";
+import { claimsOf, factsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
+
+const WORKER: Claims = { role: "crm_worker" };
+
+/** What an import is made of. */
+export interface NewImport {
+  resource: string;
+  format: "csv" | "ndjson";
+  dry_run: boolean;
+  on_conflict: "error" | "return" | "update";
+  match_by: string | null;
+  mapping: Record<string, string | null>;
+  columns: unknown;
+  bytes_processed: number;
+}
+
+/** What a header says, once it can be read. */
+export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed">;
+
+/** Makes an import, which starts at once when it comes with its text. */
+export async function createImport(
+  database: Database,
+  principal: Principal,
+  {
+    made,
+    scope,
+    content,
+    idempotency,
+  }: { made: NewImport; scope: string; content?: string; idempotency?: Idempotency },
+): Promise<{ import: RecordData; replayed: { request_id: string; timestamp: string } | null }> {
+  const argument = { import: made, scope, content: content ?? null, ...(idempotency && { idempotency }) };
+  return (await database.call("create_import", argument as never, claimsOf(principal))) as Awaited<
+    ReturnType<typeof createImport>
+  >;
+}
+
+/** An import as it is shown; null when the principal may not see it. */
+export async function readImport(database: Database, principal: Principal, id: string): Promise<RecordData | null> {
+  return (await database.call("read_import", { id } as never, claimsOf(principal))) as RecordData | null;
+}
+
+/** Keeps a part of the text, or replaces it. */
+export async function putImportPart(
+  database: Database,
+  principal: Principal,
+  id: string,
+  { part, content }: { part: number; content: string },
+): Promise<RecordData> {
+  return (await database.call("put_import_part", { id, part, content } as never, claimsOf(principal))) as RecordData;
+}
+
+/** @throws ApiError `validation_error` naming the first part that is missing */
+export async function requireAllParts(database: Database, principal: Principal, id: string): Promise<void> {
+  const missing = await database.call("missing_import_part", { id } as never, claimsOf(principal));
+  if (missing !== null) throw fieldError("validation_error", { part: [`Part ${missing} is missing.`] });
+}
+
+export async function startImport(
+  database: Database,
+  principal: Principal,
+  id: string,
+  start: ImportStart,
+): Promise<RecordData> {
+  return (await database.call("start_import", { id, ...start } as never, claimsOf(principal))) as RecordData;
+}
+
+export async function cancelImport(database: Database, principal: Principal, id: string): Promise<RecordData> {
+  return (await database.call("cancel_import", { id } as never, claimsOf(principal))) as RecordData;
+}
+
+/** A page of imports: of those that the principal may read what they write. */
+export async function listImports(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
+  return (await database.call("read_imports", plan as never, claimsOf(principal))) as ReadResult;
+}
+
+/** The rows of an import after a row; null when it can't be read. */
+export async function readImportRows(
+  database: Database,
+  principal: Principal,
+  asked: { id: string; after: number; limit: number; status?: string },
+): Promise<ReadResult | null> {
+  return (await database.call("read_import_rows", asked as never, claimsOf(principal))) as ReadResult | null;
+}
+
+/** A stretch of an import's text: `length` bytes after `from`, fewer at its end. */
+export function readImportText(
+  database: Database,
+  claims: Claims,
+  stretch: { id: string; from: number; length: number },
+): Promise<Uint8Array> {
+  return database.bytes("read_import_text", stretch as never, claims);
+}
+
+/** An import that this worker alone may take on, until its lease is over. */
+export interface ImportJob {
+  id: string;
+  lease: string;
+  /** Those of the key or person that made it: its slices have their rights, no others. */
+  claims: Claims;
+  resource: string;
+  format: "csv" | "ndjson";
+  matchBy: string;
+  columns: unknown;
+  bytesTotal: number;
+  bytesProcessed: number;
+  rowsProcessed: number;
+  /** How often it was claimed since its last slice, this time included. */
+  attempts: number;
+}
+
+interface ClaimedRow {
+  id: string;
+  workspace_id: string;
+  created_by: { type: "api_key" | "user"; id: string };
+  resource: string;
+  format: "csv" | "ndjson";
+  match_by: string;
+  columns: unknown;
+  bytes_total: number;
+  bytes_processed: number;
+  rows_processed: number;
+  attempts: number;
+}
+
+/** Claims the import that has waited longest, of whatever workspace; undefined when none waits. */
+export async function claimImport(database: Database): Promise<ImportJob | undefined> {
+  const lease = crypto.randomUUID();
+  const row = (await database.call("claim_import", { lease } as never, WORKER)) as ClaimedRow | null;
+  if (row === null) return undefined;
+  const { type, id } = row.created_by;
+  return {
+    id: row.id,
+    lease,
+    claims: {
+      role: "crm_api",
+      workspace_id: row.workspace_id,
+      ...(type === "api_key" ? { key_id: id } : { user_id: id }),
+    },
+    resource: row.resource,
+    format: row.format,
+    matchBy: row.match_by,
+    columns: row.columns,
+    bytesTotal: row.bytes_total,
+    bytesProcessed: row.bytes_processed,
+    rowsProcessed: row.rows_processed,
+    attempts: row.attempts,
+  };
+}
+
+/** The rows of one stretch of the text, and what they are. */
+export interface ImportStep {
+  from: number;
+  to: number;
+  rows: number;
+  batches: { records: RecordData[]; keys: (string | null)[]; numbers: number[] }[];
+  failures: { row: number; error: unknown }[];
+  last: boolean;
+}
+
+/**
+ * Writes the records of a slice and moves the import on, in one transaction, with the rights of who made it.
+ * Answers `lost` when the import has been moved on, cancelled or claimed by somebody else: then nothing was done.
+ */
+export async function advanceImport(
+  database: Database,
+  { id, lease, claims, matchBy }: ImportJob,
+  resource: Resource,
+  step: ImportStep,
+): Promise<"running" | "completed" | "lost"> {
+  const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
+  const argument = { id, lease, ...step, request: { resource: facts } };
+  const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
+    status: "running" | "completed" | "lost";
+  };
+  return status;
+}
+
+/** Gives an import back, for whoever claims it after `wait` seconds. */
+export async function releaseImport(
+  database: Database,
+  { id, lease }: ImportJob,
+  options: { wait: number; blameless: boolean },
+): Promise<void> {
+  await database.call("release_import", { id, lease, ...options } as never, WORKER);
+}
+
+/** Ends an import with an error. */
+export async function failImport(database: Database, { id, lease }: ImportJob, error: unknown): Promise<void> {
+  await database.call("fail_import", { id, lease, error } as never, WORKER);
+}

@@ -1,0 +1,722 @@
+-- Imports: files of records, too long for one request. An import is a job in crm.imports; its text is kept in
+-- parts. A worker claims a job with a lease and takes it on slice by slice. A slice is one transaction that
+-- writes its records, notes what became of each row and moves the job's place in the text on, so that a crash
+-- at any instant neither loses a row nor writes one twice.
+
+create role crm_worker nologin noinherit;
+grant crm_worker to authenticator;
+grant usage on schema api to crm_worker;
+comment on role crm_worker is 'May see that there is work and take it; the work itself is done with the rights of whoever asked for it.';
+
+create table crm.imports (
+  id uuid primary key default crm.uuid_v7(),
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  resource text not null check (resource in ('contacts', 'companies', 'deals', 'tasks', 'activities')),
+  format text not null check (format in ('csv', 'ndjson')),
+  status text not null check (status in ('uploading', 'queued', 'running', 'completed', 'failed', 'cancelled')),
+  dry_run boolean not null,
+  on_conflict text not null check (on_conflict in ('error', 'return', 'update')),
+  -- The unique field that finds the record which a row is about; of a CSV known once its header is.
+  match_by text,
+  -- Where each column goes; null leaves it out.
+  mapping json not null check (json_typeof(mapping) = 'object'), -- json: in the order of the columns
+  -- The same as the worker needs it: in the order of the cells, with the types of custom fields.
+  columns jsonb,
+  rows_total bigint,
+  rows_processed bigint not null default 0,
+  created bigint not null default 0,
+  updated bigint not null default 0,
+  unchanged bigint not null default 0,
+  failed bigint not null default 0,
+  bytes_total bigint not null default 0,
+  bytes_processed bigint not null default 0,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  completed_at timestamptz,
+  created_by jsonb not null default crm.actor(),
+  error jsonb,
+  -- Who works on it, until when nobody else may, and how often in a row that came to nothing.
+  lease uuid,
+  lease_until timestamptz,
+  attempts integer not null default 0,
+  touched_at timestamptz not null default now(),
+  unique (workspace_id, id)
+);
+comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
+create index imports_created_at on crm.imports (workspace_id, created_at, id);
+-- the next job, in turns
+create index imports_waiting on crm.imports (touched_at) where status in ('queued', 'running');
+
+create table crm.import_parts (
+  import_id uuid not null,
+  workspace_id uuid not null,
+  part integer not null check (part between 0 and 9999),
+  content bytea not null,
+  primary key (import_id, part),
+  foreign key (workspace_id, import_id) references crm.imports (workspace_id, id) on delete cascade
+);
+comment on table crm.import_parts is 'The text of an import as UTF-8, until it is finished. Parts may end anywhere, in the middle of a cell too.';
+-- Uncompressed, so that a stretch is read without the rest.
+alter table crm.import_parts alter column content set storage external;
+
+create table crm.import_rows (
+  import_id uuid not null,
+  workspace_id uuid not null,
+  row bigint not null,
+  status text not null check (status in ('created', 'updated', 'unchanged', 'failed')),
+  record_id uuid,
+  error json,
+  -- Of a dry run: what the row would have been found by, since the rows before it are not there.
+  match_key text,
+  primary key (import_id, row),
+  foreign key (workspace_id, import_id) references crm.imports (workspace_id, id) on delete cascade
+);
+comment on table crm.import_rows is 'What became of each row of an import.';
+create index import_rows_failed on crm.import_rows (import_id, row) where status = 'failed';
+create index import_rows_match_key on crm.import_rows (import_id, match_key) where match_key is not null;
+
+alter table crm.imports enable row level security;
+alter table crm.imports force row level security;
+alter table crm.import_parts enable row level security;
+alter table crm.import_parts force row level security;
+alter table crm.import_rows enable row level security;
+alter table crm.import_rows force row level security;
+grant select, insert, update on crm.imports, crm.import_parts to crm_api;
+grant select, insert on crm.import_rows to crm_api;
+
+-- An import is seen by who may read what it writes, and made and run by who may write it.
+create policy "requests read the imports of records they may read" on crm.imports
+  for select to crm_api using (
+    workspace_id = case resource
+      when 'contacts' then (select crm.workspace_for('contacts', 'read'))
+      when 'companies' then (select crm.workspace_for('companies', 'read'))
+      when 'deals' then (select crm.workspace_for('deals', 'read'))
+      when 'tasks' then (select crm.workspace_for('tasks', 'read'))
+      when 'activities' then (select crm.workspace_for('activities', 'read'))
+    end
+  );
+create policy "requests import records that they may write" on crm.imports
+  for insert to crm_api with check (
+    workspace_id = case resource
+      when 'contacts' then (select crm.workspace_for('contacts', 'write'))
+      when 'companies' then (select crm.workspace_for('companies', 'write'))
+      when 'deals' then (select crm.workspace_for('deals', 'write'))
+      when 'tasks' then (select crm.workspace_for('tasks', 'write'))
+      when 'activities' then (select crm.workspace_for('activities', 'write'))
+    end
+  );
+create policy "requests run the imports of records that they may write" on crm.imports
+  for update to crm_api using (
+    workspace_id = case resource
+      when 'contacts' then (select crm.workspace_for('contacts', 'write'))
+      when 'companies' then (select crm.workspace_for('companies', 'write'))
+      when 'deals' then (select crm.workspace_for('deals', 'write'))
+      when 'tasks' then (select crm.workspace_for('tasks', 'write'))
+      when 'activities' then (select crm.workspace_for('activities', 'write'))
+    end
+  ) with check (
+    workspace_id = case resource
+      when 'contacts' then (select crm.workspace_for('contacts', 'write'))
+      when 'companies' then (select crm.workspace_for('companies', 'write'))
+      when 'deals' then (select crm.workspace_for('deals', 'write'))
+      when 'tasks' then (select crm.workspace_for('tasks', 'write'))
+      when 'activities' then (select crm.workspace_for('activities', 'write'))
+    end
+  );
+
+create policy "requests read the text of imports they may write" on crm.import_parts
+  for select to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+create policy "requests add text to imports they may write" on crm.import_parts
+  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+create policy "requests replace text of imports they may write" on crm.import_parts
+  for update to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports))
+  with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+create policy "requests read the rows of imports they may read" on crm.import_rows
+  for select to crm_api using (workspace_id = (select crm.current_workspace('read')) and import_id in (select id from crm.imports));
+create policy "requests note the rows of imports they may write" on crm.import_rows
+  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+
+-- The text of what is finished is not needed any more, and is the customer's data.
+create function crm.forget_import_text() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  delete from crm.import_parts where import_id = new.id;
+  return null;
+end;
+$$;
+create trigger forget_text after update of status on crm.imports
+  for each row when (new.status in ('completed', 'failed', 'cancelled')) execute function crm.forget_import_text();
+
+-- Reports are kept 30 days, what was never started a week. Scheduled in production (README).
+create function crm.purge_imports() returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  delete from crm.imports
+  where completed_at < now() - interval '30 days' or (status = 'uploading' and touched_at < now() - interval '7 days');
+$$;
+
+-- Requests ---------------------------------------------------------------------------------------
+
+create function crm.shown_import(import_id uuid) returns json
+language sql stable
+set search_path = ''
+as $$
+  select row_to_json(shown) from (
+    select id, resource, format, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
+      unchanged, failed, bytes_total, bytes_processed, created_at, started_at, completed_at, created_by, error
+    from crm.imports
+    where id = import_id
+  ) as shown;
+$$;
+
+-- The import {"id"} as it is shown; null when the request may see none.
+create function api.read_import(json) returns json
+language sql stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+  select crm.shown_import(($1 ->> 'id')::uuid);
+$$;
+
+-- The import, locked for a change.
+create function crm.lock_import(import_id uuid) returns crm.imports
+language plpgsql
+set search_path = ''
+as $$
+declare
+  found crm.imports;
+begin
+  select * into found from crm.imports where id = import_id for update;
+  if found.id is null then
+    perform crm.fail('not_found');
+  end if;
+  return found;
+end;
+$$;
+
+create function crm.put_import_part(job crm.imports, number integer, content text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  max_bytes constant bigint := 1024 * 1024 * 1024;
+  bytes bigint;
+begin
+  insert into crm.import_parts (import_id, workspace_id, part, content)
+  values (job.id, job.workspace_id, number, convert_to(content, 'UTF8'))
+  on conflict (import_id, part) do update set content = excluded.content;
+  select sum(octet_length(parts.content)) into bytes from crm.import_parts as parts where parts.import_id = job.id;
+  if bytes > max_bytes then
+    perform crm.fail('payload_too_large', jsonb_build_object('max_bytes', max_bytes));
+  end if;
+  update crm.imports set bytes_total = bytes, touched_at = now() where id = job.id;
+end;
+$$;
+
+-- Makes an import. The argument:
+--
+--   import        {resource, format, dry_run, on_conflict, match_by, mapping, columns, bytes_processed}
+--   scope         the scope that it takes
+--   content       the whole text, which starts it; null when parts are to come
+--   idempotency   as in api.write_records
+--
+-- Answers {"import", "replayed"}.
+create function api.create_import(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  workspace constant uuid := crm.require_workspace($1 ->> 'scope', 'write');
+  idempotency constant jsonb := $1 -> 'idempotency';
+  given crm.imports := json_populate_record(null::crm.imports, $1 -> 'import');
+  made crm.imports;
+  stored crm.idempotency_keys;
+  answer json;
+begin
+  if idempotency is not null then
+    if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
+      perform crm.fail('idempotency_in_progress');
+    end if;
+    select * into stored
+    from crm.idempotency_keys
+    where workspace_id = workspace and key = idempotency ->> 'key' and created_at > now() - interval '24 hours';
+    if stored.fingerprint = idempotency ->> 'fingerprint' then
+      return stored.answer;
+    elsif stored.fingerprint is not null then
+      perform crm.fail('idempotency_key_reused');
+    end if;
+  end if;
+
+  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed)
+  values (workspace, given.resource, given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
+    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed)
+  returning * into made;
+  if $1 ->> 'content' is not null then
+    perform crm.put_import_part(made, 0, $1 ->> 'content');
+  end if;
+  answer := json_build_object('import', crm.shown_import(made.id), 'replayed', null);
+
+  if idempotency is not null then
+    insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
+    values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
+      json_build_object('import', answer -> 'import', 'replayed', idempotency - 'key' - 'fingerprint'))
+    on conflict (workspace_id, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
+  end if;
+  return answer;
+end;
+$$;
+
+-- Adds {"part", "content"} to the import {"id"}. The same part again takes the place of the first.
+create function api.put_import_part(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  job constant crm.imports := crm.lock_import(($1 ->> 'id')::uuid);
+begin
+  if job.status <> 'uploading' then
+    perform crm.fail('import_not_uploading', jsonb_build_object('status', job.status));
+  end if;
+  perform crm.put_import_part(job, ($1 ->> 'part')::integer, $1 ->> 'content');
+  return crm.shown_import(job.id);
+end;
+$$;
+
+-- The first part that the text of an import lacks; null when it is whole.
+create function api.missing_import_part(json) returns integer
+language sql stable
+set search_path = ''
+as $$
+  select min(number)
+  from generate_series(0, (select coalesce(max(part), 0) from crm.import_parts where import_id = ($1 ->> 'id')::uuid)) as number
+  where not exists (select from crm.import_parts where import_id = ($1 ->> 'id')::uuid and part = number);
+$$;
+
+-- A stretch of the text of the import {"id"}: {"length"} bytes after {"from"}, fewer at its end.
+create domain api."application/octet-stream" as bytea;
+create function api.read_import_text(json) returns api."application/octet-stream"
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(string_agg(
+    substr(content, greatest(asked.start - placed.start, 0)::integer + 1, (asked.stop - greatest(asked.start, placed.start))::integer), '' order by part), '')
+  from (
+    select part, content, sum(octet_length(content)) over (order by part) - octet_length(content) as start
+    from crm.import_parts
+    where import_id = ($1 ->> 'id')::uuid
+  ) as placed
+  cross join (select ($1 ->> 'from')::bigint, ($1 ->> 'from')::bigint + ($1 ->> 'length')::bigint) as asked (start, stop)
+  where placed.start < asked.stop and placed.start + octet_length(content) > asked.start;
+$$;
+
+-- Starts the import {"id"}, once its header is known: {"match_by", "mapping", "columns", "bytes_processed"}.
+create function api.start_import(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  job constant crm.imports := crm.lock_import(($1 ->> 'id')::uuid);
+  missing constant integer := api.missing_import_part($1);
+begin
+  if job.status <> 'uploading' then
+    perform crm.fail('import_not_uploading', jsonb_build_object('status', job.status));
+  end if;
+  if missing is not null then
+    perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object('part',
+      jsonb_build_array(format('Part %s is missing.', missing)))));
+  end if;
+  update crm.imports
+  set status = 'queued', touched_at = now(), match_by = $1 ->> 'match_by', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
+    bytes_processed = ($1 ->> 'bytes_processed')::bigint
+  where id = job.id;
+  return crm.shown_import(job.id);
+end;
+$$;
+
+-- Stops the import {"id"} where it is. What it has written stays.
+create function api.cancel_import(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  job constant crm.imports := crm.lock_import(($1 ->> 'id')::uuid);
+begin
+  if job.status not in ('uploading', 'queued', 'running') then
+    perform crm.fail('import_finished', jsonb_build_object('status', job.status));
+  end if;
+  update crm.imports set status = 'cancelled', completed_at = now(), lease = null, lease_until = null where id = job.id;
+  return crm.shown_import(job.id);
+end;
+$$;
+
+-- A list of imports: the argument and the answer are those of api.read_records. Whoever may read anything may
+-- ask; row-level security shows the imports of what that is.
+create function api.read_imports(json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  workspace constant uuid := crm.current_workspace('read');
+begin
+  if workspace is null then
+    perform crm.fail('invalid_api_key');
+  end if;
+  return crm.run_read('read_', $1, workspace);
+end;
+$$;
+
+-- The rows of the import {"id"} after {"after"}, at most {"limit"}, of a {"status"} or all.
+create function api.read_import_rows(json) returns json
+language sql stable
+set search_path = ''
+as $$
+  select json_build_object(
+    'rows', coalesce((
+      select json_agg(page) from (
+        select row, status, record_id as id, error
+        from crm.import_rows
+        where import_id = ($1 ->> 'id')::uuid and row > ($1 ->> 'after')::bigint and ($1 ->> 'status' is null or status = $1 ->> 'status')
+        order by row
+        limit ($1 ->> 'limit')::integer
+      ) as page
+    ), '[]'),
+    'total', case $1 ->> 'status' when 'created' then created when 'updated' then updated when 'unchanged' then unchanged when 'failed' then failed
+      else rows_processed end)
+  from crm.imports
+  where id = ($1 ->> 'id')::uuid;
+$$;
+
+-- Slices -----------------------------------------------------------------------------------------
+
+-- What rows are found by among those of a dry run: the key, and the columns that it is unique within.
+create function crm.render_match_key(resource jsonb, field text) returns text
+language sql immutable
+set search_path = ''
+as $$
+  select 'key' || coalesce((
+    select string_agg(format(' || chr(31) || coalesce(record ->> %L, '''')', name), '')
+    from jsonb_array_elements_text(resource -> 'within' -> field) as name
+  ), '');
+$$;
+
+-- Writes records, each with the value that it is found by or null; no two are about the same record. Those that
+-- have a holder change it or not, as on_conflict says; the others are new. An error is the whole batch's.
+create function crm.import_distinct(request jsonb, records json, keys text[]) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  field constant text := request ->> 'match_by';
+  on_conflict constant text := request ->> 'on_conflict';
+  workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
+  is_within constant boolean := resource -> 'within' ? field;
+  -- By place: the id of the holder; null for one that an earlier row of a dry run would have made.
+  holders jsonb;
+  made_before jsonb;
+  part json;
+  places integer[];
+  written json;
+  results jsonb := '{}';
+begin
+  execute format($query$
+    select coalesce(jsonb_object_agg(place, holder.id), '{}')
+    from unnest($1) with ordinality as listed (key, place)
+    join crm.%1$I as holder on holder.workspace_id = $2 and holder.deleted_at is null and holder.%2$I = key%3$s
+  $query$,
+    resource ->> 'name',
+    case when exists (
+      select from pg_catalog.pg_attribute
+      where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
+    ) then field || '_key' else field end,
+    (
+      select string_agg(format(' and holder.%1$I::text = $3 -> (place - 1)::integer ->> %1$L', name), '')
+      from jsonb_array_elements_text(resource -> 'within' -> field) as name
+    ))
+  into holders using keys, workspace, case when is_within then records end;
+  if (request -> 'dry_run')::boolean then
+    execute format($query$
+      select coalesce(jsonb_object_agg(place, null), '{}')
+      from json_array_elements($1) with ordinality as listed (record, place)
+      join unnest($2) with ordinality as keyed (key, place) using (place)
+      join crm.import_rows as earlier on earlier.import_id = $3 and earlier.match_key = %s and earlier.status = 'created'
+    $query$, crm.render_match_key(resource, field))
+    into made_before using records, keys, (request ->> 'import_id')::uuid;
+    holders := made_before || holders;
+  end if;
+  if holders = '{}' then
+    return crm.insert_records(request, records);
+  end if;
+
+  select json_agg(record order by place), array_agg(place order by place) into part, places
+  from json_array_elements(records) with ordinality as listed (record, place)
+  where not holders ? place::text;
+  if part is not null then
+    written := crm.insert_records(request, part);
+    select jsonb_object_agg(places[n], result) into results
+    from json_array_elements(written) with ordinality as listed (result, n);
+  end if;
+
+  select results || coalesce(jsonb_object_agg(place, case on_conflict
+    when 'error' then jsonb_build_object('status', 'failed', 'sqlstate', '23505',
+      'constraint', (resource ->> 'name') || '_' || field || '_live', 'existing_id', holder)
+    else jsonb_build_object('status', case on_conflict when 'return' then 'unchanged' else 'updated' end,
+      'record', jsonb_build_object('id', holder))
+  end), '{}')
+  into results
+  from jsonb_each(holders) as listed (place, holder)
+  where on_conflict <> 'update' or holder = 'null';
+  if on_conflict = 'update' then
+    results := results || crm.import_changes(request, records, jsonb_strip_nulls(holders));
+  end if;
+  return (select json_agg(value order by key::integer) from jsonb_each(results));
+end;
+$$;
+
+-- Changes the holders of records, {place: id}, and answers what became of each, by place.
+create function crm.import_changes(request jsonb, records json, holders jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  fields text[];
+  are_alike boolean;
+  part json;
+  places integer[];
+  written json;
+begin
+  if holders = '{}' then
+    return '{}';
+  end if;
+  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
+  using array(select value::uuid from jsonb_each_text(holders)), crm.workspace_for(resource ->> 'scope', 'write');
+  select array_agg(name), bool_and(named = count_all) into fields, are_alike
+  from (
+    select name, count(*) as named
+    from json_array_elements(records) with ordinality as listed (record, place), json_object_keys(record) as name
+    where holders ? place::text
+    group by name
+  ) as names
+  cross join (select count(*) as count_all from jsonb_object_keys(holders)) as counted;
+  if are_alike then
+    select json_agg(record::jsonb || jsonb_build_object('id', holders -> place::text) order by place), array_agg(place order by place)
+    into part, places
+    from json_array_elements(records) with ordinality as listed (record, place)
+    where holders ? place::text;
+  else
+    -- Records of the same fields are one statement: what a row leaves out is as it is.
+    execute format($query$
+      select json_agg((
+          select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(holder) || given.record::jsonb || jsonb_build_object('id', holder.id))
+          where key = any ($3)
+        ) order by given.place), array_agg(given.place order by given.place)
+      from (
+        select record, place, ($2 ->> place::text)::uuid as id from json_array_elements($1) with ordinality as listed (record, place)
+        where $2 ? place::text
+      ) as given
+      join crm.%I as holder on holder.id = given.id
+    $query$, resource ->> 'name')
+    into part, places using records, holders, fields;
+  end if;
+  written := crm.update_records(request, part);
+  return (
+    select jsonb_object_agg(places[n], result)
+    from json_array_elements(written) with ordinality as listed (result, n)
+  );
+end;
+$$;
+
+-- As import_distinct, but a record that can't be written doesn't keep the others from it: the batch is cut in
+-- halves until the record is alone and its error is its answer.
+create function crm.import_batch(request jsonb, records json, keys text[]) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  half constant integer := cardinality(keys) / 2;
+  first json;
+  second json;
+begin
+  begin
+    return crm.import_distinct(request, records, keys);
+  exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+    if half = 0 then
+      return json_build_array(crm.write_record(request, records::jsonb -> 0));
+    end if;
+  end;
+  select json_agg(record order by place) filter (where place <= half), json_agg(record order by place) filter (where place > half)
+  into first, second
+  from json_array_elements(records) with ordinality as listed (record, place);
+  first := crm.import_batch(request, first, keys[:half]);
+  second := crm.import_batch(request, second, keys[half + 1:]);
+  return (
+    select json_agg(result order by part, place)
+    from (
+      select 1 as part, result, place from json_array_elements(first) with ordinality as listed (result, place)
+      union all
+      select 2, result, place from json_array_elements(second) with ordinality as listed (result, place)
+    ) as halves
+  );
+end;
+$$;
+
+-- Writes a batch and notes what became of each row. The arrays belong together place by place.
+create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  results json;
+begin
+  begin
+    results := crm.import_batch(request, records, keys);
+    if job.dry_run then
+      raise exception using errcode = 'AN002', message = 'undo';
+    end if;
+  exception when sqlstate 'AN002' then
+    null; -- The changes are undone; what they would have been is in `results`.
+  end;
+  if not job.dry_run then
+    insert into crm.import_rows (import_id, workspace_id, row, status, record_id, error)
+    select job.id, job.workspace_id, number, case status when 'existing' then 'unchanged' else status end,
+      (result -> 'record' ->> 'id')::uuid, case when status = 'failed' then result end
+    from rows from (json_array_elements(results), unnest(numbers)) as written (result, number)
+    cross join lateral (select result ->> 'status' as status) as said;
+    return;
+  end if;
+  execute format($query$
+    insert into crm.import_rows (import_id, workspace_id, row, status, record_id, error, match_key)
+    select $1, $2, number, case status when 'existing' then 'unchanged' else status end,
+      case when status <> 'created' then (result -> 'record' ->> 'id')::uuid end, case when status = 'failed' then result end, %s
+    from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6)) as written (result, number, record, key)
+    cross join lateral (select result ->> 'status' as status) as said
+  $query$, crm.render_match_key(request -> 'resource', job.match_by))
+  using job.id, job.workspace_id, results, numbers, records, keys;
+end;
+$$;
+
+-- One slice. The argument:
+--
+--   id, lease     the job and who has claimed it
+--   from, to      the stretch of the text that the rows were read from, in bytes
+--   rows          how many they were, of which
+--   batches       [{"records", "keys", "numbers"}] are written, one batch after the other, by "request": what the
+--                 functions of api.write_records are told
+--   failures      [{"row", "error"}] are not
+--   last          whether the text ends here
+--
+-- Answers {"status"}; "lost" when the job is not where the slice began, or somebody else's: nothing was done.
+create function api.advance_import(json) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  slice record;
+  batch record;
+  workspace uuid;
+  job crm.imports;
+  request jsonb;
+begin
+  -- Taken apart once: each look into a text of half a megabyte reads all of it.
+  select * into slice
+  from json_to_record($1) as given (
+    id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb, batches json, failures json);
+  workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
+  select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
+  if job.status is distinct from 'running' or job.lease <> slice.lease or job.bytes_processed <> slice."from"
+    or job.resource <> slice.request -> 'resource' ->> 'name' then
+    return json_build_object('status', 'lost');
+  end if;
+  request := slice.request || jsonb_build_object('operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
+    'dry_run', job.dry_run, 'import_id', job.id);
+  perform set_config('crm.source', 'import', true);
+  for batch in select * from json_to_recordset(slice.batches) as given (records json, keys text[], numbers bigint[]) loop
+    perform crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers);
+  end loop;
+  insert into crm.import_rows (import_id, workspace_id, row, status, error)
+  select job.id, workspace, (failure ->> 'row')::bigint, 'failed', failure -> 'error'
+  from json_array_elements(slice.failures) as failure;
+
+  update crm.imports as moved
+  set created = moved.created + noted.created, updated = moved.updated + noted.updated,
+    unchanged = moved.unchanged + noted.unchanged, failed = moved.failed + noted.failed,
+    rows_processed = moved.rows_processed + slice.rows, bytes_processed = slice."to",
+    status = case when slice.last then 'completed' else moved.status end,
+    rows_total = case when slice.last then moved.rows_processed + slice.rows end,
+    completed_at = case when slice.last then clock_timestamp() end,
+    lease = case when slice.last then null else moved.lease end,
+    lease_until = case when slice.last then null else clock_timestamp() + interval '30 seconds' end,
+    attempts = 0, touched_at = clock_timestamp()
+  from (
+    select count(*) filter (where status = 'created') as created, count(*) filter (where status = 'updated') as updated,
+      count(*) filter (where status = 'unchanged') as unchanged, count(*) filter (where status = 'failed') as failed
+    from crm.import_rows
+    where import_id = job.id and row > job.rows_processed
+  ) as noted
+  where moved.id = job.id;
+  return json_build_object('status', case when slice.last then 'completed' else 'running' end);
+end;
+$$;
+
+grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text), crm.render_match_key(jsonb, text),
+  crm.import_distinct(jsonb, json, text[]), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
+  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[]),
+  api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
+  api.read_imports(json), api.read_import_rows(json), api.advance_import(json) to crm_api;
+
+-- The worker -------------------------------------------------------------------------------------
+
+-- Claims the job that has waited longest, under the token {"lease"}, for 30 seconds; a slice prolongs that. Null when
+-- none waits. A worker that died leaves a job that can be claimed once its lease is over.
+create function api.claim_import(json) returns json
+language sql volatile security definer
+set search_path = ''
+as $$
+  update crm.imports as job
+  set status = 'running', lease = ($1 ->> 'lease')::uuid, lease_until = now() + interval '30 seconds',
+    started_at = coalesce(started_at, now()), attempts = attempts + 1, touched_at = now()
+  where id = (
+    select id from crm.imports
+    where status in ('queued', 'running') and (lease_until is null or lease_until < now())
+    order by touched_at
+    limit 1
+    for update skip locked
+  )
+  returning json_build_object(
+    'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'format', format, 'match_by', match_by,
+    'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed,
+    'rows_processed', rows_processed, 'attempts', attempts);
+$$;
+
+-- Gives the job {"id"} back. {"wait"} seconds are nobody's, {"blameless"} doesn't count as an attempt.
+create function api.release_import(json) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  update crm.imports
+  set lease = null, lease_until = now() + ($1 ->> 'wait')::integer * interval '1 second', touched_at = now(),
+    attempts = attempts - case when ($1 ->> 'blameless')::boolean and attempts > 0 then 1 else 0 end
+  where id = ($1 ->> 'id')::uuid and lease = ($1 ->> 'lease')::uuid and status = 'running';
+$$;
+
+-- Ends the job {"id"} with an {"error"}. What it has written stays.
+create function api.fail_import(json) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  update crm.imports
+  set status = 'failed', error = $1 -> 'error', completed_at = now(), lease = null, lease_until = null
+  where id = ($1 ->> 'id')::uuid and lease = ($1 ->> 'lease')::uuid and status = 'running';
+$$;
+
+grant execute on function api.claim_import(json), api.release_import(json), api.fail_import(json) to crm_worker;
