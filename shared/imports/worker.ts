@@ -43,7 +43,9 @@ const DEFAULT_LIMITS: WorkLimits = { cpuMs: 800, wallMs: 60_000 };
 const STRETCH_BYTES = 512 * 1024;
 /** As of the body that a row would be. */
 const MAX_ROW_BYTES = 1024 * 1024;
-const MAX_ROWS = 1_000;
+const MAX_ROWS = 1_500;
+/** A slice that was too much for the database is tried again with so many times fewer rows. */
+const SHRINKAGE = 4;
 /** A job gives way to the next one after so many slices. */
 const MAX_SLICES = 25;
 const MAX_ATTEMPTS = 5;
@@ -53,11 +55,11 @@ const FINAL: readonly ErrorCode[] = ["invalid_api_key", "expired_api_key", "insu
 
 type Ending = "finished" | "lost" | "more" | "failed";
 
-/** One at a time: while it works, another wake only has it look again. */
+/** Works once at a time. A wake while it does has it work again afterwards, on the account of that request. */
 export function createImportWorker({ database, log, background, handOver, limits }: ImportWorkerOptions): ImportWorker {
   const { cpuMs, wallMs } = { ...DEFAULT_LIMITS, ...limits };
-  let isWorking = false;
-  let isWoken = false;
+  let last: Promise<void> = Promise.resolve();
+  let isQueued = false;
 
   /** Claims and drains until nothing waits or a limit is reached; says which. */
   async function work(): Promise<"idle" | "exhausted"> {
@@ -83,18 +85,20 @@ export function createImportWorker({ database, log, background, handOver, limits
 
   async function giveUp(job: ImportJob, error: unknown): Promise<Ending> {
     const known = error instanceof ApiError ? error : new ApiError("internal_error", { cause: error });
-    const isAway = known.code === "service_unavailable";
+    const isTooMuch = isStatementTimeout(known);
+    const isAway = known.code === "service_unavailable" && !isTooMuch;
     log(isAway ? "warn" : "error", "import_interrupted", {
       import_id: job.id,
       code: known.code,
       attempts: job.attempts,
+      cause: known.cause instanceof Error ? known.cause.name : known.cause,
     });
     try {
       if (FINAL.includes(known.code) || (!isAway && job.attempts >= MAX_ATTEMPTS)) {
         await failImport(database, job, reported(known));
         return "finished";
       }
-      await releaseImport(database, job, { wait: RETRY_SECONDS, blameless: isAway });
+      await releaseImport(database, job, { wait: isTooMuch ? 0 : RETRY_SECONDS, blameless: isAway });
     } catch {
       // Its lease runs out by itself.
     }
@@ -102,28 +106,28 @@ export function createImportWorker({ database, log, background, handOver, limits
   }
 
   async function run(): Promise<void> {
-    let outcome: "idle" | "exhausted" = "idle";
-    do {
-      isWoken = false;
-      outcome = await work();
-    } while (isWoken);
-    isWorking = false;
-    if (outcome === "exhausted") await handOver();
+    isQueued = false;
+    try {
+      const outcome = await work();
+      if (outcome === "exhausted" && !isQueued) await handOver();
+    } catch (error) {
+      log("warn", "import_worker_stopped", { code: error instanceof ApiError ? error.code : "internal_error" });
+    }
   }
 
   return {
     wake() {
-      isWoken = true;
-      if (isWorking) return;
-      isWorking = true;
-      const running = run().catch((error) => {
-        isWorking = false;
-        const code = error instanceof ApiError ? error.code : "internal_error";
-        log("warn", "import_worker_stopped", { code });
-      });
-      background(running);
+      if (isQueued) return;
+      isQueued = true;
+      last = last.then(run);
+      background(last);
     },
   };
+}
+
+/** Whether a slice was more than the database does in one statement. */
+function isStatementTimeout({ cause }: ApiError): boolean {
+  return typeof cause === "object" && cause !== null && "sqlstate" in cause && cause.sqlstate === "57014";
 }
 
 /** Takes a job on slice by slice: while the database writes one, the next is read and checked. */
@@ -136,11 +140,12 @@ async function drainJob(database: Database, job: ImportJob, budget: Budget): Pro
       ? csvReader(resource, job.matchBy, job.columns as Column[])
       : ndjsonReader(resource, job.matchBy, job.columns as Record<string, Column>),
   );
+  const max = Math.ceil(MAX_ROWS / SHRINKAGE ** (job.attempts - 1));
   let row = job.rowsProcessed + 1;
   let pending: ReturnType<typeof advanceImport> = Promise.resolve("running");
   for (let slices = 1; ; slices++) {
     const from = text.position;
-    const reading = nextSlice(text, reader, row, budget);
+    const reading = nextSlice(text, reader, { firstRow: row, max }, budget);
     // Whichever fails first, the other one must not be left alone with its error.
     const [before, read] = await Promise.allSettled([pending, reading]);
     if (before.status === "rejected") throw before.reason;
@@ -175,13 +180,13 @@ async function explainLostText(database: Database, job: ImportJob, resource: Res
 async function nextSlice(
   text: Stretch,
   reader: RowReader,
-  firstRow: number,
+  { firstRow, max }: { firstRow: number; max: number },
   budget: Budget,
 ): Promise<Slice | undefined> {
   if (!(await text.fill(STRETCH_BYTES))) return undefined;
   for (;;) {
     const { bytes, isEnd } = text;
-    const slice = budget.measure(() => reader.read(bytes, { firstRow, isEnd, max: MAX_ROWS }));
+    const slice = budget.measure(() => reader.read(bytes, { firstRow, isEnd, max }));
     if (slice.length > 0 || slice.broken !== undefined || isEnd) {
       text.consume(slice.length);
       return slice;

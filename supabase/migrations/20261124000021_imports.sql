@@ -124,17 +124,26 @@ create policy "requests run the imports of records that they may write" on crm.i
     end
   );
 
+-- The imports of the request's workspace that it may see.
+create function crm.imports_of(access text) returns setof uuid
+language sql stable
+set search_path = ''
+as $$
+  select id from crm.imports where workspace_id = crm.current_workspace(access);
+$$;
+grant execute on function crm.imports_of(text) to crm_api;
+
 create policy "requests read the text of imports they may write" on crm.import_parts
-  for select to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+  for select to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select crm.imports_of('write')));
 create policy "requests add text to imports they may write" on crm.import_parts
-  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select crm.imports_of('write')));
 create policy "requests replace text of imports they may write" on crm.import_parts
-  for update to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports))
-  with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+  for update to crm_api using (workspace_id = (select crm.current_workspace('write')) and import_id in (select crm.imports_of('write')))
+  with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select crm.imports_of('write')));
 create policy "requests read the rows of imports they may read" on crm.import_rows
-  for select to crm_api using (workspace_id = (select crm.current_workspace('read')) and import_id in (select id from crm.imports));
+  for select to crm_api using (workspace_id = (select crm.current_workspace('read')) and import_id in (select crm.imports_of('read')));
 create policy "requests note the rows of imports they may write" on crm.import_rows
-  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select id from crm.imports));
+  for insert to crm_api with check (workspace_id = (select crm.current_workspace('write')) and import_id in (select crm.imports_of('write')));
 
 -- The text of what is finished is not needed any more, and is the customer's data.
 create function crm.forget_import_text() returns trigger

@@ -1,0 +1,199 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Database } from "../../shared/db/database.ts";
+import { ApiError } from "../../shared/errors.ts";
+import { createImportWorker, type ImportWorker, type WorkLimits } from "../../shared/imports/worker.ts";
+
+// The worker over a database that keeps one import in memory: what it asks for, in which order and how often.
+
+const ROWS = 10_000;
+const text = Buffer.from(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example\r\n`).join(""));
+
+interface Step {
+  from: number;
+  to: number;
+  rows: number;
+  last: boolean;
+  batches: { records: { email: string }[]; numbers: number[] }[];
+}
+
+let job: { status: string; position: number; rows: number; attempts: number; error?: { code: string } };
+let calls: string[];
+let steps: Step[];
+/** Thrown by the next calls of `advance_import`, one each. */
+let failures: ApiError[];
+let handOvers: number;
+let background: Promise<unknown>[];
+
+beforeEach(() => {
+  job = { status: "queued", position: 0, rows: 0, attempts: 0 };
+  calls = [];
+  steps = [];
+  failures = [];
+  handOvers = 0;
+  background = [];
+});
+
+function claim() {
+  if (job.status !== "queued") return null;
+  job.status = "running";
+  job.attempts += 1;
+  return {
+    id: "job",
+    workspace_id: "workspace",
+    created_by: { type: "api_key", id: "key" },
+    resource: "contacts",
+    format: "csv",
+    match_by: "email",
+    columns: [{ field: "email" }],
+    bytes_total: text.length,
+    bytes_processed: job.position,
+    rows_processed: job.rows,
+    attempts: job.attempts,
+  };
+}
+
+function advance(step: Step) {
+  const failure = failures.shift();
+  if (failure !== undefined) throw failure;
+  if (job.status !== "running" || step.from !== job.position) return { status: "lost" };
+  steps.push(step);
+  job = { ...job, position: step.to, rows: job.rows + step.rows, attempts: 0 };
+  if (step.last) job.status = "completed";
+  return { status: step.last ? "completed" : "running" };
+}
+
+const database: Database = {
+  find: () => Promise.reject(new Error("not asked for")),
+  async bytes(_name, argument, claims) {
+    expect(claims).toEqual({ role: "crm_api", workspace_id: "workspace", key_id: "key" });
+    const { from, length } = argument as unknown as { from: number; length: number };
+    return new Uint8Array(text.subarray(from, from + length));
+  },
+  async call(name, argument, claims) {
+    calls.push(name);
+    expect(claims.role).toBe(name === "advance_import" ? "crm_api" : "crm_worker");
+    if (name === "claim_import") return claim();
+    if (name === "advance_import") return advance(argument as unknown as Step);
+    if (name === "fail_import") job = { ...job, status: "failed", error: (argument as { error: never }).error };
+    if (name === "release_import") {
+      job.status = "queued";
+      if ((argument as { blameless?: boolean }).blameless && job.attempts > 0) job.attempts -= 1;
+    }
+    return null;
+  },
+};
+
+function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): ImportWorker {
+  return createImportWorker({
+    database,
+    log: () => {},
+    background: (work) => void background.push(work),
+    handOver: async () => {
+      handOvers += 1;
+    },
+    limits,
+  });
+}
+
+/** Wakes and waits until nothing is under way. */
+async function wake(woken: ImportWorker, times = 1): Promise<void> {
+  for (let n = 0; n < times; n++) woken.wake();
+  await Promise.all(background);
+}
+
+const written = () =>
+  steps.flatMap(({ batches }) => batches.flatMap(({ records }) => records.map(({ email }) => email)));
+
+function expectEachRowOnce(): void {
+  expect(job).toMatchObject({ status: "completed", rows: ROWS, position: text.length });
+  expect(written()).toEqual(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example`));
+  const numbers = steps.flatMap(({ batches }) => batches.flatMap((batch) => batch.numbers));
+  expect(numbers).toEqual(Array.from({ length: ROWS }, (_, n) => n + 1));
+}
+
+test("a job is written slice by slice, each where the one before it ended", async () => {
+  await wake(worker());
+  expectEachRowOnce();
+  expect(steps.map(({ rows }) => rows)).toEqual([1500, 1500, 1500, 1500, 1500, 1500, 1000]);
+  expect(handOvers).toBe(0);
+  expect(calls.filter((name) => name === "claim_import")).toHaveLength(2); // The second finds nothing.
+});
+
+test("an invocation that has used its CPU gives the job back and hands over", async () => {
+  const limited = worker({ cpuMs: 0.001 });
+  await wake(limited);
+  expect(steps).toHaveLength(1);
+  expect(job).toMatchObject({ status: "queued", rows: 1500, attempts: 0 });
+  expect(handOvers).toBe(1);
+  for (let n = 0; n < 10; n++) await wake(limited);
+  expectEachRowOnce();
+});
+
+test("an invocation that has used its time hands over, too", async () => {
+  await wake(worker({ wallMs: 0 }));
+  expect({ calls, handOvers }).toEqual({ calls: [], handOvers: 1 });
+});
+
+test("wakes while it works are one more turn, not a second worker", async () => {
+  await wake(worker(), 5);
+  expectEachRowOnce();
+  expect(background).toHaveLength(1);
+});
+
+describe("when a slice fails", () => {
+  const away = () => new ApiError("service_unavailable", { cause: { sqlstate: "PGRST001" } });
+  const tooMuch = () => new ApiError("service_unavailable", { cause: { sqlstate: "57014" } });
+
+  test("because the database is away, it waits for the next turn, as often as it takes", async () => {
+    failures = Array.from({ length: 8 }, away);
+    const patient = worker();
+    for (let n = 0; n < 9; n++) await wake(patient);
+    expectEachRowOnce();
+  });
+
+  test("because it is too much for one statement, smaller ones are tried", async () => {
+    failures = [tooMuch(), tooMuch()];
+    await wake(worker());
+    expectEachRowOnce();
+    expect(steps[0]?.rows).toBe(94);
+  });
+
+  test("five times in a row, the job has failed", async () => {
+    failures = Array.from({ length: 5 }, () => new ApiError("internal_error"));
+    await wake(worker());
+    expect(job).toMatchObject({ status: "failed", error: { code: "internal_error" } });
+    expect(steps).toEqual([]);
+  });
+
+  test("but goes on in between, it is none of the five", async () => {
+    failures = Array.from({ length: 4 }, () => new ApiError("internal_error"));
+    await wake(worker());
+    expectEachRowOnce();
+  });
+
+  test.each(["invalid_api_key", "insufficient_scope"] as const)(
+    "for want of rights (%s), the job has failed at once",
+    async (code) => {
+      failures = [new ApiError(code)];
+      await wake(worker());
+      expect(job).toMatchObject({ status: "failed", error: { code } });
+    },
+  );
+
+  test("because somebody else has the job, it is left alone", async () => {
+    const slow = worker();
+    job.position = 44;
+    const before = database.bytes;
+    database.bytes = async (...given) => {
+      job.position = 66; // Moved on by another worker meanwhile.
+      return before(...given);
+    };
+    try {
+      await wake(slow);
+      expect(steps).toEqual([]);
+      expect(job).toMatchObject({ status: "running", position: 66 });
+    } finally {
+      database.bytes = before;
+    }
+  });
+});
