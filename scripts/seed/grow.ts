@@ -5,7 +5,7 @@ import { makePools } from "./pools.ts";
 import { makeRecipe } from "./recipe.ts";
 import { insertCompanies, insertRecords, prepareGround } from "./store.ts";
 
-const BATCH = 5000;
+const BATCH = 2500;
 const SECONDS_BETWEEN_LINES = 2;
 const TABLES = ["companies", "contacts", "deals", "tasks", "activities"];
 

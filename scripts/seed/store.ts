@@ -43,7 +43,6 @@ export async function insertRecords(
   { contacts, deals, tasks, activities }: Batch,
 ): Promise<void> {
   await insertRows(sql, "contacts", contacts);
-  await analyzeOnce(sql, "contacts");
   await insertRows(
     sql,
     "deals",
@@ -62,12 +61,13 @@ async function insertRows(sql: Sql, table: string, rows: readonly object[]): Pro
     `insert into crm.${table} (${columns}) select ${columns} from jsonb_populate_recordset(null::crm.${table}, $1)`,
     [sql.json(rows as postgres.JSONValue)],
   );
+  await analyzeOnce(sql, table);
 }
 
-// Without statistics the checks of a deal's contacts look through all of them. Later on autovacuum sees to it.
+// Without statistics the checks of references look through all there is. Later on autovacuum sees to it.
 async function analyzeOnce(sql: Sql, table: string): Promise<void> {
-  const [known] = await sql`select from pg_class where oid = ${`crm.${table}`}::regclass and reltuples < 0`;
-  if (known !== undefined) await sql.unsafe(`analyze crm.${table}`);
+  const [fresh] = await sql`select from pg_class where oid = ${`crm.${table}`}::regclass and reltuples < 0`;
+  if (fresh !== undefined) await sql.unsafe(`analyze crm.${table}`);
 }
 
 // The trigger notes that a deal began in the stage where it is; it has come a longer way.
