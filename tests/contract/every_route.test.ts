@@ -13,7 +13,7 @@ let readers: TestKey[];
 const outsiders: Record<string, TestKey> = {};
 let strangers: TestKey[];
 const scopes = [...new Set(resources.map(({ scope }) => scope))];
-/** A record of mine of each resource, by plural; `merges` too. */
+/** A record of mine of each resource, by plural; `merges` and `imports` too. */
 const known = new Map<string, string>();
 let expired: TestKey;
 let revoked: TestKey;
@@ -45,6 +45,7 @@ beforeAll(async () => {
     "merges",
     (await mine.client.post(`/contacts/${known.get("contacts")}/merge`, { ids: [loser] })).meta.merge_id,
   );
+  known.set("imports", (await mine.client.post("/imports", { resource: "contacts", format: "csv" })).data.id);
 });
 
 /** Bodies that get as far as looking for what the path names. */
@@ -55,6 +56,7 @@ const BODIES: Record<string, unknown> = {
   bulkCreate: { records: [{ name: "x" }] },
   bulkUpdate: { records: [{ id: randomUUID() }] },
   bulkDelete: { ids: [randomUUID()] },
+  addPart: { part: 0, content: "email" },
 };
 
 test("each operation and each method of a path stands once in the map", () => {
@@ -106,9 +108,10 @@ describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\
         const [prefix = ""] = operation.split(".");
         const parameters = pathParameters({ path, operation });
         const theirs = parameters.reduce(
-          (at, [name, plural = prefix]) => at.replace(`{${name}}`, known.get(plural) ?? ""),
+          (at, [name, plural = prefix]) => at.replace(`{${name}}`, known.get(plural) ?? `no ${plural} known`),
           path,
         );
+        expect(theirs).not.toContain("known");
         const body = BODIES[operation.split(".").at(-1) ?? ""] ?? {};
         const sent = { method, ...(maxBodyBytes !== undefined && { body }) };
         for (const { client } of strangers) {

@@ -114,7 +114,8 @@ function requestsTo(route: Route, known: Map<string, Known>) {
     { weight: 1, arbitrary: text },
   );
   const anyId = fc.constantFrom(...[...known.values()].flatMap(({ ids }) => ids));
-  const idOf = (plural = contacts.plural) => {
+  const [prefix = ""] = route.operation.split(".");
+  const idOf = (plural: string) => {
     const own = known.get(plural)?.ids ?? [];
     return fc.oneof(
       { weight: 6, arbitrary: own.length > 0 ? fc.constantFrom(...own) : anyId },
@@ -127,7 +128,7 @@ function requestsTo(route: Route, known: Map<string, Known>) {
     );
   };
   const path = fc
-    .tuple(...pathParameters(route).map(([name, plural]) => idOf(plural).map((id) => [name, id] as const)))
+    .tuple(...pathParameters(route).map(([name, plural = prefix]) => idOf(plural).map((id) => [name, id] as const)))
     .map((ids) => ids.reduce((below, [name, id]) => below.replace(`{${name}}`, () => id), route.path));
   const query = fc
     .array(fc.tuple(fc.oneof(fieldName, fc.constantFrom(...PARAMETERS)), operator, fc.oneof(text, anyId, fieldName)), {
@@ -172,7 +173,7 @@ function bodyOf(
   const idList = fc.array(fc.oneof({ weight: 3, arbitrary: anyId }, { weight: 1, arbitrary: anything }), {
     maxLength: 4,
   });
-  const verb = operation.split(".").at(-1) ?? "";
+  const verb = operation === "imports.create" ? operation : (operation.split(".").at(-1) ?? "");
   const byVerb: Record<string, fc.Arbitrary<unknown>> = {
     bulkCreate: fc.array(record, { maxLength: 4 }).map((all) => ({ records: all })),
     bulkUpdate: fc
@@ -195,6 +196,18 @@ function bodyOf(
       { requiredKeys: ["ids"] },
     ),
     move: fc.record({ stage_id: fc.oneof(anyId, anything) }),
+    "imports.create": fc.record(
+      {
+        resource: fc.oneof(fc.constantFrom("contacts", "deals"), anything),
+        format: fc.oneof(fc.constantFrom("csv", "json"), anything),
+        x: anything,
+      },
+      { requiredKeys: ["resource", "format"] },
+    ),
+    addPart: fc.record({
+      part: fc.oneof(fc.nat(2), anything),
+      content: fc.oneof(text, fc.constant("email\nann@a.example\n"), anything),
+    }),
     lose: fc.record({ lost_reason: fc.oneof(text, anything) }, { requiredKeys: [] }),
   };
   return fc.oneof(
@@ -250,6 +263,14 @@ async function prepare(records: Records): Promise<Map<string, Known>> {
     const bodies = canCreate ? await records.bodies(resource, 3) : [];
     known.set(resource.plural, { resource, ids: [...ids, ...made.map(({ id }) => id)], bodies });
   }
+  const { client } = records;
+  const [winner, loser] = known.get("contacts")?.ids ?? [];
+  const merged = await client.post(`/contacts/${winner}/merge`, { ids: [loser] });
+  known.set("merges", { resource: contacts, ids: [merged.meta.merge_id], bodies: [] });
+  const imports = [1, 2].map(
+    async () => (await client.post("/imports", { resource: "contacts", format: "csv" })).data.id,
+  );
+  known.set("imports", { resource: contacts, ids: await Promise.all(imports), bodies: [] });
   return known;
 }
 

@@ -7,7 +7,7 @@ import { Records } from "../harness/records.ts";
 import { database } from "../harness/stack.ts";
 import { createWorkspace } from "../harness/workspace.ts";
 
-const RUNS_PER_RESOURCE = 5;
+const RUNS_PER_RESOURCE = 3;
 
 const sortOf = (names: string[]) =>
   fc
