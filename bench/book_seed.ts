@@ -53,7 +53,7 @@ async function dropIndexes(sql: postgres.ReservedSql, table: string): Promise<st
 }
 
 /** The totals that the triggers would have kept (`crm.track_totals`). */
-async function addUpTallies(sql: postgres.ReservedSql, resource: string, workspaceId: string): Promise<void> {
+export async function addUpTallies(sql: postgres.Sql, resource: string, workspaceId: string): Promise<void> {
   const tallies = await sql`
     select relname as name, string_agg(quote_ident(attname), ', ' order by attnum) as facets
     from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped

@@ -8,8 +8,8 @@ const MAX_DEPTH = 32;
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * The JSON object that a request carries, as text and parsed. No body at all is an empty object, for
- * the actions that need none.
+ * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
+ * for the actions that need none.
  * @throws ApiError of the 400 family for another content type, size, syntax, depth or text that no
  * database can hold.
  */
@@ -18,7 +18,7 @@ export async function readJsonBody(
   maxBytes: number,
 ): Promise<{ text: string; value: Record<string, unknown> }> {
   const bytes = await readBytes(request, maxBytes);
-  if (bytes.byteLength === 0) return { text: "", value: {} };
+  if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {} };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 

@@ -263,12 +263,27 @@ export function searchPatterns(raw: unknown, parameter = "search"): string[] {
 // What stands around words, not in them; so that a pasted "Smith, Jane <jane@example.com>" is found.
 const SEPARATORS = /[\s,;<>()[\]"\u201c-\u201f]+/;
 
-/** Lower case without accents: the same as `crm.fold` in SQL. */
+const PLAIN_LETTERS: Record<string, string> = {
+  ß: "ss",
+  æ: "ae",
+  œ: "oe",
+  þ: "th",
+  ł: "l",
+  ø: "o",
+  đ: "d",
+  ð: "d",
+  ħ: "h",
+  ı: "i",
+  ŧ: "t",
+};
+
+/** Lower case without accents and ligatures: the same as `crm.fold` in SQL. */
 export function fold(value: string): string {
   return value
-    .normalize("NFD")
+    .normalize("NFKD")
     .replace(/[\u0300-\u036f]/g, "")
-    .toLowerCase();
+    .toLowerCase()
+    .replace(/[ßæœþłøđðħıŧ]/g, (letter) => PLAIN_LETTERS[letter] ?? letter);
 }
 
 function escapeLike(value: string): string {

@@ -64,6 +64,7 @@ export const contacts = defineResource({
     owner: { field: "owner_id", resource: "users" },
     company: { field: "company_id", resource: "companies" },
   },
+  title: ["first_name", "last_name"],
   searchedThrough: "company",
   customizable: true,
   mergeable: true,

@@ -88,6 +88,8 @@ export interface Resource {
   actions: Actions;
   fields: Fields;
   include: Record<string, Include>;
+  /** What it is called: a search for exactly that finds it first. */
+  title: readonly string[];
   /** A related record whose name finds this one too: a contact by its company. */
   searchedThrough?: string;
   /** Whether workspaces may define custom fields for it. */
@@ -125,6 +127,7 @@ interface Definition<F extends Fields> {
   operations?: readonly Operation[];
   actions?: Actions;
   include?: Record<string, Include & { field: keyof F & string }>;
+  title?: readonly (keyof F & string)[];
   searchedThrough?: string;
   customizable?: boolean;
   mergeable?: boolean;
@@ -151,6 +154,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     actions: definition.actions ?? {},
     fields: definition.fields,
     include,
+    title: definition.title ?? names((field) => field.searched).slice(0, 1),
     ...(searchedThrough !== undefined && { searchedThrough }),
     customizable: definition.customizable ?? false,
     mergeable: definition.mergeable ?? false,

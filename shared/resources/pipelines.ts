@@ -71,7 +71,6 @@ export const pipelines = defineResource({
   include: { owner: { field: "owner_id", resource: "users" } },
   customizable: true,
   movable: true,
-  defaultSort: "position",
 });
 
 export const stages = defineResource({

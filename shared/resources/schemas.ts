@@ -1,6 +1,8 @@
 import { z } from "zod";
 
 const timezones = new Set(Intl.supportedValuesOf("timeZone"));
+const EARLIEST = Date.parse("0001-01-01T00:00:00Z");
+const LATEST = Date.parse("9999-12-31T23:59:59.999Z");
 const currencies = new Set(Intl.supportedValuesOf("currency"));
 const regions = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
 const LOCALE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/;
@@ -40,9 +42,17 @@ export function boolean() {
   return z.boolean("must be true or false");
 }
 
-/** RFC 3339 with an offset; years that both JSON and Postgres hold. */
+/** RFC 3339 with an offset, of a year from 1 to 9999 in UTC too. */
 export function timestamp() {
-  return z.iso.datetime({ offset: true, error: "must be a timestamp such as 2026-03-21T10:30:00Z" });
+  return z.iso
+    .datetime({ offset: true, error: "must be a timestamp such as 2026-03-21T10:30:00Z" })
+    .refine(isStorableTime, "must be a timestamp such as 2026-03-21T10:30:00Z");
+}
+
+/** Whether Postgres keeps a time and shows it again as RFC 3339: it knows no offset from 16 hours on. */
+function isStorableTime(value: string): boolean {
+  const time = Date.parse(value);
+  return time >= EARLIEST && time <= LATEST && !/[+-](1[6-9]|2\d):\d\d$/.test(value);
 }
 
 /** A calendar day, `YYYY-MM-DD`. */

@@ -12,5 +12,4 @@ export const tags = defineResource({
     count: { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true },
   },
   actions: { merge: mergeBody.omit({ prefer: true }) },
-  defaultSort: "name",
 });

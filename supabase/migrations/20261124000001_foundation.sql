@@ -59,14 +59,16 @@ as $$
   select nullif(current_setting('request.jwt.claims', true), '')::jsonb;
 $$;
 
--- Lower case without accents, so that "jose" finds "José". Pure ASCII takes the short way.
+-- Lower case without accents and ligatures, so that "jose" finds "José" and "lodz" "Łódź". ASCII takes the short way.
 create function crm.fold(value text) returns text
 language sql immutable parallel safe
 set search_path = ''
 as $$
   select case
     when octet_length(value) = length(value) then lower(value)
-    else lower(regexp_replace(normalize(value, nfd), '[\u0300-\u036f]', '', 'g'))
+    else translate(replace(replace(replace(replace(
+      lower(regexp_replace(normalize(value, nfkd), '[\u0300-\u036f]', '', 'g')),
+      'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'), 'łøđðħıŧ', 'loddhit')
   end;
 $$;
 

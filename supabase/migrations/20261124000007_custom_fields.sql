@@ -272,6 +272,12 @@ begin
     if used > 0 then
       perform crm.fail('field_in_use', jsonb_build_object('records', used));
     end if;
+    select count(*) into used from crm.stages
+    where workspace_id = old.workspace_id and old.resource = 'deals' and deleted_at is null
+      and required_fields @> array['custom_fields.' || old.key];
+    if used > 0 then
+      perform crm.fail('field_in_use', jsonb_build_object('stages', used));
+    end if;
   elsif gone <> '{}' then
     select count(*) into used
     from (select from crm.custom_values where field_id = old.id and text_value = any (gone) limit 10000) as found;

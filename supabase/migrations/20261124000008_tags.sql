@@ -159,7 +159,34 @@ begin
 end;
 $$;
 
--- A rename reaches every record; deleting a tag takes it from them.
+-- Gives a tag back to the records that lost it at a time: their history says which.
+create function crm.give_tag_back(workspace uuid, name text, lost_at timestamptz) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  resource text;
+begin
+  for resource in
+    select relation.relname
+    from pg_catalog.pg_trigger as trigger
+    join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
+    where trigger.tgname = 'count_tags_updated'
+    order by relation.relname
+  loop
+    execute format($query$
+      update crm.%1$I set tags = tags || $2
+      where workspace_id = $1 and not tags @> array[$2] and cardinality(tags) < 50 and id in (
+        select record_id from crm.%2$I
+        where workspace_id = $1 and field = 'tags' and changed_at = $3 and "from" ? $2 and not "to" ? $2
+      )
+    $query$, resource, resource || '_history')
+    using workspace, name, lost_at;
+  end loop;
+end;
+$$;
+
+-- A rename reaches every record; deleting a tag takes it from them, restoring gives it back.
 create function crm.follow_tag() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -167,6 +194,8 @@ as $$
 begin
   if new.deleted_at is not null and old.deleted_at is null then
     perform crm.replace_tags(old.workspace_id, array[old.name], null);
+  elsif new.deleted_at is null and old.deleted_at is not null then
+    perform crm.give_tag_back(old.workspace_id, old.name, old.deleted_at);
   elsif new.name <> old.name then
     perform crm.replace_tags(old.workspace_id, array[old.name], new.name);
   end if;

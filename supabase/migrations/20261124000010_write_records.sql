@@ -612,6 +612,7 @@ $$;
 --
 --   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
 --   operation             "create" | "update" | "delete" | "restore", or an action: crm.<resource>_<operation>
+--                         (a bulk first calls crm.<resource>_lock(workspace, records) where there is one)
 --   records               [{id, …fields}]; ids of new records come from the API
 --   on_conflict           "error" | "return" | "update" (create)
 --   versions              [n, …] one of which the record must have (If-Match)
@@ -657,6 +658,9 @@ begin
       -- Two bulk writes over the same records must take their locks in the same order.
       execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
       using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
+    end if;
+    if json_array_length(records) > 1 and to_regprocedure(format('crm.%I(uuid, json)', resource || '_lock')) is not null then
+      execute format('select crm.%I($1, $2)', resource || '_lock') using workspace, records;
     end if;
     results := crm.write_batch(request, records);
     select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written

@@ -82,6 +82,11 @@ begin
     and (old.deleted_at is null or new.deleted_at is not null) then
     return new;
   end if;
+  if not exists (
+    select from crm.companies where id = new.parent_company_id and workspace_id = new.workspace_id and deleted_at is null
+  ) then
+    return new; -- check_references says so
+  end if;
   perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || coalesce(crm.claims() ->> 'workspace_id', ''), 0));
   if exists (
     with recursive ancestors as (

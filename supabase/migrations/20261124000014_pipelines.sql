@@ -112,6 +112,49 @@ end;
 $$;
 create trigger check_pipeline before insert or update on crm.pipelines for each row execute function crm.check_pipeline();
 
+-- Custom fields that a stage asks a deal for must be there to be filled.
+create function crm.require_known_fields(workspace uuid, required text[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  unknown text;
+begin
+  select name into unknown from unnest(required) as name
+  where name like 'custom\_fields.%' and not exists (
+    select from crm.custom_fields as definition
+    where definition.workspace_id = workspace and definition.resource = 'deals' and definition.deleted_at is null
+      and definition.key = substring(name from 15)
+  ) limit 1;
+  if unknown is not null then
+    perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object('required_fields',
+      jsonb_build_array(format('The required_fields field names %s, which is not defined for deals.', unknown)))));
+  end if;
+end;
+$$;
+
+-- After a stage is written: where it stands no other does. Those that stood there and after it move on by one.
+create function crm.make_room_for_stage() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from crm.stages where pipeline_id = new.pipeline_id and position = new.position and id <> new.id and deleted_at is null
+  ) then
+    perform set_config('crm.making_room', 'on', true);
+    update crm.stages set position = position + 1
+    where id = (
+      select id from crm.stages
+      where pipeline_id = new.pipeline_id and position = new.position and id <> new.id and deleted_at is null
+      order by id limit 1
+    );
+    perform set_config('crm.making_room', '', true);
+  end if;
+  return null;
+end;
+$$;
+
 -- Before a stage is written: its place and probability, and that its pipeline keeps one of each type.
 -- A deal that moves into a stage holds a share lock on it, so what is counted here is what there is.
 create function crm.check_stage() returns trigger
@@ -121,9 +164,14 @@ as $$
 declare
   deals bigint;
 begin
+  if new.deleted_at is null and (tg_op = 'INSERT' or new.required_fields <> old.required_fields) then
+    perform crm.require_known_fields(new.workspace_id, new.required_fields);
+  end if;
   if new.position is null then
+    -- The end of the way that is still open, or the very end.
     new.position := (
-      select coalesce(max(position) + 1, 0) from crm.stages where pipeline_id = new.pipeline_id and id <> new.id and deleted_at is null
+      select coalesce(max(position) + 1, 0) from crm.stages
+      where pipeline_id = new.pipeline_id and id <> new.id and deleted_at is null and (new.type <> 'open' or type = 'open')
     );
   end if;
   new.probability := case new.type when 'won' then 100 when 'lost' then 0 else coalesce(new.probability, 50) end;
@@ -148,6 +196,8 @@ begin
 end;
 $$;
 create trigger check_stage before insert or update on crm.stages for each row execute function crm.check_stage();
+create trigger make_room_for_stage after insert or update of position, deleted_at on crm.stages
+  for each row when (new.deleted_at is null) execute function crm.make_room_for_stage();
 select crm.check_references_of('stages', 'pipeline_id', 'pipelines');
 drop trigger check_references on crm.stages; -- A pipeline's first stages are there before it is.
 create trigger check_references before insert or update of pipeline_id on crm.stages
@@ -157,6 +207,10 @@ create trigger check_references before insert or update of pipeline_id on crm.st
 select crm.check_references_of('pipelines', 'owner_id', 'members');
 select crm.set_up_records('pipelines');
 select crm.set_up_stamped('stages', 'pipelines');
+drop trigger stamp on crm.stages; -- To make room is no change that anybody made.
+create trigger stamp_inserted before insert on crm.stages for each row execute function crm.stamp();
+create trigger stamp before update on crm.stages
+  for each row when (current_setting('crm.making_room', true) is distinct from 'on') execute function crm.stamp();
 
 -- A workspace has a pipeline from its first moment on.
 create function crm.give_pipeline() returns trigger

@@ -252,7 +252,17 @@ begin
       else now()
     end;
   end if;
+  if tg_op = 'UPDATE' and old.status = new.status and new.status <> 'open' and new.probability <> old.probability then
+    perform crm.fail('deal_closed', jsonb_build_object('status', old.status, 'field', 'probability'));
+  end if;
   new.probability := case new.status when 'won' then 100 when 'lost' then 0 else new.probability end;
+  if new.status = 'won' then
+    new.lost_reason := null;
+  elsif new.status = 'lost' and new.lost_reason is null and tg_op = 'UPDATE' and old.lost_reason is not null and exists (
+    select from crm.pipelines where id = new.pipeline_id and (rules -> 'require_lost_reason')::boolean
+  ) then
+    perform crm.fail('lost_reason_required', '{"field": "lost_reason"}');
+  end if;
   if new.amount is not null and new.currency is null then
     perform crm.fail('currency_required', '{"field": "currency"}');
   end if;
@@ -447,6 +457,20 @@ begin
     perform crm.fail('reference_not_found', '{"field": "move_to"}');
   elsif target.pipeline_id <> source.pipeline_id then
     perform crm.fail('stage_not_in_pipeline', jsonb_build_object('field', 'move_to', 'pipeline_id', source.pipeline_id));
+  elsif target.type <> source.type then
+    if not exists (
+      select from crm.stages as other
+      where other.pipeline_id = source.pipeline_id and other.type = source.type and other.id <> source.id and other.deleted_at is null
+    ) then
+      perform crm.fail('last_stage_of_type', jsonb_build_object('type', source.type));
+    end if;
+    -- What is open isn't closed by deleting a stage, nor what is closed opened.
+    perform crm.fail('stage_transition_not_allowed', jsonb_build_object('field', 'move_to', 'allowed_stages', (
+      select coalesce(jsonb_agg(jsonb_build_object('id', candidate.id, 'name', candidate.name) order by candidate.position, candidate.id), '[]')
+      from crm.stages as candidate
+      where candidate.pipeline_id = source.pipeline_id and candidate.deleted_at is null
+        and candidate.type = source.type and candidate.id <> source.id
+    )));
   end if;
   perform crm.place_deals_of(source, target);
 end;

@@ -130,7 +130,8 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  new.occurred_at := coalesce(new.occurred_at, now());
+  -- A meeting happens when it starts.
+  new.occurred_at := coalesce(new.occurred_at, case new.type when 'meeting' then (new.data ->> 'starts_at')::timestamptz end, now());
   if new.contact_id is not null and new.deleted_at is null and new.occurred_at <= clock_timestamp() + interval '5 minutes' then
     update crm.contacts set last_activity_at = new.occurred_at
     where id = new.contact_id and workspace_id = new.workspace_id -- a deleted one too: it may come back
@@ -166,6 +167,25 @@ create trigger forget_activity after update of contact_id, occurred_at, deleted_
     and (new.contact_id, new.occurred_at, new.deleted_at) is distinct from (old.contact_id, old.occurred_at, old.deleted_at)
   )
   execute function crm.forget_activity();
+
+-- The contacts whose last_activity_at a bulk write may change, locked in one order: two that log calls
+-- with the same people would wait for each other in a circle otherwise.
+create function crm.activities_lock(workspace uuid, records json) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  select from crm.contacts
+  where workspace_id = workspace and id in (
+    select (record ->> 'contact_id')::uuid from json_array_elements(records) as record
+    union
+    select activity.contact_id from crm.activities as activity
+    where activity.workspace_id = workspace
+      and activity.id in (select (record ->> 'id')::uuid from json_array_elements(records) as record)
+  )
+  order by id
+  for no key update;
+$$;
+grant execute on function crm.activities_lock(uuid, json) to crm_api;
 
 select crm.check_references_of('activities', 'owner_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
 select crm.track_totals('activities', 'type', 'owner_id', 'contact_id', 'company_id', 'deal_id');

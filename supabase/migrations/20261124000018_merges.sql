@@ -131,6 +131,9 @@ begin
       -- Who must not be contacted under one name must not be under the other.
       value := case when name = 'do_not_contact' then to_jsonb(coalesce(value = 'true', false) or donor -> name = 'true') else donor -> name end;
     end loop;
+    if name = 'status' and '"unsubscribed"' = any (array(select given -> 'status' from unnest(donors) as given)) and value in ('"active"', '"inactive"') then
+      value := '"unsubscribed"';
+    end if;
     if value <> before -> name then
       filled := filled || jsonb_build_object(name, value);
     end if;

@@ -1,11 +1,12 @@
 -- Search over everything: what a person typed, found in all resources that the key may read, best first.
 
--- How well a record's search text answers what was typed: 5 it begins with it, whole words; 4 has it as
+-- How well a record answers what was typed: 6 that is its name; 5 its search text begins with it, whole words; 4 has it as
 -- whole words (an email address, a last name); 3 begins with it; 2 each word begins a word; 1 it is in there.
-create function crm.search_score(search_text text, phrase text, word_starts text[]) returns integer
+create function crm.search_score(title text, search_text text, phrase text, word_starts text[]) returns integer
 language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
 as $$
   select case
+    when crm.fold(title) = phrase then 6
     when starts_with(search_text || ' ', ' ' || phrase || ' ') then 5
     when strpos(search_text || ' ', ' ' || phrase || ' ') > 0 then 4
     when starts_with(search_text, ' ' || phrase) then 3
@@ -14,7 +15,7 @@ as $$
   end;
 $$;
 
--- {"types": [{"type", "table", "scope", "columns"}], "patterns", "phrase", "word_starts", "limit", "total",
+-- {"types": [{"type", "table", "scope", "title", "columns"}], "patterns", "phrase", "word_starts", "limit", "total",
 --  "after": [score, created_at, id]}. Every hit is scored, so the order and the total are exact. Past the
 -- policies, as crm.run_search is and for its reason; a type that the key may not read is left out.
 create function api.search_everything(json) returns json
@@ -43,9 +44,10 @@ begin
   for kind in select jsonb_array_elements(request -> 'types') loop
     continue when crm.workspace_for(kind ->> 'scope', 'read') is null;
     hits := hits || format(
-      '(select %L as type, id, created_at, crm.search_score(search_text, $2, $3) as score
+      '(select %L as type, id, created_at, crm.search_score(concat_ws('' '', %s), search_text, $2, $3) as score
         from crm.%I where workspace_id = $1 and deleted_at is null and %s)',
-      kind ->> 'type', kind ->> 'table', conditions);
+      kind ->> 'type', (select string_agg(quote_ident(name), ', ' order by place) from jsonb_array_elements_text(kind -> 'title') with ordinality as listed (name, place)),
+      kind ->> 'table', conditions);
     shown := shown || format(
       'when %L then (select row_to_json(shown) from (select %s from crm.%I as record where record.id = page.id) as shown)',
       kind ->> 'type', crm.render_columns(kind ->> 'table', 'record', array(select jsonb_array_elements_text(kind -> 'columns'))),

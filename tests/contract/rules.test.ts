@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Answer } from "../harness/client.ts";
 import {
@@ -9,7 +11,7 @@ import {
   type SalesTeam,
   statuses,
 } from "../harness/sales_team.ts";
-import { database } from "../harness/stack.ts";
+import { database, stack } from "../harness/stack.ts";
 import { freshEmail } from "../harness/workspace.ts";
 
 let team: SalesTeam;
@@ -342,7 +344,7 @@ describe("what is in use", () => {
     expect(refusal(await team.client.get(path)).status).toBe(404);
   });
 
-  test("goes only to a stage of the same pipeline; to a won one the deals are won", async () => {
+  test("goes only to another stage of the same pipeline and type: deleting a stage wins no deals and opens none", async () => {
     const [here, there] = [await team.pipeline(), await team.pipeline()];
     const deal = await team.deal({ pipeline_id: here.id });
     const path = `/pipelines/${here.id}/stages/${here.stage["first"]}`;
@@ -358,10 +360,12 @@ describe("what is in use", () => {
         details: { move_to: ["The move_to field names a record that does not exist."] },
       });
     await refused(() => team.client.delete(`${path}?move_to=first`), { status: 400, code: "validation_error" });
-    await team.client.delete(`${path}?move_to=${here.stage["won"]}`);
-    const won = await team.read(`/deals/${deal["id"]}`);
-    expect(won).toMatchObject({ status: "won", probability: 100 });
-    expect(won["closed_at"]).toMatch(/Z$/);
+    await refused(() => team.client.delete(`${path}?move_to=${here.stage["won"]}`), {
+      status: 422,
+      code: "stage_transition_not_allowed",
+    });
+    expect((await team.client.delete(`${path}?move_to=${here.stage["second"]}`)).status).toBe(200);
+    expect(await team.read(`/deals/${deal["id"]}`)).toMatchObject({ status: "open", stage_id: here.stage["second"] });
   });
 
   test("stays: a pipeline with deals is 409, with ?move_to= each deal goes to the stage that is most like its own", async () => {
@@ -1075,7 +1079,7 @@ describe("an activity", () => {
 });
 
 describe("what a deal is worth knowing for", () => {
-  test("its probability is the stage's unless given; 100 when won, 0 when lost, whatever is asked", async () => {
+  test("its probability is the stage's unless given; 100 when won, 0 when lost, and not to be changed then", async () => {
     const { id: pipeline_id, stage } = await team.pipeline();
     const deal = await team.deal({ pipeline_id });
     expect(deal["probability"]).toBe(10);
@@ -1085,7 +1089,7 @@ describe("what a deal is worth knowing for", () => {
     const both = await team.client.patch(path, { stage_id: stage["first"], probability: 77 });
     expect(both.data.probability).toBe(77);
     expect((await team.client.post(`${path}/win`)).data.probability).toBe(100);
-    expect((await team.client.patch(path, { probability: 5 })).data.probability).toBe(100);
+    await refused(() => team.client.patch(path, { probability: 5 }), { status: 409, code: "deal_closed" });
     expect((await team.deal({ pipeline_id, stage_id: stage["lost"], probability: 50 }))["probability"]).toBe(0);
   });
 
@@ -1187,3 +1191,101 @@ describe("a company's counts", () => {
     expect(await counts(company_id)).toEqual([8, 3]);
   });
 });
+
+describe("what a review found", () => {
+  test("two that log activities with the same people in opposite orders don't wait for each other in a circle", async () => {
+    const people = await Promise.all(Array.from({ length: 20 }, () => team.contact()));
+    const log = (order: Made[]) =>
+      team.client.post("/activities/bulk", { records: order.map(({ id }) => ({ type: "call", contact_id: id })) });
+    const startedAt = Date.now();
+    const answers = await Promise.all([1, 2, 3, 4].map((i) => log(i % 2 ? people : people.toReversed())));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+    // A circle is broken after a second at the earliest, by undoing one of them.
+    expect(await deadlocksSince(startedAt)).toBe(0);
+  });
+
+  test.each([
+    "2027-01-01T00:00:00+16:00",
+    "0000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+  ])("a time that can't be kept is 400: %s", async (due_at) => {
+    const { status, error } = await team.client.post("/tasks", { title: "t", due_at });
+    expect({ status, code: error?.code }).toEqual({ status: 400, code: "validation_error" });
+  });
+
+  test("a stage asks only for custom fields that are there, and they stay while it does", async () => {
+    const { id, stage } = await team.pipeline();
+    const path = `/pipelines/${id}/stages/${stage["second"]}`;
+    const unknown = await team.client.patch(path, { required_fields: ["custom_fields.never_defined"] });
+    expect({ status: unknown.status, named: Object.keys(unknown.error.details) }).toEqual({
+      status: 400,
+      named: ["required_fields"],
+    });
+    const field = await team.field("deals", "text");
+    await team.client.patch(path, { required_fields: [`custom_fields.${field["key"]}`] });
+    await refused(() => team.client.delete(`/custom_fields/${field["id"]}`), {
+      status: 409,
+      code: "field_in_use",
+      details: { stages: 1 },
+    });
+  });
+
+  test("stages stand where they are put, and the others move on; a new open one stands before won and lost", async () => {
+    const { id, stage } = await team.pipeline();
+    const order = async () => (await team.client.get(`/pipelines/${id}/stages`)).data.map(({ name }: Made) => name);
+    const before = await order();
+    await team.client.patch(`/pipelines/${id}/stages/${stage["second"]}`, { position: 0 });
+    const moved = await order();
+    expect(moved[0]).toBe(before[1]);
+    expect(moved[1]).toBe(before[0]);
+    await team.make(`/pipelines/${id}/stages`, { name: "last open" });
+    const positions = (await team.client.get(`/pipelines/${id}/stages`)).data.map(({ position }: Made) => position);
+    expect(new Set(positions).size).toBe(positions.length);
+    expect((await order()).indexOf("last open")).toBeLessThan((await order()).indexOf(before.at(-1)));
+  });
+
+  test("a lost deal keeps the reason that its pipeline requires, a won one has none", async () => {
+    const { id: pipeline_id } = await team.pipeline({ rules: { require_lost_reason: true } });
+    const lost = await team.deal({ pipeline_id });
+    await team.client.post(`/deals/${lost["id"]}/lose`, { lost_reason: "price" });
+    await refused(() => team.client.patch(`/deals/${lost["id"]}`, { lost_reason: null }), {
+      status: 422,
+      code: "lost_reason_required",
+    });
+    const won = await team.deal({ pipeline_id, lost_reason: "early" });
+    expect((await team.client.post(`/deals/${won["id"]}/win`)).data.lost_reason).toBeNull();
+  });
+
+  test("a meeting happens when it starts, unless it is said otherwise", async () => {
+    const contact = await team.contact();
+    const { data } = await team.client.post("/activities", {
+      type: "meeting",
+      contact_id: contact["id"],
+      data: { starts_at: "2031-05-01T10:00:00Z" },
+    });
+    expect(data.occurred_at).toBe("2031-05-01T10:00:00Z");
+  });
+
+  test("a PATCH without a body is malformed", async () => {
+    const { id } = await team.contact();
+    const { status, error } = await team.client.call(`/contacts/${id}`, {
+      method: "PATCH",
+      body: "",
+      headers: { "content-type": "application/json" },
+    });
+    expect({ status, code: error?.code }).toEqual({ status: 400, code: "malformed_json" });
+  });
+});
+
+async function deadlocksSince(time: number): Promise<number> {
+  const text = readFileSync(join(stack().dataDir, "postgres.log"), "utf8");
+  return text
+    .split("\n")
+    .filter(
+      (line) =>
+        line.includes("deadlock detected") &&
+        line.includes("contacts") &&
+        Date.parse(`${line.slice(0, 23).replace(" ", "T")}Z`) >= time,
+    ).length;
+}

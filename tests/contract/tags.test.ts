@@ -111,7 +111,7 @@ test("a name is held by one tag: creating or renaming to it is 409 with its id, 
   expect((await team.client.patch(`/tags/${held?.["id"]}`, { name: one.toUpperCase() })).data.count).toBe(paths.length);
 });
 
-test("a deleted tag is taken from every record; it comes back empty, and with the next record", async () => {
+test("a deleted tag is taken from every record; restoring gives it back to them, and the next record makes a new one", async () => {
   const { one, two } = names();
   const paths = await tagged([one, two]);
   const gone = await team.task({ tags: [one] });
@@ -121,7 +121,11 @@ test("a deleted tag is taken from every record; it comes back empty, and with th
   for (const path of paths) expect(await tagsOf(path)).toEqual([two]);
   expect((await team.client.post(`/tasks/${gone["id"]}/restore`)).data.tags).toEqual([]);
   expect((await team.client.get(`/tags/${tag?.["id"]}`)).status).toBe(404);
-  expect((await team.client.post(`/tags/${tag?.["id"]}/restore`)).data).toMatchObject({ name: one, count: 0 });
+  expect((await team.client.post(`/tags/${tag?.["id"]}/restore`)).data).toMatchObject({
+    name: one,
+    count: paths.length + 1,
+  });
+  for (const path of paths) expect((await tagsOf(path)).toSorted()).toEqual([one, two].toSorted());
   await team.client.delete(`/tags/${tag?.["id"]}`);
   await team.contact({ tags: [one] });
   expect(await tagNamed(one)).toMatchObject({ count: 1 });

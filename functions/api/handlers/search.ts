@@ -35,10 +35,11 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
   const cursor = options.get("cursor");
   const position = cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, cursor);
   const argument = {
-    types: types.map(({ singular, table, scope: needed, names }) => ({
+    types: types.map(({ singular, table, scope: needed, title, names }) => ({
       type: singular,
       table,
       scope: needed,
+      title,
       columns: names.all,
     })),
     patterns,
