@@ -87,7 +87,7 @@ begin
   ) then
     return new; -- check_references says so
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || coalesce(crm.claims() ->> 'workspace_id', ''), 0));
+  perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || new.workspace_id, 0));
   if exists (
     with recursive ancestors as (
       select new.parent_company_id as id

@@ -299,14 +299,14 @@ begin
   end if;
   perform from crm.contacts
   where workspace_id = new.workspace_id and deleted_at is null
-    and id in (select (entry ->> 'contact_id')::uuid from jsonb_array_elements(new.contacts) as entry)
+    and id = any (array(select (entry ->> 'contact_id')::uuid from jsonb_array_elements(new.contacts) as entry))
   order by id for share;
   select given.place - 1 into place
   from jsonb_array_elements(new.contacts) with ordinality as given (entry, place)
-  where not exists (
-    select from crm.contacts as contact
+  where ( -- one look-up each; a join is planned as a scan of all contacts
+    select contact.id from crm.contacts as contact
     where contact.id = (given.entry ->> 'contact_id')::uuid and contact.workspace_id = new.workspace_id and contact.deleted_at is null
-  ) and (tg_op = 'INSERT' or not old.contacts @> jsonb_build_array(jsonb_build_object('contact_id', given.entry -> 'contact_id')))
+  ) is null and (tg_op = 'INSERT' or not old.contacts @> jsonb_build_array(jsonb_build_object('contact_id', given.entry -> 'contact_id')))
   order by given.place limit 1;
   if place is not null then
     perform crm.fail('reference_not_found', jsonb_build_object('field', format('contacts.%s.contact_id', place)));

@@ -132,7 +132,12 @@ as $$
 begin
   -- A meeting happens when it starts.
   new.occurred_at := coalesce(new.occurred_at, case new.type when 'meeting' then (new.data ->> 'starts_at')::timestamptz end, now());
-  if new.contact_id is not null and new.deleted_at is null and new.occurred_at <= clock_timestamp() + interval '5 minutes' then
+  -- Asked first, because an update of no row still fires the statement triggers of contacts.
+  if new.contact_id is not null and new.deleted_at is null and new.occurred_at <= clock_timestamp() + interval '5 minutes' and exists (
+    select from crm.contacts
+    where id = new.contact_id and workspace_id = new.workspace_id
+      and (last_activity_at is null or last_activity_at < new.occurred_at)
+  ) then
     update crm.contacts set last_activity_at = new.occurred_at
     where id = new.contact_id and workspace_id = new.workspace_id -- a deleted one too: it may come back
       and (last_activity_at is null or last_activity_at < new.occurred_at);
