@@ -9,6 +9,7 @@ const ROWS = 10_000;
 const text = Buffer.from(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example\r\n`).join(""));
 
 interface Step {
+  lease: string;
   from: number;
   to: number;
   rows: number;
@@ -16,7 +17,7 @@ interface Step {
   batches: { records: { email: string }[]; numbers: number[] }[];
 }
 
-let job: { status: string; position: number; rows: number; attempts: number; error?: { code: string } };
+let job: { status: string; lease?: string; position: number; rows: number; attempts: number; error?: { code: string } };
 let calls: string[];
 let steps: Step[];
 /** Thrown by the next calls of `advance_import`, one each. */
@@ -33,9 +34,9 @@ beforeEach(() => {
   background = [];
 });
 
-function claim() {
+function claim(lease: string) {
   if (job.status !== "queued") return null;
-  job.status = "running";
+  job = { ...job, status: "running", lease };
   job.attempts += 1;
   return {
     id: "job",
@@ -53,9 +54,9 @@ function claim() {
 }
 
 function advance(step: Step) {
+  if (job.status !== "running" || step.lease !== job.lease || step.from !== job.position) return { status: "lost" };
   const failure = failures.shift();
   if (failure !== undefined) throw failure;
-  if (job.status !== "running" || step.from !== job.position) return { status: "lost" };
   steps.push(step);
   job = { ...job, position: step.to, rows: job.rows + step.rows, attempts: 0 };
   if (step.last) job.status = "completed";
@@ -72,12 +73,18 @@ const database: Database = {
   async call(name, argument, claims) {
     calls.push(name);
     expect(claims.role).toBe(name === "advance_import" ? "crm_api" : "crm_worker");
-    if (name === "claim_import") return claim();
+    const {
+      lease = "",
+      error,
+      blameless,
+    } = argument as { lease?: string; error?: { code: string }; blameless?: boolean };
+    if (name === "claim_import") return claim(lease);
     if (name === "advance_import") return advance(argument as unknown as Step);
-    if (name === "fail_import") job = { ...job, status: "failed", error: (argument as { error: never }).error };
+    if (lease !== job.lease) return null;
+    if (name === "fail_import" && error !== undefined) job = { ...job, status: "failed", error };
     if (name === "release_import") {
       job.status = "queued";
-      if ((argument as { blameless?: boolean }).blameless && job.attempts > 0) job.attempts -= 1;
+      if (blameless && job.attempts > 0) job.attempts -= 1;
     }
     return null;
   },
@@ -185,7 +192,7 @@ describe("when a slice fails", () => {
     job.position = 44;
     const before = database.bytes;
     database.bytes = async (...given) => {
-      job.position = 66; // Moved on by another worker meanwhile.
+      job = { ...job, lease: "another", position: 66 };
       return before(...given);
     };
     try {
