@@ -29,6 +29,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.revert_merge": ["crm_api"],
     "crm.tags_merge": ["crm_api"],
     // Steps of such writes and reads, given what was found under the policies. Requests can't name them: crm is not exposed.
+    "crm.activities_lock": ["crm_api"],
     "crm.custom_fields_move_to": ["crm_api"],
     "crm.first_stage": ["crm_api"],
     "crm.pipelines_move_to": ["crm_api"],
@@ -37,6 +38,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.transitions_of": ["crm_api"],
     // For other definers alone.
     "crm.add_to_tag_counts": [],
+    "crm.give_tag_back": [],
     "crm.place_deals_of": [],
     "crm.register_tags": [],
     "crm.replace_tags": [],
