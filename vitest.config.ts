@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 // Two projects: what needs no stack, and what runs on the one that a global setup starts for all its suites.
 export default defineConfig({
   test: {
+    // Two files at a time, also on two processors: the suites of limits and outages spend their time waiting.
+    maxWorkers: 2,
     projects: [
       {
         test: {

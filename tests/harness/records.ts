@@ -53,6 +53,10 @@ const SAMPLES: Record<string, (records: Records) => Promise<unknown[]> | unknown
 /** Rows take these values only: another one would change other rows of the table. */
 const ALONE: Record<string, unknown[]> = { "pipelines.is_default": [false] };
 
+/** Values that a row takes for itself: in a place that is taken it would move the row that stands there. */
+const OWN: Record<string, () => unknown> = { "stages.position": () => nextPosition++ };
+let nextPosition = 100;
+
 /** Makes records of every resource in one workspace, through the API where it can and below it where it can't. */
 export class Records {
   private readonly related = new Map<string, Promise<string[]>>();
@@ -234,9 +238,11 @@ export class Records {
 
   private async wholeRow(resource: Resource, row: RecordData): Promise<RecordData> {
     const unique = Object.entries(resource.fields).filter(([name, field]) => field.unique && row[name] != null);
+    const own = Object.keys(row).filter((name) => OWN[`${resource.plural}.${name}`]);
     const whole = {
       ...row,
       ...Object.fromEntries(unique.map(([name, field]) => [name, freshValue(field)])),
+      ...Object.fromEntries(own.map((name) => [name, OWN[`${resource.plural}.${name}`]?.()])),
       ...(resource.table === "members" && { user_id: await createUser() }),
       workspace_id: this.workspace.workspaceId,
     };
