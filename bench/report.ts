@@ -57,11 +57,11 @@ export function verdict(what: string, figure: number, bound: { least: number } |
   return { what, target, figure: `${show(figure)}${unit}`, met };
 }
 
-/** Writes bench/results.json and bench/results.md, and answers the latter. */
-export function writeReport(report: Report): string {
+/** Writes bench/<name>.json and bench/<name>.md, and answers the latter. */
+export function writeReport(report: Report, name: string): string {
   const markdown = render(report);
-  writeFileSync(join(ROOT, "bench/results.json"), `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync(join(ROOT, "bench/results.md"), markdown);
+  writeFileSync(join(ROOT, `bench/${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(ROOT, `bench/${name}.md`), markdown);
   return markdown;
 }
 
@@ -83,24 +83,27 @@ function render({ machine, settings, loads, figures, verdicts }: Report): string
       verdicts.map((one) => [one.what, one.target, one.figure, one.met ? "met" : "**not met**"]),
     ),
     "",
-    ...table(
-      ["Request", "Of", "Requests/s", "p50 ms", "p99 ms", "Errors"],
-      loads.map((row) => [
-        row.name,
-        row.side,
-        show(row.requestsPerSecond),
-        show(row.p50Ms),
-        show(row.p99Ms),
-        String(row.errors),
-      ]),
-    ),
-    "",
+    ...(loads.length === 0 ? [] : [...loadTable(loads), ""]),
     ...table(
       ["Figure", "Value"],
       figures.map(({ name, value }) => [name, value]),
     ),
     "",
   ].join("\n");
+}
+
+function loadTable(loads: readonly LoadRow[]): string[] {
+  return table(
+    ["Request", "Of", "Requests/s", "p50 ms", "p99 ms", "Errors"],
+    loads.map((row) => [
+      row.name,
+      row.side,
+      show(row.requestsPerSecond),
+      show(row.p50Ms),
+      show(row.p99Ms),
+      String(row.errors),
+    ]),
+  );
 }
 
 function table(head: string[], rows: string[][]): string[] {
