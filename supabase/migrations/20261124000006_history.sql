@@ -21,6 +21,7 @@ set search_path = ''
 as $$
   select to_jsonb(regexp_replace(value #>> '{}', '\+00:00$', 'Z'));
 $$;
+grant execute on function crm.as_text(jsonb) to crm_api;
 
 create function crm.keep_history(resource text, scope text) returns void
 language plpgsql

@@ -91,8 +91,7 @@ begin
   if task.id is null then
     perform crm.fail('not_found');
   elsif target = 'completed' and task.status = 'completed' then
-    perform crm.fail('task_already_completed', jsonb_build_object(
-      'completed_at', to_char(task.completed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
+    perform crm.fail('task_already_completed', jsonb_build_object('completed_at', crm.as_text(to_jsonb(task.completed_at))));
   elsif target = 'completed' and task.status = 'cancelled' then
     perform crm.fail('task_cancelled');
   elsif target = 'open' and task.status not in ('completed', 'cancelled') then

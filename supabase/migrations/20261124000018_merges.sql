@@ -288,7 +288,7 @@ begin
     perform crm.fail('not_found');
   elsif merge.reverted_at is not null then
     perform crm.fail('merge_already_reverted', jsonb_build_object(
-      'reverted_at', to_char(merge.reverted_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
+      'reverted_at', crm.as_text(to_jsonb(merge.reverted_at))));
   end if;
   execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
   into winner_record using merge.winner_id, workspace;

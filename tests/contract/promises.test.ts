@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { generateApiKey } from "../../shared/auth/key_format.ts";
 import { ERRORS } from "../../shared/errors.ts";
 import { Client } from "../harness/client.ts";
-import { stack } from "../harness/stack.ts";
+import { database, stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 // Sentences of the contract that no other suite of this folder is about.
@@ -82,6 +82,14 @@ describe("§4 answers", () => {
       expect(status, code).toBeGreaterThanOrEqual(code === "merged" ? 301 : 400);
       expect(message, code).toMatch(/^[A-Z].+\.$/);
     }
+  });
+
+  test("a time in an error is written as the record shows it", async () => {
+    const { data } = await mine.client.post("/tasks", { title: "Call", status: "completed" });
+    // Of a microsecond that ends in zeros, the zeros are not shown.
+    await database()`update crm.tasks set completed_at = '2026-03-21T10:30:00.120Z' where id = ${data.id}`;
+    const { completed_at } = (await mine.client.get(`/tasks/${data.id}`)).data;
+    expect((await mine.client.post(`/tasks/${data.id}/complete`)).error.details).toEqual({ completed_at });
   });
 
   test("a trailing slash and a doubled one lead where the path leads, or nowhere, never to a 5xx", async () => {
