@@ -38,6 +38,8 @@ const parts = {
   contacts: !process.argv.includes("--book"),
   book: !process.argv.includes("--contacts"),
 };
+/** `--rows N`: records of each resource in the largest book. */
+const largest = Number(process.argv[process.argv.indexOf("--rows") + 1] ?? "") || 1_000_000;
 const ROUNDS = quick ? 2 : 3;
 const ROUND_SECONDS = quick ? 1.5 : 3;
 const GROWTH_SECONDS = quick ? 2 : 4;
@@ -97,7 +99,7 @@ async function end(code: number): Promise<never> {
 
 async function measureAll(): Promise<void> {
   if (parts.contacts) await measureContacts();
-  if (parts.book) await measureBook({ sql: bookSql, info, quick, progress, figures, verdicts });
+  if (parts.book) await measureBook({ sql: bookSql, info, quick, largest, progress, figures, verdicts });
 
   const [version] = await sql`select current_setting('server_version') as version`;
   const name = parts.contacts ? "results" : "book_results";
