@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { sign } from "hono/jwt";
 import { beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../harness/client.ts";
 import { endOf, type ImportRow, rowsOf, runImport } from "../harness/import_jobs.ts";
 import { database, stack } from "../harness/stack.ts";
 import { createKey, createWorkspace } from "../harness/workspace.ts";
@@ -658,6 +660,17 @@ describe("rights", () => {
     expect((await stranger.get("/imports")).data).toEqual([]);
     expect((await reader.get("/imports?limit=1")).data[0].id).toBe(id);
     expect((await writer.post(`/imports/${id}/cancel`)).status).toBe(200);
+  });
+
+  test("a signed-in user's import is theirs, and done with their rights", async () => {
+    const secret = Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
+    const exp = Math.floor(Date.now() / 1000) + 3600;
+    const token = await sign({ role: "authenticated", sub: mine.userId, exp }, secret, "HS256");
+    const email = fresh("session");
+    const ended = await runImport(new Client(stack().functionUrl, token), contactsCsv(csv("email", email)));
+    const actor = { type: "user", id: mine.userId };
+    expect(ended).toMatchObject({ status: "completed", created: 1, created_by: actor });
+    expect(await contactOf(mine, email)).toMatchObject({ source: "import", created_by: actor });
   });
 
   test("another workspace's import does not exist", async () => {
