@@ -152,12 +152,20 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
   };
 }
 
+/** Records, the value that each is found by, and the number of its row. */
+export interface ImportBatch {
+  records: RecordData[];
+  keys: (string | null)[];
+  numbers: number[];
+}
+
 /** The rows of one stretch of the text, and what they are. */
 export interface ImportStep {
   from: number;
   to: number;
   rows: number;
-  batches: { records: RecordData[]; keys: (string | null)[]; numbers: number[] }[];
+  /** Written one after the other. */
+  batches: ImportBatch[];
   failures: { row: number; error: unknown }[];
   last: boolean;
 }
@@ -170,10 +178,10 @@ export async function advanceImport(
   database: Database,
   { id, lease, claims, matchBy }: ImportJob,
   resource: Resource,
-  step: ImportStep,
+  { batches: [first = { records: [], keys: [], numbers: [] }, ...turns], ...step }: ImportStep,
 ): Promise<"running" | "completed" | "lost"> {
   const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
-  const argument = { id, lease, ...step, request: { resource: facts } };
+  const argument = { id, lease, ...step, ...first, turns, request: { resource: facts } };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";
   };

@@ -1,3 +1,4 @@
+import type { ImportBatch } from "../db/imports.ts";
 import type { RecordData } from "../db/records.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
 import { ApiError } from "../errors.ts";
@@ -22,17 +23,10 @@ export interface Slice {
   /** Bytes that they are in the text. */
   length: number;
   /** Each of records of which no two are found by the same value: those that are about one record take turns. */
-  batches: Batch[];
+  batches: ImportBatch[];
   failures: { row: number; error: ReportedError }[];
   /** Why nothing behind them can be read. */
   broken?: ReportedError;
-}
-
-/** Records, the value that each is found by, and the number of its row. */
-export interface Batch {
-  records: RecordData[];
-  keys: (string | null)[];
-  numbers: number[];
 }
 
 /** An error as it is reported of a row and of a whole import. */

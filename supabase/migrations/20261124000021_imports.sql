@@ -449,6 +449,13 @@ declare
   written json;
   results jsonb := '{}';
 begin
+  if (request -> 'expects_new')::boolean then
+    begin
+      return crm.insert_records(request, records);
+    exception when unique_violation then
+      null; -- Some are there already.
+    end;
+  end if;
   execute format($query$
     select coalesce(jsonb_object_agg(place, holder.id), '{}')
     from unnest($1) with ordinality as listed (key, place)
@@ -632,8 +639,9 @@ $$;
 --   id, lease     the job and who has claimed it
 --   from, to      the stretch of the text that the rows were read from, in bytes
 --   rows          how many they were, of which
---   batches       [{"records", "keys", "numbers"}] are written, one batch after the other, by "request": what the
---                 functions of api.write_records are told
+--   records, keys, numbers   […] are written, with what each is found by and the number of its row; "request" is what
+--                 the functions of api.write_records are told
+--   turns         [{"records", "keys", "numbers"}] are written after them, one batch after the other
 --   failures      [{"row", "error"}] are not
 --   last          whether the text ends here
 --
@@ -653,7 +661,8 @@ begin
   -- Taken apart once: each look into a text of half a megabyte reads all of it.
   select * into slice
   from json_to_record($1) as given (
-    id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb, batches json, failures json);
+    id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
+    records json, keys text[], numbers bigint[], turns json, failures json);
   workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
@@ -661,9 +670,14 @@ begin
     return json_build_object('status', 'lost');
   end if;
   request := slice.request || jsonb_build_object('operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
-    'dry_run', job.dry_run, 'import_id', job.id);
+    'dry_run', job.dry_run, 'import_id', job.id,
+    -- Where nearly all rows were new so far, looking for their holders first is a waste.
+    'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
   perform set_config('crm.source', 'import', true);
-  for batch in select * from json_to_recordset(slice.batches) as given (records json, keys text[], numbers bigint[]) loop
+  if slice.numbers <> '{}' then
+    perform crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers);
+  end if;
+  for batch in select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[]) loop
     perform crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers);
   end loop;
   insert into crm.import_rows (import_id, workspace_id, row, status, error)

@@ -14,7 +14,8 @@ interface Step {
   to: number;
   rows: number;
   last: boolean;
-  batches: { records: { email: string }[]; numbers: number[] }[];
+  records: { email: string }[];
+  numbers: number[];
 }
 
 let job: { status: string; lease?: string; position: number; rows: number; attempts: number; error?: { code: string } };
@@ -108,13 +109,12 @@ async function wake(woken: ImportWorker, times = 1): Promise<void> {
   await Promise.all(background);
 }
 
-const written = () =>
-  steps.flatMap(({ batches }) => batches.flatMap(({ records }) => records.map(({ email }) => email)));
+const written = () => steps.flatMap(({ records }) => records.map(({ email }) => email));
 
 function expectEachRowOnce(): void {
   expect(job).toMatchObject({ status: "completed", rows: ROWS, position: text.length });
   expect(written()).toEqual(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example`));
-  const numbers = steps.flatMap(({ batches }) => batches.flatMap((batch) => batch.numbers));
+  const numbers = steps.flatMap((step) => step.numbers);
   expect(numbers).toEqual(Array.from({ length: ROWS }, (_, n) => n + 1));
 }
 
