@@ -456,10 +456,15 @@ begin
       null; -- Some are there already.
     end;
   end if;
+  -- offset 0: one look into the index for each, where a join would be made by reading the whole workspace.
   execute format($query$
     select coalesce(jsonb_object_agg(place, holder.id), '{}')
     from unnest($1) with ordinality as listed (key, place)
-    join crm.%1$I as holder on holder.workspace_id = $2 and holder.deleted_at is null and holder.%2$I = key%3$s
+    cross join lateral (
+      select id from crm.%1$I as holder
+      where holder.workspace_id = $2 and holder.deleted_at is null and holder.%2$I = key%3$s
+      offset 0
+    ) as holder
   $query$,
     resource ->> 'name',
     case when exists (
