@@ -51,6 +51,7 @@ export const ERRORS = {
     422,
     "This Idempotency-Key was used with another request. Use a new key for each operation.",
   ],
+  query_too_expensive: [422, "The question takes too long to answer. Narrow it with a filter, or ask for less."],
   reference_not_found: [422, "A referenced record does not exist."],
   stage_not_in_pipeline: [422, "The stage belongs to another pipeline."],
   stage_requirements_unmet: [422, "The deal lacks fields that the stage requires."],
@@ -66,6 +67,10 @@ export const ERRORS = {
   rate_limit_exceeded: [
     429,
     "You have exceeded the rate limit. Wait and retry after the time in the Retry-After header.",
+  ],
+  too_many_concurrent_requests: [
+    429,
+    "The workspace has too many requests under way at once. Wait for some of them to end, then retry.",
   ],
   internal_error: [
     500,
