@@ -5,7 +5,45 @@
 
 /** Violations that one answer tells (contract §5); how many there are beyond stands in `details._more`. */
 export const MAX_VIOLATIONS = 20;
+/** Violations that the entries of one bulk answer tell together; each entry tells one at least. */
+export const MAX_BULK_VIOLATIONS = 500;
+/** Allowed names that an error lists. */
+export const MAX_LISTED_NAMES = 100;
+/** Names of one answer for which a similar one is looked for. */
+export const MAX_SUGGESTIONS = 5;
+/** Characters of a name that an error quotes. */
+export const MAX_QUOTED = 64;
+
 /** Comparisons of one list or search, those of the URL and of a search body's tree alike. */
 export const MAX_COMPARISONS = 50;
 /** Values of one list such as `status[in]=…`. */
 export const MAX_VALUES = 100;
+/** Characters of what is searched for, and words of it that count. */
+export const MAX_SEARCH_LENGTH = 500;
+export const MAX_SEARCH_WORDS = 10;
+/** Characters of a text that is filtered by. */
+export const MAX_FILTER_LENGTH = 1000;
+/** Bytes of a path and its query. */
+export const MAX_URL_BYTES = 16 * 1024;
+
+/** Bytes of a JSON body, of one with many records, and levels of nesting in either. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_BULK_BODY_BYTES = 5 * 1024 * 1024;
+export const MAX_BODY_DEPTH = 32;
+/** Records of one bulk request. */
+export const MAX_BULK_RECORDS = 1000;
+/** Members of an object whose members nobody declared: `custom_fields`, `data`, `mapping`. */
+export const MAX_MEMBERS = 1000;
+/** Cells of a row that an import's report quotes, columns and bytes of its header. */
+export const MAX_GIVEN_CELLS = 5;
+export const MAX_COLUMNS = 1000;
+export const MAX_HEADER_BYTES = 256 * 1024;
+/** Bytes of an activity's `data` as JSON. */
+export const MAX_DATA_BYTES = 64 * 1024;
+
+/** Calls of one workspace that an isolate has under way in the database, that wait for their turn, and how long. */
+export const MAX_CALLS_AT_ONCE = 4;
+export const MAX_CALLS_WAITING = 400;
+export const MAX_WAIT_MS = 5_000;
+/** How long a page of an export waits for its turn: a file that is under way must not break off. */
+export const MAX_EXPORT_WAIT_MS = 30_000;

@@ -8,7 +8,7 @@ export const ERRORS = {
   invalid_filter: [400, "A filter is not valid."],
   invalid_sort: [400, "The sort parameter is not valid."],
   invalid_cursor: [400, "The cursor is not valid for this request."],
-  merged: [301, "The record was merged into another one. Follow the Location header."],
+  https_required: [301, "The API is served over https only. Follow the Location header."],
   missing_api_key: [401, "The Authorization header is missing. Send: Authorization: Bearer YOUR_API_KEY."],
   malformed_authorization: [401, "The Authorization header must be: Bearer YOUR_API_KEY."],
   invalid_api_key: [401, "The API key is not valid. It may have been mistyped or revoked."],
@@ -36,6 +36,7 @@ export const ERRORS = {
   ],
   last_stage_of_type: [409, "A pipeline needs at least one stage of each type: open, won, lost."],
   default_pipeline_required: [409, "A workspace needs a default pipeline. Make another pipeline the default first."],
+  merged: [409, "The record was merged into the one in details.merged_into. Change that one."],
   merge_already_reverted: [409, "The merge was reverted already."],
   merge_not_revertible: [
     409,
@@ -43,8 +44,14 @@ export const ERRORS = {
   ],
   import_not_uploading: [409, "The import has started, so it takes no more parts."],
   import_finished: [409, "The import has ended already."],
+  job_finished: [409, "The job has ended already."],
+  too_many_jobs: [409, "The workspace has too many jobs that have not ended. Wait for some of them, or cancel them."],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
-  precondition_failed: [412, "The record has changed since the version in If-Match. Read it again and retry."],
+  precondition_failed: [
+    412,
+    'The record has changed since the version in If-Match. Read it again and retry with its new ETag, such as "3.k1Jx0aVb2c".',
+  ],
+  uri_too_long: [414, "The URL is too long. Send long filters to POST /v1/<resource>/search."],
   payload_too_large: [413, "The request body is too large."],
   unsupported_media_type: [415, "The request body must be sent with Content-Type: application/json."],
   idempotency_key_reused: [
@@ -60,6 +67,7 @@ export const ERRORS = {
   circular_reference: [422, "A company can't be its own parent, directly or through others."],
   hierarchy_too_deep: [422, "Companies may be nested at most 10 levels deep."],
   self_merge: [422, "A record can't be merged into itself."],
+  too_many_tags: [422, "The merged record would have more than 50 tags. Remove some of details.tags first."],
   currency_required: [422, "An amount needs a currency."],
   reminder_after_due: [422, "The remind_at may not be after the due_at."],
   end_before_start: [422, "The ends_at must be after the starts_at."],
@@ -90,6 +98,8 @@ interface ApiErrorOptions {
   message?: string;
   details?: Record<string, unknown>;
   headers?: Record<string, string>;
+  /** Replaces the code's own status: what was merged is a redirect to those who read. */
+  status?: 301;
   /** For the log only; nothing of it is ever shown. */
   cause?: unknown;
 }
@@ -99,17 +109,15 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly details: Record<string, unknown>;
   readonly headers: Record<string, string>;
+  readonly status: ErrorStatus;
 
-  constructor(code: ErrorCode, { message, details = {}, headers = {}, cause }: ApiErrorOptions = {}) {
+  constructor(code: ErrorCode, { message, details = {}, headers = {}, status, cause }: ApiErrorOptions = {}) {
     super(message ?? ERRORS[code][1], { cause });
     this.name = "ApiError";
     this.code = code;
     this.details = details;
     this.headers = headers;
-  }
-
-  get status(): ErrorStatus {
-    return ERRORS[this.code][0];
+    this.status = status ?? ERRORS[code][0];
   }
 }
 

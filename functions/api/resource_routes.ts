@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/http/body.ts";
+import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
 import type { Route } from "../../shared/http/route.ts";
 import type { Operation, Resource } from "../../shared/resources/define.ts";
 import { bulkCreate, bulkDelete, bulkUpdate } from "./handlers/bulk.ts";
@@ -13,7 +13,7 @@ export function resourceRoutes(resource: Resource): Route[] {
   const read = `${scope}:read` as const;
   const write = `${scope}:write` as const;
   const one = { maxBodyBytes: MAX_BODY_BYTES };
-  const many = { maxBodyBytes: MAX_BULK_BODY_BYTES };
+  const many = { maxBodyBytes: MAX_BULK_BODY_BYTES, recordsIn: "records" as const };
   const of: Partial<Record<Operation, Route[]>> = {
     list: [{ method: "GET", path, scope: read, operation: `${plural}.list`, handler: listRecords(resource) }],
     create: [
@@ -52,6 +52,7 @@ export function resourceRoutes(resource: Resource): Route[] {
         scope: write,
         operation: `${plural}.bulkDelete`,
         ...many,
+        recordsIn: "ids",
         handler: bulkDelete(resource),
       },
     ],

@@ -1,5 +1,5 @@
 import { ApiError, type ErrorCode, type FieldErrors, fieldError, isErrorCode } from "../errors.ts";
-import { unknownName } from "../query/suggest.ts";
+import { Violations } from "../query/violations.ts";
 import type { Resource } from "../resources/define.ts";
 
 /** What PostgREST says when a call fails; `code` is a SQLSTATE, a PGRST code, or empty when nothing answered. */
@@ -25,7 +25,11 @@ const UNAVAILABLE = /^(08|53|57|58|25006|PGRST00)/;
 const TRANSACTION_UNDONE = /^(40001|40P01)$/;
 
 /** The whole call failed: nothing was written, or nothing can be known. */
-export function sqlError(error: CallError, status: number): ApiError {
+export function sqlError(error: CallError, status: number, isRead = false): ApiError {
+  // The statement timeout of what is read: asked again, it would take as long again.
+  if (error.code === "57014" && isRead) {
+    return new ApiError("query_too_expensive", { details: { reason: "timed_out" }, cause: { sqlstate: error.code } });
+  }
   if (error.code === "AN001" && isErrorCode(error.message)) {
     return refusal(error.message, JSON.parse(error.details ?? "{}"));
   }
@@ -72,9 +76,10 @@ function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
     const field = String(details["field"]);
     return fieldError(code, { [field]: [`The ${field} field names a record that does not exist.`] });
   }
-  if (code === "validation_error" || code === "unknown_field") return fieldError(code, bodyProblems(details));
+  if (code === "validation_error" || code === "unknown_field") return bodyProblems(details);
   const missing = details["missing_fields"];
-  const headers: Record<string, string> = code === "idempotency_in_progress" ? { "Retry-After": "1" } : {};
+  const isPassing = code === "idempotency_in_progress" || code === "too_many_concurrent_requests";
+  const headers: Record<string, string> = isPassing ? { "Retry-After": "1" } : {};
   const message =
     Array.isArray(missing) && missing.length > 0
       ? { message: `The deal lacks fields that the stage requires: ${missing.join(", ")}.` }
@@ -82,30 +87,29 @@ function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
   return new ApiError(code, { ...message, details, headers });
 }
 
-/** What SQL found wrong with a body: sentences by field, and members that don't exist with those that do. */
-function bodyProblems(details: Record<string, unknown>): FieldErrors {
+/** What SQL found wrong with a body: sentences by field, and some of the members that don't exist, with those that do. */
+function bodyProblems(details: Record<string, unknown>): ApiError {
   const {
     problems = {},
     unknown = [],
+    unknown_count: count = unknown.length,
     allowed = [],
     within = "custom_fields",
   } = details as {
     problems?: FieldErrors;
     unknown?: string[];
+    unknown_count?: number;
     allowed?: string[];
     within?: string;
   };
-  const strangers = unknown.map((key) => [
-    `${within}.${key}`,
-    [
-      unknownName(
-        "field",
-        `${within}.${key}`,
-        allowed.map((name) => `${within}.${name}`),
-      ),
-    ],
-  ]);
-  return { ...problems, ...Object.fromEntries(strangers) };
+  const violations = new Violations();
+  for (const [field, sentences] of Object.entries(problems))
+    for (const sentence of sentences) violations.add([field], "validation_error", () => sentence);
+  const names = allowed.map((name) => `${within}.${name}`);
+  for (const key of unknown)
+    violations.add([within, key], "unknown_field", (field) => violations.telling.unknown("field", field, names));
+  violations.addUntold("unknown_field", count - unknown.length);
+  return violations.error();
 }
 
 // Constraints are named <table>_<field>_<kind>: contacts_email_live, contacts_owner_id_fkey, contacts_score_check;

@@ -1,33 +1,44 @@
 import { Buffer } from "node:buffer";
+import { MAX_BODY_DEPTH } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
-
-export const MAX_BODY_BYTES = 1024 * 1024;
-export const MAX_BULK_BODY_BYTES = 5 * 1024 * 1024;
-const MAX_DEPTH = 32;
+import { findFault, isSuspicious, isTooDeep, parseJson } from "./json.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
- * for the actions that need none.
- * @throws ApiError of the 400 family for another content type, size, syntax, depth or text that no
- * database can hold.
+ * for the actions that need none. What is below `recordsIn` is left to whoever reads the records one by one.
+ * @throws ApiError of the 400 family for another content type or coding, size, syntax, depth, or values that
+ * can't be kept as they are.
  */
 export async function readJsonBody(
   request: Request,
-  maxBytes: number,
+  { maxBodyBytes: maxBytes, recordsIn }: { maxBodyBytes: number; recordsIn?: string },
 ): Promise<{ text: string; value: Record<string, unknown> }> {
+  const coding = request.headers.get("content-encoding")?.trim().toLowerCase();
+  if (coding !== undefined && coding !== "" && coding !== "identity") {
+    throw new ApiError("unsupported_media_type", {
+      message: "The request body must not be compressed. Send it without Content-Encoding.",
+      headers: { "Accept-Encoding": "identity" },
+    });
+  }
   const bytes = await readBytes(request, maxBytes);
   if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {} };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 
   const text = decode(bytes);
-  const value = parse(text);
+  const suspicious = isSuspicious(text);
+  const value = parse(text, suspicious);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new ApiError("malformed_json", { message: "The request body must be a JSON object." });
   }
-  checkValues(value, "", 1);
+  if (isTooDeep(value)) {
+    throw new ApiError("malformed_json", {
+      message: `The request body is nested deeper than ${MAX_BODY_DEPTH} levels.`,
+    });
+  }
+  if (suspicious) refuseFault(value, recordsIn);
   return { text, value: value as Record<string, unknown> };
 }
 
@@ -55,31 +66,31 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string, suspicious: boolean): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, suspicious);
   } catch (error) {
-    const position = /position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
-    const where = position === undefined ? "" : ` The error is near character ${position}.`;
-    throw new ApiError("malformed_json", { message: `The request body is not valid JSON.${where}` });
+    throw malformed(text, error);
   }
 }
 
-function checkValues(value: unknown, path: string, depth: number): void {
-  if (typeof value === "string") checkText(value, path);
-  if (typeof value !== "object" || value === null) return;
-  if (depth > MAX_DEPTH)
-    throw new ApiError("malformed_json", { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` });
-  for (const [name, member] of Object.entries(value)) {
-    checkText(name, path);
-    checkValues(member, path === "" ? name : `${path}.${name}`, depth + 1);
-  }
+/** Where JSON breaks off, as an editor counts: from line 1 and column 1. */
+function malformed(text: string, error: unknown): ApiError {
+  const position = /position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
+  const before = text.slice(0, position === undefined ? text.length : Number(position));
+  const line = before.split("\n").length;
+  const column = before.length - before.lastIndexOf("\n");
+  return new ApiError("malformed_json", {
+    message: `The request body is not valid JSON. The error is in line ${line}, at character ${column}.`,
+    details: { line, column },
+  });
 }
 
-// Postgres text holds neither NUL nor half a surrogate pair.
-function checkText(text: string, path: string): void {
-  if (text.includes("\0") || !text.isWellFormed()) {
-    const sentence = `The ${path || "body"} field has a character that is not allowed.`;
-    throw new ApiError("validation_error", { message: sentence, details: { [path || "body"]: [sentence] } });
-  }
+function refuseFault(body: object, recordsIn: string | undefined): void {
+  // The records of a bulk request answer each for itself.
+  const fault = findFault(recordsIn === undefined ? body : { ...body, [recordsIn]: null });
+  if (fault === undefined) return;
+  const field = fault.path.join(".").slice(0, 200) || "body";
+  const sentence = `The ${field} field ${fault.problem}.`;
+  throw new ApiError("validation_error", { message: sentence, details: { [field]: [sentence] } });
 }

@@ -4,9 +4,10 @@ import type { Principal } from "../auth/principal.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import type { ApiError } from "../errors.ts";
-import type { ImportWorker } from "../imports/worker.ts";
+import type { Worker } from "../jobs/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
+import type { LocalLimiter } from "../limits/local_limiter.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
 import { newRequestId } from "./request_id.ts";
@@ -20,7 +21,9 @@ export interface Services {
   credentials: CredentialStore;
   limiter: Limiter;
   addressLimiter: AddressLimiter;
-  imports: ImportWorker;
+  /** How many 304 of a key cost nothing: ten times its plan, that asking again and again has an end. */
+  refunds: LocalLimiter;
+  worker: Worker;
   log: Log;
 }
 

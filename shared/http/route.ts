@@ -12,6 +12,8 @@ interface RouteBase {
   operation: string;
   /** The largest JSON body it takes. Without it, a body is not read. */
   maxBodyBytes?: number;
+  /** The member of the body whose entries are checked one by one: a bad one fails alone. */
+  recordsIn?: "records" | "ids";
 }
 
 /** One line of the map of the API. */

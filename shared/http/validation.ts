@@ -1,35 +1,46 @@
 import { z } from "zod";
-import { ApiError, type FieldErrors, fieldError } from "../errors.ts";
-import { unknownName } from "../query/suggest.ts";
+import type { ApiError } from "../errors.ts";
+import { type Telling, Violations } from "../query/violations.ts";
 import type { Resource } from "../resources/define.ts";
-
-type BodyErrorCode = "validation_error" | "unknown_field" | "read_only_field";
 
 /**
  * Checks a body against a schema.
- * @throws ApiError with all violations at once; the code is `unknown_field` or `read_only_field` when
- * nothing else is wrong.
+ * @throws ApiError with the violations (contract §4); the code is `unknown_field` or `read_only_field` when nothing
+ * else is wrong.
  */
 export function validate<T>(schema: z.ZodType<T>, body: unknown, resource?: Resource): T {
-  const checked = check(schema, body, resource);
-  if (checked instanceof ApiError) throw checked;
-  return checked;
+  const { data, violations } = check(schema, body, new Violations(), resource);
+  if (!violations.isEmpty) throw violations.error();
+  return data as T;
 }
 
 /** As `validate`, for one record among many: the error is the record's answer, not the request's. */
-export function validateRecord<T>(schema: z.ZodType<T>, body: unknown, resource: Resource): T | ApiError {
-  return check(schema, body, resource);
+export function validateRecord<T>(
+  schema: z.ZodType<T>,
+  body: unknown,
+  resource: Resource,
+  telling?: Telling,
+): T | ApiError {
+  const { data, violations } = check(schema, body, new Violations(telling), resource);
+  return violations.isEmpty ? (data as T) : violations.error();
 }
 
-function check<T>(schema: z.ZodType<T>, body: unknown, resource: Resource | undefined): T | ApiError {
+function check<T>(
+  schema: z.ZodType<T>,
+  body: unknown,
+  violations: Violations,
+  resource: Resource | undefined,
+): { data: T | undefined; violations: Violations } {
   const parsed = schema.safeParse(body, { reportInput: true });
-  const problems = new Problems(resource);
-  problems.add(schema, parsed.error?.issues ?? []);
+  addIssues(violations, resource, schema, parsed.error?.issues ?? []);
   const members = resource === undefined ? {} : typedMembers(resource, body);
+  const typedData: Record<string, unknown> = {};
   for (const [name, [typed, value]] of Object.entries(members)) {
-    problems.add(typed, typed.safeParse(value, { reportInput: true }).error?.issues ?? [], [name]);
+    const result = typed.safeParse(value, { reportInput: true });
+    addIssues(violations, resource, typed, result.error?.issues ?? [], [name]);
+    typedData[name] = result.data;
   }
-  return parsed.success && problems.isEmpty ? parsed.data : problems.error();
+  return { data: parsed.data && { ...parsed.data, ...typedData }, violations };
 }
 
 /** The objects of a body whose members depend on another field, each with the schema of that field's value. */
@@ -53,43 +64,27 @@ function fittingSchema(schemas: z.ZodObject[], value: object): z.ZodObject | und
   return named.find((schema) => schema.safeParse(value).success) ?? named[0];
 }
 
-/** Sentences by field, collected from zod's issues. */
-class Problems {
-  private readonly details: FieldErrors = {};
-  private readonly codes = new Set<BodyErrorCode>();
-
-  constructor(private readonly resource: Resource | undefined) {}
-
-  get isEmpty(): boolean {
-    return this.codes.size === 0;
-  }
-
-  add(schema: z.ZodType, issues: readonly z.core.$ZodIssue[], below: readonly PropertyKey[] = []): void {
-    for (const issue of issues) {
-      const path = [...below, ...issue.path];
-      if (issue.code !== "unrecognized_keys") {
-        this.note(path, "validation_error", (field) => sentenceOf(issue, field));
-        continue;
-      }
-      for (const key of issue.keys) {
-        const readOnly = path.length === 0 && this.resource?.names.readOnly.includes(key);
-        if (readOnly) this.note([...path, key], "read_only_field", (field) => `The ${field} field is read-only.`);
-        else
-          this.note([...path, key], "unknown_field", () => unknownName("field", key, memberNames(schema, issue.path)));
-      }
+function addIssues(
+  violations: Violations,
+  resource: Resource | undefined,
+  schema: z.ZodType,
+  issues: readonly z.core.$ZodIssue[],
+  below: readonly PropertyKey[] = [],
+): void {
+  for (const issue of issues) {
+    const path = [...below, ...issue.path];
+    if (issue.code !== "unrecognized_keys") {
+      violations.add(path, "validation_error", (field) => sentenceOf(issue, field));
+      continue;
     }
-  }
-
-  error(): ApiError {
-    const [only] = this.codes;
-    return fieldError(this.codes.size === 1 && only !== undefined ? only : "validation_error", this.details);
-  }
-
-  private note(path: PropertyKey[], code: BodyErrorCode, sentence: (field: string) => string): void {
-    const field = path.map(String).join(".").slice(0, 200) || "body";
-    const before = Object.hasOwn(this.details, field) ? (this.details[field] ?? []) : [];
-    this.details[field] = [...before, sentence(field)];
-    this.codes.add(code);
+    const isReadOnly = (key: string) => path.length === 0 && resource?.names.readOnly.includes(key);
+    for (const key of issue.keys) {
+      if (isReadOnly(key)) violations.add([key], "read_only_field", (field) => `The ${field} field is read-only.`);
+      else
+        violations.add([...path, key], "unknown_field", () =>
+          violations.telling.unknown("field", key, memberNames(schema, issue.path)),
+        );
+    }
   }
 }
 
@@ -119,6 +114,7 @@ function expected(issue: z.core.$ZodIssue): string {
 /** The members of the object that a path leads to. */
 function memberNames(schema: unknown, path: readonly PropertyKey[]): string[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return memberNames(schema.unwrap(), path);
+  if (schema instanceof z.ZodPipe) return memberNames(schema.out, path);
   if (schema instanceof z.ZodArray) return memberNames(schema.element, path.slice(1));
   if (!(schema instanceof z.ZodObject)) return [];
   const [first, ...rest] = path;

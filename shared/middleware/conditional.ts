@@ -20,9 +20,11 @@ export async function answerUnchanged(exchange: Exchange, reply: Reply): Promise
   const tag = reply.headers?.["ETag"];
   const header = request.headers.get("if-none-match");
   if (tag === undefined || header === null || (request.method !== "GET" && request.method !== "HEAD")) return undefined;
-  const named = header.trim() === "*" || header.split(",").some((given) => given.trim().replace(/^W\//, "") === tag);
-  if (!named) return undefined;
-  if (bucket !== undefined && decision !== undefined)
+  // `*` names any version, so it proves no copy: it is answered, and costs what every request does.
+  const isAny = header.trim() === "*";
+  if (!isAny && !header.split(",", MAX_TAGS).some((given) => given.trim().replace(/^W\//, "") === tag))
+    return undefined;
+  if (!isAny && bucket !== undefined && decision !== undefined && services.refunds.take(bucket).allowed)
     exchange.decision = (await services.limiter.refund(bucket, decision)) ?? decision;
   return bodiless(exchange, 304, { ETag: tag });
 }
@@ -30,7 +32,7 @@ export async function answerUnchanged(exchange: Exchange, reply: Reply): Promise
 /**
  * The versions that `If-Match` accepts; undefined for no header or `*`. A tag counts by its version,
  * so one that was read with other `fields`, or weakened by a proxy, works too.
- * @throws ApiError `precondition_failed` when no tag can be one of ours.
+ * @throws ApiError `precondition_failed` when no tag can be one of ours, naming the form.
  */
 export function matchVersions(request: Request): number[] | undefined {
   const header = request.headers.get("if-match");
@@ -39,6 +41,7 @@ export function matchVersions(request: Request): number[] | undefined {
     const version = /^(?:W\/)?"?(\d{1,15})(?:\.[\w-]+)?"?$/.exec(tag.trim())?.[1];
     return version === undefined ? [] : [Number(version)];
   });
-  if (versions.length === 0) throw new ApiError("precondition_failed");
-  return versions;
+  if (versions.length > 0) return versions;
+  const message = 'The If-Match header must be an ETag as it was given, such as "3.k1Jx0aVb2c", or *.';
+  throw new ApiError("precondition_failed", { message, details: { "If-Match": [message] } });
 }

@@ -12,6 +12,7 @@ import { answerPreflight } from "./preflight.ts";
 import { readBody } from "./read_body.ts";
 import { requireHost } from "./require_host.ts";
 import { requireRoute } from "./require_route.ts";
+import { requireUrl } from "./require_url.ts";
 
 /** Looks at the exchange, adds what it finds, and answers, throws, or lets the next step go on. */
 type Step = (exchange: Exchange) => void | Response | undefined | Promise<void>;
@@ -25,6 +26,7 @@ const pipeline: readonly Step[] = [
   limitRate,
   requireRoute,
   authorize,
+  requireUrl,
   readBody,
 ];
 

@@ -6,7 +6,8 @@ import type { Exchange } from "../http/exchange.ts";
 export async function readBody(exchange: Exchange): Promise<void> {
   const { route, request, url } = exchange;
   if (route?.maxBodyBytes === undefined) return;
-  const { text, value } = await readJsonBody(request, route.maxBodyBytes);
+  const { maxBodyBytes, recordsIn } = route;
+  const { text, value } = await readJsonBody(request, { maxBodyBytes, ...(recordsIn && { recordsIn }) });
   exchange.body = value;
   if (request.headers.has("idempotency-key")) {
     const parts = [request.method, route.path, JSON.stringify(exchange.params), url.search, text];

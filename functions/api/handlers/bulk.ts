@@ -1,25 +1,34 @@
 import { z } from "zod";
-import { type RecordData, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
+import { MAX_BULK_RECORDS, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
+import { withStoredPhones } from "../../../shared/db/phones.ts";
+import {
+  claimsOf,
+  findMergeWinners,
+  type RecordData,
+  type WriteRequest,
+  writeRecords,
+} from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
+import { findFault } from "../../../shared/http/json.ts";
 import { validate, validateRecord } from "../../../shared/http/validation.ts";
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
+import { Telling } from "../../../shared/query/violations.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
+import { mergedInto } from "./list.ts";
 import { answerOf, parentOf } from "./write.ts";
 import { readFlag, readOnConflict } from "./write_options.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
-const MAX_RECORDS = 1000;
-const SIZE = `must have 1 to ${MAX_RECORDS} entries`;
-const recordsBody = z.strictObject({
-  records: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE),
-});
-const idsBody = z.strictObject({ ids: z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_RECORDS, SIZE) });
+const SIZE = `must have 1 to ${MAX_BULK_RECORDS} entries`;
+const entries = z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_BULK_RECORDS, SIZE);
+const recordsBody = z.strictObject({ records: entries });
+const idsBody = z.strictObject({ ids: entries });
 const uuid = z.uuid();
 
 /** `POST /v1/<resource>/bulk`: creates, or with `on_conflict` upserts. */
@@ -29,8 +38,9 @@ export function bulkCreate(resource: Resource): Handler {
     const { records } = validate(recordsBody, exchange.body);
     const ids = uuidsV7(records.length);
     const parent = await parentOf(resource, exchange);
+    const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown, index: number) => {
-      const fields = validateRecord(resource.create, record, resource);
+      const fields = faultOf(record) ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
     return writeMany(resource, exchange, options, records.map(read), {
@@ -50,12 +60,16 @@ export function bulkUpdate(resource: Resource): Handler {
       records.map((record) => (record as { id?: unknown } | null)?.id),
       "records",
     );
+    const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown) => {
+      const fault = faultOf(record);
+      if (fault !== undefined) return fault;
       const { id, ...given } = typeof record === "object" && record !== null ? (record as RecordData) : {};
       const fields = validateRecord(
         resource.update,
         typeof record === "object" && record !== null ? given : record,
         resource,
+        telling,
       );
       if (fields instanceof ApiError) return fields;
       return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
@@ -98,24 +112,38 @@ async function writeMany(
   const refused = records.findIndex((record) => record instanceof ApiError);
   if (atomic && refused >= 0) throw aborted(records);
 
-  const sent = records.filter((record): record is RecordData => !(record instanceof ApiError));
+  const { services, principal } = exchange;
+  const by = request.operation === "create" ? (request.onConflict === "update" ? resource.names.unique : []) : ["id"];
+  const sent = await withStoredPhones(
+    services.database,
+    claimsOf(principal),
+    resource,
+    records.filter((record): record is RecordData => !(record instanceof ApiError)),
+    by,
+  );
   const answer =
     sent.length === 0
-      ? { results: [], replayed: null }
-      : await writeRecords(exchange.services.database, exchange.principal, resource, {
+      ? { results: [], job: null, replayed: null }
+      : await writeRecords(services.database, principal, resource, {
           ...request,
           records: sent,
           atomic,
           dryRun,
           idempotency,
         });
+  if (answer.job !== null) services.worker.wake();
   const results = answer.results.values();
-  const answers = records.map((record) => {
-    if (record instanceof ApiError) return record;
-    const result = results.next().value;
-    if (result === undefined || result.status === "failed") return result?.error ?? new ApiError("internal_error");
-    return result;
-  });
+  const answers = await withMerged(
+    resource,
+    exchange,
+    records,
+    records.map((record) => {
+      if (record instanceof ApiError) return record;
+      const result = results.next().value;
+      if (result === undefined || result.status === "failed") return result?.error ?? new ApiError("internal_error");
+      return result;
+    }),
+  );
   if (atomic && answers.some((one) => one instanceof ApiError)) throw aborted(answers);
 
   const failed = answers.filter((one) => one instanceof ApiError).length;
@@ -129,6 +157,26 @@ async function writeMany(
     },
     dryRun,
   );
+}
+
+/** The answers, of which those that are not found because they were merged say where they went. */
+async function withMerged<Answer>(
+  resource: Resource,
+  { services, principal }: AuthorizedExchange,
+  records: readonly (RecordData | ApiError)[],
+  answers: readonly (Answer | ApiError)[],
+): Promise<(Answer | ApiError)[]> {
+  const isMissing = (answer: Answer | ApiError) => answer instanceof ApiError && answer.code === "not_found";
+  const idAt = (index: number) => {
+    const record = records[index];
+    return record instanceof ApiError || record === undefined ? "" : String(record["id"]);
+  };
+  const missing = answers.flatMap((answer, index) => (isMissing(answer) && idAt(index) !== "" ? [idAt(index)] : []));
+  const winners = await findMergeWinners(services.database, principal, resource, missing);
+  return answers.map((answer, index) => {
+    const winner = isMissing(answer) ? winners[idAt(index)] : undefined;
+    return winner === undefined ? answer : mergedInto(winner);
+  });
 }
 
 function outcome(resource: Resource, answer: ApiError | { status: string; record: RecordData }): Outcome {
@@ -149,6 +197,14 @@ function aborted(answers: readonly unknown[]): ApiError {
     message: `Nothing was written, because record ${errors[0]?.index} failed: ${message}`,
     details: { records: errors },
   });
+}
+
+/** What in a record can't be kept as it is. */
+function faultOf(record: unknown): ApiError | undefined {
+  const fault = findFault(record);
+  if (fault === undefined) return undefined;
+  const field = fault.path.join(".").slice(0, 200) || "record";
+  return fieldError("validation_error", { [field]: [`The ${field} field ${fault.problem}.`] });
 }
 
 function existingId(id: unknown): ApiError | undefined {
