@@ -1,16 +1,20 @@
+import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { commonFields } from "./common.ts";
 import { defineResource } from "./define.ts";
-import { email, httpsUrl, integer, oneOf, text, timestamp, uuid } from "./schemas.ts";
+import { plainText } from "./plain_text.ts";
+import { customFields, email, httpsUrl, integer, list, oneOf, text, timestamp, uuid } from "./schemas.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 
 const body = z
   .string()
-  .min(1, "must not be empty")
-  .refine(
-    (value) => value.length <= MAX_BODY_BYTES / 3 || new TextEncoder().encode(value).length <= MAX_BODY_BYTES,
-    "may not be longer than 64 kB",
+  .transform(plainText)
+  .pipe(
+    z
+      .string()
+      .min(1, "must not be empty")
+      .refine((value) => Buffer.byteLength(value) <= MAX_BODY_BYTES, "may not be longer than 64 kB"),
   );
 
 const data = {
@@ -30,11 +34,7 @@ const data = {
   email: z.strictObject({
     message_id: text(1000).nullable().optional(),
     from: text(320).nullable().optional(),
-    to: z
-      .array(email(), "must be a list of email addresses")
-      .max(500, "may not have more than 500 entries")
-      .nullable()
-      .optional(),
+    to: list(email(), 500, "must be a list of email addresses").nullable().optional(),
     sent_at: timestamp().nullable().optional(),
   }),
 };
@@ -58,7 +58,7 @@ export const activities = defineResource({
     duration_seconds: { schema: integer(0, 2_147_483_647).nullable(), filter: "integer", sort: true },
     outcome: { schema: text(100).nullable(), filter: "text" },
     data: {
-      schema: z.record(z.string(), z.unknown(), "must be an object"),
+      schema: customFields(),
       default: {},
       merged: true,
       typedBy: { field: "type", schemas: data },

@@ -26,8 +26,8 @@ export const companies = defineResource({
     employee_count: { schema: integer(0, 10_000_000).nullable(), filter: "integer", sort: true },
     annual_revenue: { schema: money().nullable(), filter: "decimal", sort: true },
     currency: { schema: currency().nullable(), filter: "text" },
-    phone: { schema: text(50).nullable(), filter: "text", e164: "phone_e164" },
-    phone_e164: { schema: text(16).nullable(), readOnly: true, filter: "text", searched: true },
+    phone: { schema: text(50).nullable(), filter: "text", searched: true, e164: "phone_e164" },
+    phone_e164: { schema: text(16).nullable(), readOnly: true, filter: "text", searched: true, spaceless: true },
     address: { schema: address().nullable(), merged: true },
     type: {
       schema: oneOf(["prospect", "customer", "partner", "vendor", "other"]).nullable(),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { stampedFields } from "./common.ts";
 import { defineResource } from "./define.ts";
-import { boolean, oneOf, text } from "./schemas.ts";
+import { boolean, list, oneOf, text } from "./schemas.ts";
 
 /** What a workspace adds to one of the customizable resources. Key and type never change; the label is only shown. */
 export const customFieldsFor = (customizable: readonly [string, ...string[]]) =>
@@ -40,10 +40,10 @@ export const customFieldsFor = (customizable: readonly [string, ...string[]]) =>
         filter: "enum",
       },
       options: {
-        schema: z
-          .array(text(100), "must be a list of texts")
-          .max(200, "may not have more than 200 entries")
-          .refine((values) => new Set(values).size === values.length, "must not repeat an entry"),
+        schema: list(text(100), 200, "must be a list of texts").refine(
+          (values) => new Set(values).size === values.length,
+          "must not repeat an entry",
+        ),
         default: [],
       },
       required: { schema: boolean(), default: false, filter: "boolean" },

@@ -1,17 +1,16 @@
 import { z } from "zod";
 import { actor, commonFields } from "./common.ts";
 import { defineResource } from "./define.ts";
-import { currency, date, integer, money, oneOf, priority, text, timestamp, uuid } from "./schemas.ts";
+import { currency, date, integer, list, money, oneOf, priority, text, timestamp, uuid } from "./schemas.ts";
 
 const status = oneOf(["open", "won", "lost"]);
 const lostReason = text(500).nullable();
 
-const dealContacts = z
-  .array(
-    z.strictObject({ contact_id: uuid(), role: text(100).nullable().optional() }),
-    "must be a list of objects with contact_id and role",
-  )
-  .max(100, "may not have more than 100 entries")
+const dealContacts = list(
+  z.strictObject({ contact_id: uuid(), role: text(100).nullable().optional() }),
+  100,
+  "must be a list of objects with contact_id and role",
+)
   .refine(
     (contacts) => new Set(contacts.map(({ contact_id }) => contact_id.toLowerCase())).size === contacts.length,
     "must not name a contact twice",
@@ -50,6 +49,7 @@ export const deals = defineResource({
     pipeline: { field: "pipeline_id", resource: "pipelines" },
     stage: { field: "stage_id", resource: "stages" },
   },
+  filteredBy: { contact_id: "contact" },
   searchedThrough: "company",
   customizable: true,
   actions: {

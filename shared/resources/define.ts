@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
+import { isTimestamp, timestamp, uuid } from "./schemas.ts";
 
 /** How a field is compared in filters; decides the operators and how values are read. */
 export type FilterKind =
@@ -37,6 +38,8 @@ export interface Field {
   givenTo?: string;
   /** Part of the table's `search_text`, whose index then serves `contains` and `starts_with` too. */
   searched?: true;
+  /** No value holds a blank: one in a URL was a plus that nobody escaped. */
+  spaceless?: true;
   /** An object whose members change one by one in a PATCH. */
   merged?: true;
   /** The read-only field that holds this phone number in E.164. */
@@ -88,6 +91,8 @@ export interface Resource {
   actions: Actions;
   fields: Fields;
   include: Record<string, Include>;
+  /** What it can be filtered by beside its fields: the contacts that take part in a deal. */
+  filteredBy: Record<string, "contact">;
   /** What it is called: a search for exactly that finds it first. */
   title: readonly string[];
   /** A related record whose name finds this one too: a contact by its company. */
@@ -127,6 +132,7 @@ interface Definition<F extends Fields> {
   operations?: readonly Operation[];
   actions?: Actions;
   include?: Record<string, Include & { field: keyof F & string }>;
+  filteredBy?: Record<string, "contact">;
   title?: readonly (keyof F & string)[];
   searchedThrough?: string;
   customizable?: boolean;
@@ -154,6 +160,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     actions: definition.actions ?? {},
     fields: definition.fields,
     include,
+    filteredBy: definition.filteredBy ?? {},
     title: definition.title ?? names((field) => field.searched).slice(0, 1),
     ...(searchedThrough !== undefined && { searchedThrough }),
     customizable: definition.customizable ?? false,
@@ -187,14 +194,32 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
   };
 }
 
+/** A soft-deleted resource as a list with `deleted=` shows it: with what tells when a record went, and where. */
+export function withDeleted(resource: Resource): Resource {
+  const known = WITH_DELETED.get(resource);
+  if (known !== undefined) return known;
+  const fields: Fields = {
+    ...resource.fields,
+    deleted_at: { schema: timestamp().nullable(), readOnly: true, filter: "timestamp", sort: true },
+    ...(resource.mergeable && { merged_into: { schema: uuid().nullable(), readOnly: true, filter: "reference" } }),
+  };
+  const added = Object.keys(fields).filter((name) => !Object.hasOwn(resource.fields, name));
+  const { names } = resource;
+  const extended: Resource = {
+    ...resource,
+    fields,
+    facetSets: [], // The tallies count what lives.
+    names: { ...names, all: [...names.all, ...added], timestamps: [...names.timestamps, "deleted_at"] },
+  };
+  WITH_DELETED.set(resource, extended);
+  return extended;
+}
+
+const WITH_DELETED = new WeakMap<Resource, Resource>();
+
 /** Whether a field's column may hold null; decides how a sort over it is walked. */
 export function isNullable(field: Field): boolean {
   return field.schema.safeParse(null).success;
-}
-
-function isTimestamp(schema: unknown): boolean {
-  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return isTimestamp(schema.unwrap());
-  return schema instanceof z.ZodISODateTime;
 }
 
 function shape(fields: [string, Field][], schemaOf: (field: Field) => z.ZodType): Record<string, z.ZodType> {

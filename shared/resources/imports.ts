@@ -25,6 +25,7 @@ export const imports = defineResource({
       readOnly: true,
       filter: "enum",
     },
+    delimiter: { schema: text(1).nullable(), readOnly: true },
     format: { schema: oneOf(["csv", "ndjson"]), readOnly: true, filter: "enum" },
     status: {
       schema: oneOf(["uploading", "queued", "running", "completed", "failed", "cancelled"]),

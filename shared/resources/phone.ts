@@ -1,5 +1,9 @@
-import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js/min";
+import { isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js/min";
 import type { Resource } from "./define.ts";
+
+/** ITU-T E.164 §6.1. */
+const MAX_DIGITS = 15;
+const KEYPAD = ["abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"];
 
 /**
  * Adds the E.164 form of each given phone number, null where it does not parse. National numbers are
@@ -7,20 +11,31 @@ import type { Resource } from "./define.ts";
  */
 export function withE164(resource: Resource, record: Record<string, unknown>): Record<string, unknown> {
   const derived: Record<string, string | null> = {};
+  const country = (record["address"] as { country?: string | null } | null | undefined)?.country;
   for (const [name, field] of Object.entries(resource.fields)) {
     const phone = record[name];
     if (field.e164 === undefined || phone === undefined) continue;
-    derived[field.e164] = typeof phone === "string" ? toE164(phone, countryOf(record)) : null;
+    derived[field.e164] = typeof phone === "string" ? readE164(phone, country) : null;
   }
   return { ...record, ...derived };
 }
 
-function toE164(phone: string, country: CountryCode | undefined): string | null {
-  const parsed = parsePhoneNumberFromString(phone, country);
-  return parsed?.isPossible() ? parsed.number : null;
+/** A phone number as people write it in E.164; null where it does not parse, or a national one has no country. */
+export function readE164(phone: string, country?: string | null): string | null {
+  const region = country != null && isSupportedCountry(country) ? country : undefined;
+  const parsed = parsePhoneNumberFromString(spelled(phone), region);
+  if (parsed === undefined) return null;
+  // Mexico's 1 for mobile phones has gone in 2019, and is still sent by what was not told.
+  const number = parsed.isPossible() ? parsed.number : parsed.number.replace(/^\+521(?=\d{10}$)/, "+52");
+  const isWhole = parsed.isPossible() || number !== parsed.number;
+  return isWhole && number.length <= MAX_DIGITS + 1 ? number : null;
 }
 
-function countryOf(record: Record<string, unknown>): CountryCode | undefined {
-  const country = (record["address"] as { country?: string } | null | undefined)?.country;
-  return country !== undefined && country !== null && isSupportedCountry(country) ? country : undefined;
+/** In plain digits: of any width, and of the letters that stand for them behind a group of digits (1-800-FLOWERS). */
+function spelled(phone: string): string {
+  const plain = phone.normalize("NFKC");
+  if (!/^\+?[\d\s().-]*\d[\s().-]+[a-z]{3,}[a-z-]*$/i.test(plain)) return plain;
+  return plain.replace(/[a-z]/gi, (letter) =>
+    String(KEYPAD.findIndex((key) => key.includes(letter.toLowerCase())) + 2),
+  );
 }

@@ -2,21 +2,20 @@ import { z } from "zod";
 import { commonFields, stampedFields } from "./common.ts";
 import { deals } from "./deals.ts";
 import { defineResource } from "./define.ts";
-import { boolean, currency, integer, oneOf, text, uuid } from "./schemas.ts";
+import { boolean, currency, integer, list, oneOf, text, uuid } from "./schemas.ts";
 
 const stageType = oneOf(["open", "won", "lost"]);
 
-const requiredFields = z
-  .array(
-    z
-      .string()
-      .refine(
-        (name) => Object.hasOwn(deals.fields, name) || /^custom_fields\.[a-z][a-z0-9_]{0,62}$/.test(name),
-        "must be a field of deals, or custom_fields. and a key",
-      ),
-    "must be a list of field names",
-  )
-  .max(50, "may not have more than 50 entries");
+const requiredFields = list(
+  z
+    .string()
+    .refine(
+      (name) => Object.hasOwn(deals.fields, name) || /^custom_fields\.[a-z][a-z0-9_]{0,62}$/.test(name),
+      "must be a field of deals, or custom_fields. and a key",
+    ),
+  50,
+  "must be a list of field names",
+);
 
 const stageFields = {
   name: text(100),
@@ -26,19 +25,18 @@ const stageFields = {
 };
 
 /** The stages that a new pipeline starts with: at least one of each type. */
-const initialStages = z
-  .array(
-    z.strictObject({
-      name: stageFields.name,
-      type: stageType.optional(),
-      probability: stageFields.probability.optional(),
-      position: stageFields.position.optional(),
-      required_fields: requiredFields.optional(),
-      rotting_days: stageFields.rotting_days.optional(),
-    }),
-    "must be a list of stages",
-  )
-  .max(100, "may not have more than 100 entries")
+const initialStages = list(
+  z.strictObject({
+    name: stageFields.name,
+    type: stageType.optional(),
+    probability: stageFields.probability.optional(),
+    position: stageFields.position.optional(),
+    required_fields: requiredFields.optional(),
+    rotting_days: stageFields.rotting_days.optional(),
+  }),
+  100,
+  "must be a list of stages",
+)
   .refine(
     (stages) => ["open", "won", "lost"].every((type) => stages.some((stage) => (stage.type ?? "open") === type)),
     "must have at least one stage of each type: open, won, lost",

@@ -1,7 +1,8 @@
 import { resourceNamed } from "./all.ts";
 import type { Resource } from "./define.ts";
+import { shownTime } from "./time.ts";
 
-/** One row as the API shows it: the shown fields and embedded records, in this order, times in UTC with a Z. */
+/** One row as the API shows it: the shown fields and embedded records, in this order, times as `shownTime` writes them. */
 export function present(
   resource: Resource,
   row: Record<string, unknown>,
@@ -11,7 +12,7 @@ export function present(
   const record: Record<string, unknown> = {};
   for (const name of shown) record[name] = row[name];
   for (const name of embedded) record[name] = row[name];
-  return withZulu(resource, record, embedded);
+  return withTimes(resource, record, embedded);
 }
 
 /**
@@ -26,30 +27,25 @@ export function presentPage(
 ): Record<string, unknown>[] {
   for (const row of rows) {
     for (const name of hidden) row[name] = undefined;
-    withZulu(resource, row, embedded);
+    withTimes(resource, row, embedded);
   }
   return rows;
 }
 
-/** A time as the API shows it: UTC with a Z, where Postgres writes +00:00. */
-export function zulu(time: string): string {
-  return time.endsWith("+00:00") ? `${time.slice(0, -6)}Z` : time;
-}
-
-function withZulu(
+function withTimes(
   resource: Resource,
   record: Record<string, unknown>,
   embedded: readonly string[],
 ): Record<string, unknown> {
   for (const name of resource.names.timestamps) {
     const value = record[name];
-    if (typeof value === "string") record[name] = zulu(value);
+    if (typeof value === "string") record[name] = shownTime(value);
   }
   for (const name of embedded) {
     const related = resource.include[name];
     const value = record[name];
     if (related !== undefined && typeof value === "object" && value !== null)
-      withZulu(resourceNamed(related.resource), value as Record<string, unknown>, []);
+      withTimes(resourceNamed(related.resource), value as Record<string, unknown>, []);
   }
   return record;
 }

@@ -1,24 +1,51 @@
 import { z } from "zod";
-
-const timezones = new Set(Intl.supportedValuesOf("timeZone"));
-const EARLIEST = Date.parse("0001-01-01T00:00:00Z");
-const LATEST = Date.parse("9999-12-31T23:59:59.999Z");
-const currencies = new Set(Intl.supportedValuesOf("currency"));
-const regions = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
-const LOCALE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/;
+import { MAX_MEMBERS } from "../bounds.ts";
+import { COUNTRIES } from "../standards/countries.ts";
+import { MINOR_UNITS } from "../standards/currencies.ts";
+import { TIME_ZONES } from "../standards/time_zones.ts";
+import { isMailbox } from "./mailbox.ts";
+import { lengthOf, plainText } from "./plain_text.ts";
+import { isDay, readTime } from "./time.ts";
 
 const HOST = /^(?!\d+(\.\d+){3}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
+const TIME_ZONES_BY_KEY = new Map(TIME_ZONES.map((name) => [name.toLowerCase(), name]));
 
 // Zod 4 finishes `{name}` in a message nowhere, so each says what the sentence after "The … field" is.
 
-/** Text of 1 to `max` characters, not all of them blank. */
+/** Text of 1 to `max` characters, see `plainText`. */
 export function text(max: number) {
-  return z.string().regex(/\S/, "must not be empty").max(max, `may not be longer than ${max} characters`);
+  return z
+    .string()
+    .transform(plainText)
+    .pipe(
+      z
+        .string()
+        .min(1, "must not be empty")
+        .refine((value) => lengthOf(value) <= max, `may not be longer than ${max} characters`),
+    );
 }
 
-/** RFC 5321 length; the address is kept as given, compared without regard to case. */
+/** A list of at most `max` entries; of a longer one no entry is looked at. */
+export function list<Entry extends z.ZodType>(entry: Entry, max: number, message: string) {
+  return z.array(z.unknown(), message).max(max, `may not have more than ${max} entries`).pipe(z.array(entry));
+}
+
+/** A mailbox of at most 254 characters; it is kept as given, and compared without regard to case. */
 export function email() {
-  return z.email("must be a valid email address").max(254, "may not be longer than 254 characters");
+  return z
+    .string()
+    .transform(plainText)
+    .pipe(
+      z
+        .string()
+        .max(254, "may not be longer than 254 characters")
+        .refine(isMailbox, { error: "must be a valid email address", when: isSound }),
+    );
+}
+
+// A value that another check has refused is not refused again for the same reason in other words.
+function isSound({ issues }: { issues: unknown[] }): boolean {
+  return issues.length === 0;
 }
 
 /** One of `values`. */
@@ -42,71 +69,120 @@ export function boolean() {
   return z.boolean("must be true or false");
 }
 
-/** RFC 3339 with an offset, of a year from 1 to 9999 in UTC too. */
+/** RFC 3339 with an offset, of a year from 1 to 9999 in UTC too; see `readTime`. */
 export function timestamp() {
-  return z.iso
-    .datetime({ offset: true, error: "must be a timestamp such as 2026-03-21T10:30:00Z" })
-    .refine(isStorableTime, "must be a timestamp such as 2026-03-21T10:30:00Z");
+  const message = "must be a timestamp such as 2026-03-21T10:30:00Z";
+  return z
+    .string(message)
+    .transform((value, context) => {
+      const time = readTime(value.trim());
+      if (time !== undefined) return time;
+      context.addIssue(message);
+      return z.NEVER;
+    })
+    .meta({ format: "date-time" });
 }
 
-/** Whether Postgres keeps a time and shows it again as RFC 3339: it knows no offset from 16 hours on. */
-function isStorableTime(value: string): boolean {
-  const time = Date.parse(value);
-  return time >= EARLIEST && time <= LATEST && !/[+-](1[6-9]|2\d):\d\d$/.test(value);
+/** Whether a schema is that of a timestamp. */
+export function isTimestamp(schema: unknown): boolean {
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return isTimestamp(schema.unwrap());
+  return schema instanceof z.ZodType && schema.meta()?.["format"] === "date-time";
 }
 
 /** A calendar day, `YYYY-MM-DD`. */
 export function date() {
-  return z.iso
-    .date("must be a date such as 2026-03-21")
-    .refine((value) => value >= "0001-01-01", "must be a date such as 2026-03-21");
+  const message = "must be a date such as 2026-03-21";
+  return z
+    .string(message)
+    .transform((value) => value.trim())
+    .pipe(z.string().refine(isDay, message));
 }
 
-/** An absolute https URL. */
+/** An absolute https URL, as every reader of URLs takes it: nothing in it has to be repaired or escaped first. */
 export function httpsUrl() {
   return z
-    .url({ protocol: /^https$/, error: "must be a URL that starts with https://" })
-    .max(2048, "may not be longer than 2048 characters");
+    .string()
+    .transform(plainText)
+    .pipe(
+      z
+        .string()
+        .max(2048, "may not be longer than 2048 characters")
+        .refine((value) => /^https:\/\/[^/?#]/i.test(value) && isWholeUrl(value), {
+          error: "must be a URL that starts with https://",
+          when: isSound,
+        }),
+    );
 }
 
-/** IANA time zone name; aliases such as UTC count. */
+function isWholeUrl(value: string): boolean {
+  return !/[\s\p{C}\\|{}"^`<>]/u.test(value) && URL.canParse(value);
+}
+
+/** A name of the IANA time zone database in its own spelling; aliases such as UTC count. */
 export function timezone() {
-  return z
-    .string()
-    .max(64, "must be an IANA time zone such as Europe/Berlin")
-    .refine(isTimezone, "must be an IANA time zone such as Europe/Berlin");
+  const message = "must be an IANA time zone such as Europe/Berlin";
+  return z.string(message).transform((value, context) => {
+    const name = TIME_ZONES_BY_KEY.get(value.trim().toLowerCase());
+    if (name !== undefined) return name;
+    context.addIssue(message);
+    return z.NEVER;
+  });
 }
 
-/** BCP 47 language tag. */
+/** BCP 47 language tag (RFC 5646) in its canonical spelling; `en_US` is read as `en-US`. */
 export function locale() {
-  return z
-    .string()
-    .max(35, "must be a language tag such as en-US")
-    .regex(LOCALE, "must be a language tag such as en-US");
+  const message = "must be a language tag such as en-US";
+  return z.string(message).transform((value, context) => {
+    const tag = canonicalLocale(value.trim().replaceAll("_", "-"));
+    if (tag !== undefined && tag.length <= 100) return tag;
+    context.addIssue(message);
+    return z.NEVER;
+  });
+}
+
+function canonicalLocale(tag: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(tag)[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** ISO 3166-1 alpha-2. */
 export function country() {
-  return z
-    .string()
-    .refine(
-      (code) => /^[A-Z]{2}$/.test(code) && code !== "ZZ" && regions.of(code) !== undefined,
-      "must be a two-letter ISO country code such as US",
-    );
+  return z.string().refine((code) => COUNTRIES.has(code), "must be a two-letter ISO country code such as US");
 }
 
 /** ISO 4217. */
 export function currency() {
-  return z.string().refine((code) => currencies.has(code), "must be a three-letter ISO 4217 currency code such as USD");
+  return z
+    .string()
+    .refine((code) => MINOR_UNITS.has(code), "must be a three-letter ISO 4217 currency code such as USD");
 }
 
-/** A decimal from 0 as text, to four places; a JSON number is taken too. Kept with the places it came with. */
+/**
+ * A decimal from 0 as text; a JSON number is taken too. How many places it may have, its currency says, which the
+ * database knows (`crm.money_of`); here four, which is the most that any has.
+ */
 export function money() {
-  const message = 'must be a decimal of at least 0 such as "1000.00"';
   return z
-    .union([z.string(), z.number()], message)
-    .transform((value) => (typeof value === "number" ? plainDecimal(value) : value))
-    .pipe(z.string().regex(/^(0|[1-9]\d{0,14})(\.\d{1,4})?$/, message));
+    .union([z.string(), z.number()], 'must be a decimal such as "1000.00"')
+    .transform((value) => (typeof value === "number" ? plainDecimal(value) : value.trim()))
+    .pipe(
+      z.string().check((context) => {
+        const problem = moneyProblem(context.value);
+        if (problem !== undefined) context.issues.push({ code: "custom", message: problem, input: context.value });
+      }),
+    );
+}
+
+function moneyProblem(value: string): string | undefined {
+  if (/^(0|[1-9]\d{0,14})(\.\d{1,4})?$/.test(value)) return undefined;
+  if (/^-/.test(value)) return "must be at least 0";
+  if (/^\d{1,3}([,' \u00a0]\d{3})+(\.\d+)?$/.test(value)) return 'may not have thousands separators: write "1000.00"';
+  if (/^\d+\.\d{5,}$/.test(value)) return "may have at most 4 decimal places";
+  if (/^[1-9]\d{15,}(\.\d+)?$/.test(value)) return "may have at most 15 digits before the decimal point";
+  return 'must be a decimal such as "1000.00"';
 }
 
 /** A host name as DNS compares it; a pasted URL or address is cut down to its host. */
@@ -127,7 +203,7 @@ export function normalisedHost(value: string): string {
     .replace(/^.*@/, "")
     .replace(/[/?#:].*$/s, "");
   const url = URL.parse(`https://${written}/`);
-  return url === null ? value : url.hostname.replace(/\.$/, "").replace(/^www\./, "");
+  return url === null ? value : url.hostname.replace(/\.$/, "").replace(/^(www\.)+(?=[^.]+\.[^.]+)/, "");
 }
 
 export function lifecycleStage() {
@@ -141,10 +217,8 @@ export function priority() {
 
 /** What is merged into the record of the path, and whose values win where both have one. */
 export const mergeBody = z.strictObject({
-  ids: z
-    .array(uuid(), "must be a list of ids")
-    .min(1, "must have 1 to 50 entries")
-    .max(50, "must have 1 to 50 entries")
+  ids: list(uuid(), 50, "must be a list of ids")
+    .refine((ids) => ids.length > 0, "must have 1 to 50 entries")
     .transform((ids) => [...new Set(ids.map((id) => id.toLowerCase()))]),
   prefer: oneOf(["primary", "newest"]).optional(),
 });
@@ -160,37 +234,34 @@ export function address() {
   });
 }
 
-/** Up to 50 distinct labels; null clears them. */
+/** Up to 50 labels; null clears them. Those that differ in nothing but case are one. */
 export function tags() {
-  return labels()
+  return list(text(100), 50, "must be a list of texts")
     .nullable()
-    .transform((values) => values ?? []);
+    .transform((values) => distinct(values ?? []));
 }
 
-function labels() {
-  return z
-    .array(text(100), "must be a list of texts")
-    .max(50, "may not have more than 50 entries")
-    .refine((values) => new Set(values).size === values.length, "must not repeat an entry");
+function distinct(labels: readonly string[]): string[] {
+  return [...new Map([...labels].reverse().map((label) => [label.toLowerCase(), label])).values()].reverse();
 }
 
-/** Values by custom field key. Which keys there are and what they take, the database knows (`crm.check_custom_fields`). */
+/**
+ * Values by custom field key; PHP's empty array is an empty object. Which keys there are and what they take, the
+ * database knows (`crm.check_custom_fields`).
+ */
 export function customFields() {
-  return z.record(z.string(), z.unknown(), "must be an object");
+  return z.unknown().transform((value, context) => {
+    if (Array.isArray(value) && value.length === 0) return {};
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      if (Object.keys(value).length <= MAX_MEMBERS) return value as Record<string, unknown>;
+      context.addIssue(`may not have more than ${MAX_MEMBERS} members`);
+    } else context.addIssue(value === null ? "may not be null" : "must be an object");
+    return z.NEVER;
+  });
 }
 
 // 1e21 and 1e-7 are numbers that no decimal is meant by.
 function plainDecimal(value: number): string {
   const written = String(value);
   return /e/i.test(written) ? "" : written;
-}
-
-function isTimezone(name: string): boolean {
-  if (timezones.has(name)) return true;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return /^[A-Za-z]/.test(name); // Not a bare offset such as +02:00, which Intl takes too.
-  } catch {
-    return false;
-  }
 }

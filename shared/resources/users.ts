@@ -10,7 +10,7 @@ export const users = defineResource({
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
     name: { schema: text(200), readOnly: true, filter: "text", sort: true, searched: true },
-    email: { schema: email(), readOnly: true, filter: "text", sort: true, searched: true },
+    email: { schema: email(), readOnly: true, filter: "text", sort: true, searched: true, spaceless: true },
     role: { schema: oneOf(["owner", "admin", "member"]), readOnly: true, filter: "enum" },
     created_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },
   },

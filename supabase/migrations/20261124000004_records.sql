@@ -33,6 +33,49 @@ comment on table crm.record is 'A template, always empty: the columns of every r
 alter table crm.record enable row level security;
 alter table crm.record force row level security;
 
+-- Registry -------------------------------------------------------------------------------------
+
+create table crm.resources (
+  name text primary key,
+  scope text not null
+);
+comment on table crm.resources is 'The tables that a request may read from by name, each with the scope that it takes.';
+alter table crm.resources enable row level security;
+alter table crm.resources force row level security;
+insert into crm.resources values ('members', 'users');
+
+-- Money ----------------------------------------------------------------------------------------
+
+-- Places behind the decimal point of a currency (ISO 4217), as MINOR_UNITS of shared/standards/currencies.ts.
+create function crm.minor_units(currency text) returns integer
+language sql immutable parallel safe
+as $$
+  select case
+    when currency in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 0
+    when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
+    when currency in ('CLF', 'UYW', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XDR', 'XPD', 'XPT', 'XSU', 'XUA') then 4
+    else 2
+  end;
+$$;
+
+-- An amount with the places of its currency; one that has more is refused, not rounded.
+create function crm.money_of(field text, amount numeric, currency text) returns numeric
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if scale(trim_scale(amount)) > crm.minor_units(currency) then
+    perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object(field, jsonb_build_array(
+      case crm.minor_units(currency)
+        when 0 then format('The %s field may have no decimal places in %s.', field, currency)
+        else format('The %s field may have at most %s decimal places in %s.', field, crm.minor_units(currency), currency)
+      end))));
+  end if;
+  return round(amount, crm.minor_units(currency));
+end;
+$$;
+grant execute on function crm.minor_units(text), crm.money_of(text, numeric, text) to crm_api;
+
 -- Stamps ---------------------------------------------------------------------------------------
 
 -- Who acts: an API key, a signed-in user, or the system itself.
@@ -57,7 +100,7 @@ declare
 begin
   if tg_op = 'INSERT' then
     if claims is not null then
-      new.created_at := now();
+      new.created_at := clock_timestamp();
     end if;
     new.version := 1;
     new.created_by := actor;
@@ -68,7 +111,8 @@ begin
     new.created_at := old.created_at;
     new.created_by := old.created_by;
     new.version := old.version + 1;
-    new.updated_at := now();
+    -- Not the transaction's time: of two that wait for one row, the later version has the later time.
+    new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
   end if;
   new.updated_by := actor;
   return new;
@@ -172,7 +216,7 @@ declare
   columns constant text[] := array(
     select attname from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', resource)::regclass and attnum > 0 and not attisdropped
-      and attname not in ('deleted_at', 'merged_into', 'search_text') and attname not like '%\_key'
+      and attname not in ('deleted_at', 'merged_into', 'search_text', 'filter_text') and attname not like '%\_key'
     order by attnum
   );
   computed constant text[] := array(
@@ -194,12 +238,15 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  insert into crm.resources values (resource, coalesce(scope, resource));
   execute format(
     'alter table crm.%I add constraint %I foreign key (workspace_id) references crm.workspaces (id) on delete cascade',
     resource, resource || '_workspace_id_fkey');
   -- order by <field>, id, in both directions, with and without a bound on the field
   execute format('create index %I on crm.%I (workspace_id, created_at, id) where deleted_at is null', resource || '_created_at', resource);
   execute format('create index %I on crm.%I (workspace_id, updated_at, id) where deleted_at is null', resource || '_updated_at', resource);
+  -- deleted=only
+  execute format('create index %I on crm.%I (workspace_id, deleted_at, id) where deleted_at is not null', resource || '_deleted_at', resource);
   execute format('create trigger stamp before insert or update on crm.%I for each row execute function crm.stamp()', resource);
   perform crm.keep_history(resource, coalesce(scope, resource));
   perform crm.secure_records(resource, coalesce(scope, resource));

@@ -5,13 +5,14 @@ create table crm.custom_fields (
   like crm.stamped including all,
   resource text not null check (resource <> ''),
   key text not null check (key ~ '^[a-z][a-z0-9_]{0,62}$'),
-  label text not null check (length(label) between 1 and 100),
+  label text collate "und-x-icu" not null check (length(label) between 1 and 100),
   type text not null check (
     type in ('text', 'number', 'boolean', 'date', 'datetime', 'select', 'multi_select', 'url', 'email')
   ),
   options text[] not null default '{}' check (cardinality(options) <= 200),
   required boolean not null default false,
-  search_text text not null generated always as (crm.fold(' ' || label || ' ' || key)) stored
+  search_text text not null generated always as (crm.searchable(label, key)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02key=' || key, '') || coalesce(e'\x02label=' || label, ''))) stored
 );
 comment on table crm.custom_fields is 'Definitions. The key and the type never change; the label is only shown.';
 
@@ -22,7 +23,9 @@ create table crm.custom_values (
   field_id uuid not null references crm.custom_fields (id) on delete cascade,
   record_id uuid not null,
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-  text_value text,
+  text_value text collate "und-x-icu",
+  -- Folded, for contains, starts_with and addresses in another case.
+  fold_value text generated always as (crm.fold(text_value)) stored,
   number_value numeric,
   time_value timestamptz
 );
@@ -30,12 +33,108 @@ comment on table crm.custom_values is
   'The values of live records, for filters and sorts; kept by triggers. No role is granted it: crm.run_search reads it.';
 
 create index custom_values_text on crm.custom_values (field_id, text_value, record_id);
+create index custom_values_fold on crm.custom_values (field_id, fold_value, record_id) where fold_value is not null;
 create index custom_values_number on crm.custom_values (field_id, number_value, record_id) where number_value is not null;
 create index custom_values_time on crm.custom_values (field_id, time_value, record_id) where time_value is not null;
 create index custom_values_record on crm.custom_values (record_id, field_id);
 create index custom_values_workspace_id on crm.custom_values (workspace_id);
 alter table crm.custom_values enable row level security;
 alter table crm.custom_values force row level security;
+
+-- Values ---------------------------------------------------------------------------------------
+-- What a custom field's value may be is known here alone; the same rules as the function has for declared fields
+-- (shared/resources), which tests/database/values.test.ts compares.
+
+-- Text as it is kept: in normal form C, without blanks or invisible characters at either end, as `plainText`.
+create function crm.plain_text(value text) returns text
+language sql immutable strict parallel safe
+set search_path = ''
+as $$
+  select case
+    when text ~ '^[\s\u0001-\u001F\u007F-\u00A0\u00AD\u034F\u061C\u115F\u1160\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0]*$' then ''
+    else text
+  end
+  from regexp_replace(normalize(value, nfc) collate pg_catalog.pg_c_utf8,
+    '^[\s\u0001-\u001F\u007F-\u00A0\u00AD\u061C\u115F\u1160\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFEFF\uFFA0]+|[\s\u0001-\u001F\u007F-\u00A0\u00AD\u061C\u115F\u1160\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFEFF\uFFA0]+$',
+    '', 'g') as text;
+$$;
+
+-- RFC 5321 and 6531, as `isMailbox`.
+create function crm.is_mailbox(value text) returns boolean
+language plpgsql immutable strict parallel safe
+set search_path = ''
+as $$
+declare
+  domain constant text := substring(value from '@([^@]*)$');
+  name constant text := left(value, length(value) - length(domain) - 1);
+begin
+  return domain is not null and length(value) <= 254 and octet_length(name) between 1 and 64
+    and (name ~ '^[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\U0010FFFF-]+(\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\U0010FFFF-]+)*$'
+      or name ~ '^"([\u0020\u0021\u0023-\u005B\u005D-\u007E\u00A1-\U0010FFFF]|\\[\u0020-\u007E])+"$')
+    and domain ~ '^([A-Za-z0-9\u00A1-\U0010FFFF]([A-Za-z0-9\u00A1-\U0010FFFF-]{0,61}[A-Za-z0-9\u00A1-\U0010FFFF])?\.)+[A-Za-z0-9\u00A1-\U0010FFFF]([A-Za-z0-9\u00A1-\U0010FFFF-]{0,61}[A-Za-z0-9\u00A1-\U0010FFFF])?$'
+    and length(domain) <= 253 and domain !~ '\.[0-9]+$';
+end;
+$$;
+
+-- An absolute http or https URL that no reader has to repair.
+create function crm.is_url(value text) returns boolean
+language plpgsql immutable strict parallel safe
+set search_path = ''
+as $$
+declare
+  authority constant text := substring(value from '^[Hh][Tt][Tt][Pp][Ss]?://([^/?#]+)');
+  host constant text := regexp_replace(regexp_replace(authority, '^.*@', ''), ':[0-9]*$', '');
+  port constant text := substring(regexp_replace(authority, '^.*@', '') from ':([0-9]+)$');
+begin
+  if authority is null or value ~ '[\s\u0001-\u0020\u007F-\u00A0\\|{}"^`<>]' or port::numeric > 65535 then
+    return false;
+  elsif host ~ '^\[[0-9A-Fa-f:.]+\]$' then
+    return family(btrim(host, '[]')::inet) = 6;
+  elsif host ~ '(^|\.)[0-9]+\.?$' then
+    return host ~ '^[0-9]+(\.[0-9]+){3}$' and family(host::inet) = 4;
+  end if;
+  return host ~ '^[^:%@\[\]]+$' and host !~ '\.\.|^\.';
+exception when data_exception then
+  return false;
+end;
+$$;
+
+-- A time of RFC 3339 in the one form that is kept and shown, as `readTime`; null for what is none.
+create function crm.read_time(value text) returns text
+language plpgsql immutable strict parallel safe
+set search_path = ''
+as $$
+declare
+  at timestamptz;
+begin
+  if value !~* '^\d{4}-\d\d-\d\dt([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,40})?(z|[+-](0\d|1[0-5]):?[0-5]\d)$' or left(value, 4) = '0000' then
+    return null;
+  end if;
+  at := replace(upper(value), 'T', ' ')::timestamptz;
+  if substring(value from 18 for 2) = '60' and to_char(at at time zone 'UTC', 'HH24:MI:SS') <> '00:00:00' then
+    return null;
+  end if;
+  return case when at at time zone 'UTC' between '0001-01-01' and '9999-12-31 23:59:59.999999' then crm.show_time(at) end;
+exception when data_exception then
+  return null;
+end;
+$$;
+
+-- A value as it is kept: texts plain, times in one form. What can't be read so stays, to be refused.
+create function crm.kept_value(field crm.custom_fields, value jsonb) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select case
+    when jsonb_typeof(value) = 'array' and field.type = 'multi_select' then (
+      select coalesce(jsonb_agg(case when jsonb_typeof(member) = 'string' then to_jsonb(crm.plain_text(member #>> '{}')) else member end order by place), '[]')
+      from jsonb_array_elements(value) with ordinality as listed (member, place)
+    )
+    when jsonb_typeof(value) <> 'string' then value
+    when field.type = 'datetime' then to_jsonb(coalesce(crm.read_time(btrim(value #>> '{}')), value #>> '{}'))
+    else to_jsonb(crm.plain_text(value #>> '{}'))
+  end;
+$$;
 
 -- What is wrong with a value, as the end of a sentence; null when nothing is.
 create function crm.custom_value_problem(field crm.custom_fields, value jsonb) returns text
@@ -45,7 +144,8 @@ as $$
 declare
   content constant text := value #>> '{}';
   kind constant text := jsonb_typeof(value);
-  at timestamptz;
+  choices constant text := array_to_string(field.options[1:20], ', ')
+    || case when cardinality(field.options) > 20 then format(' and %s more', cardinality(field.options) - 20) else '' end;
 begin
   case field.type
     when 'number' then
@@ -53,18 +153,17 @@ begin
     when 'boolean' then
       return case when kind <> 'boolean' then 'must be true or false' end;
     when 'multi_select' then
-      if kind <> 'array' or exists (
+      if kind <> 'array' or jsonb_array_length(value) > 200 or exists (
         select from jsonb_array_elements(value) as member
         where jsonb_typeof(member) <> 'string' or member #>> '{}' <> all (field.options)
       ) then
-        return 'must be a list of: ' || array_to_string(field.options, ', ');
+        return 'must be a list of: ' || choices;
       elsif (select count(*) <> count(distinct member) from jsonb_array_elements(value) as member) then
         return 'must not repeat an entry';
       end if;
       return null;
     when 'select' then
-      return case when kind <> 'string' or content <> all (field.options)
-        then 'must be one of: ' || array_to_string(field.options, ', ') end;
+      return case when kind <> 'string' or content <> all (field.options) then 'must be one of: ' || choices end;
     else
       if kind <> 'string' then
         return 'must be text';
@@ -75,25 +174,35 @@ begin
 
   case field.type
     when 'url' then
-      return case when content !~ '^https?://[^\s/?#]+\.[^\s]*$' then 'must be a URL such as https://example.com' end;
+      return case when not crm.is_url(content) then 'must be a URL such as https://example.com' end;
     when 'email' then
-      return case when content !~ '^[^\s@]+@[^\s@]+\.[^\s@]+$' then 'must be a valid email address' end;
+      return case when not crm.is_mailbox(content) then 'must be a valid email address' end;
     when 'date' then
-      if content !~ '^\d{4}-\d\d-\d\d$' then
+      if content !~ '^\d{4}-\d\d-\d\d$' or content < '0001' then
         return 'must be a date such as 2026-03-21';
       end if;
       perform content::date;
     when 'datetime' then
-      if content !~ '^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$' then
-        return 'must be a timestamp such as 2026-03-21T10:30:00Z';
-      end if;
-      at := content::timestamptz;
+      return case when crm.read_time(content) is null then 'must be a timestamp such as 2026-03-21T10:30:00Z' end;
     else
   end case;
   return null;
 exception when data_exception then
-  return case field.type when 'date' then 'must be a date such as 2026-03-21' else 'must be a timestamp such as 2026-03-21T10:30:00Z' end;
+  return 'must be a date such as 2026-03-21';
 end;
+$$;
+
+-- The keys of a resource's fields nearest to an unknown one, at most fifty: what a refusal tells.
+create function crm.known_keys(workspace uuid, resource text, unknown text) returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(key), '[]')
+  from (
+    select definition.key from crm.custom_fields as definition
+    where definition.workspace_id = workspace and definition.resource = known_keys.resource and definition.deleted_at is null
+    order by extensions.similarity(definition.key, left(unknown, 64)) desc, definition.key limit 50
+  ) as nearest;
 $$;
 
 -- Before a record is written: its custom fields are defined, of their type, and complete. The share lock
@@ -112,6 +221,7 @@ declare
   problem text;
   problems jsonb := '{}';
   unknown text[] := '{}';
+  unknown_count integer := 0;
 begin
   if tg_op = 'UPDATE' and old.deleted_at is not null and new.deleted_at is null then
     select coalesce(jsonb_object_agg(given.key, given.value), '{}') into new.custom_fields
@@ -139,9 +249,14 @@ begin
       and definition.key = name and definition.deleted_at is null
     for share;
     if not found then
-      unknown := unknown || name;
+      unknown_count := unknown_count + 1;
+      if unknown_count <= 20 then
+        unknown := unknown || name;
+      end if;
       continue;
     end if;
+    value := crm.kept_value(field, value);
+    new.custom_fields := new.custom_fields || jsonb_build_object(name, value);
     problem := crm.custom_value_problem(field, value);
     if problem is not null then
       problems := problems || jsonb_build_object('custom_fields.' || name,
@@ -162,12 +277,8 @@ begin
   end loop;
   if unknown <> '{}' then
     perform crm.fail(case when problems = '{}' then 'unknown_field' else 'validation_error' end, jsonb_build_object(
-      'problems', problems, 'unknown', unknown,
-      'allowed', (
-        select coalesce(jsonb_agg(definition.key order by definition.key), '[]') from crm.custom_fields as definition
-        where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0]
-          and definition.deleted_at is null
-      )));
+      'problems', problems, 'unknown', unknown, 'unknown_count', unknown_count,
+      'allowed', crm.known_keys(new.workspace_id, tg_argv[0], unknown[1])));
   elsif problems <> '{}' then
     perform crm.fail('validation_error', jsonb_build_object('problems', problems, 'unknown', '[]'::jsonb, 'allowed', '[]'::jsonb));
   end if;
@@ -289,27 +400,85 @@ begin
 end;
 $$;
 
+-- Gives the values of a field to another one, on at most so many records.
+create function crm.move_custom_values(field crm.custom_fields, other crm.custom_fields, max_records integer) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  changed integer;
+begin
+  perform set_config('crm.custom_field_being_moved', field.id::text, true);
+  execute format($query$
+    with moved as (
+      select id from crm.%1$I where workspace_id = $3 and custom_fields ? $1
+        and id in (select record_id from crm.custom_values where field_id = $4 order by record_id limit $5)
+      order by id for update
+    )
+    update crm.%1$I as record set custom_fields = custom_fields - $1
+      || case when custom_fields ? $2 then '{}' else jsonb_build_object($2, custom_fields -> $1) end
+    from moved where record.id = moved.id
+  $query$, field.resource)
+  using field.key, other.key, field.workspace_id, field.id, max_records;
+  get diagnostics changed = row_count;
+  perform set_config('crm.custom_field_being_moved', '', true);
+  return changed;
+end;
+$$;
+
 -- Deleting with move_to gives the values to another field of the same resource and type first.
-create function crm.custom_fields_move_to(moved uuid, target uuid, workspace uuid) returns void
+create function crm.custom_fields_move_to(moved uuid, target uuid, workspace uuid) returns boolean
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
   field crm.custom_fields;
   other crm.custom_fields;
+  used bigint;
 begin
   select * into field from crm.custom_fields where id = moved and workspace_id = workspace and deleted_at is null for update;
+  if field.id is null then
+    perform crm.fail('not_found');
+  end if;
   select * into other from crm.custom_fields where id = target and workspace_id = workspace and deleted_at is null for share;
   if other.id is null or other.id = field.id or other.resource <> field.resource or other.type <> field.type then
     perform crm.fail('reference_not_found', '{"field": "move_to"}');
   end if;
-  perform set_config('crm.custom_field_being_moved', field.id::text, true);
-  execute format(
-    'update crm.%I set custom_fields = custom_fields - $1
-       || case when custom_fields ? $2 then ''{}'' else jsonb_build_object($2, custom_fields -> $1) end
-     where workspace_id = $3 and custom_fields ? $1', field.resource)
-  using field.key, other.key, workspace;
-  perform set_config('crm.custom_field_being_moved', '', true);
+  select count(*) into used from (select from crm.custom_values where field_id = field.id limit crm.max_at_once() + 1) as found;
+  if used > crm.max_at_once() then
+    perform crm.start_job(workspace, 'move_values', 'custom_fields', jsonb_build_object('field', field.id, 'other', other.id),
+      (select count(distinct record_id) from crm.custom_values where field_id = field.id));
+    return true;
+  end if;
+  perform crm.move_custom_values(field, other, crm.max_at_once());
+  return false;
+end;
+$$;
+
+-- Gives the values of a field that is to be deleted to another one, and deletes it when none is left.
+create function crm.job_move_values(job crm.jobs) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  field crm.custom_fields;
+  other crm.custom_fields;
+  changed integer;
+begin
+  select * into field from crm.custom_fields
+  where id = (job.arguments ->> 'field')::uuid and workspace_id = job.workspace_id and deleted_at is null for share;
+  select * into other from crm.custom_fields
+  where id = (job.arguments ->> 'other')::uuid and workspace_id = job.workspace_id and deleted_at is null for share;
+  if field.id is null then
+    return 0;
+  elsif other.id is null then
+    perform crm.fail('reference_not_found', '{"field": "move_to"}');
+  end if;
+  changed := crm.move_custom_values(field, other, 500);
+  if changed = 0 then
+    update crm.custom_fields set deleted_at = clock_timestamp() where id = field.id;
+  end if;
+  return changed;
 end;
 $$;
 
@@ -319,13 +488,20 @@ select crm.set_up_stamped('custom_fields');
 -- The custom fields of a resource as far as its filters and sorts need them, for a key that may read the
 -- resource and perhaps not the definitions.
 create function api.custom_fields_of(json) returns json
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = ''
+set statement_timeout = '2s'
 as $$
-  select coalesce(json_agg(json_build_object('id', id, 'key', key, 'type', type,
-    'kind', case type when 'number' then 'number' when 'datetime' then 'time' else 'text' end) order by key), '[]')
-  from crm.custom_fields
-  where workspace_id = crm.workspace_for($1 ->> 'scope', 'read') and resource = $1 ->> 'resource' and deleted_at is null;
+declare
+  workspace constant uuid := crm.require_workspace($1 ->> 'scope', 'read');
+begin
+  return (
+    select coalesce(json_agg(json_build_object('id', id, 'key', key, 'type', type,
+      'kind', case type when 'number' then 'number' when 'datetime' then 'time' else 'text' end) order by key), '[]')
+    from crm.custom_fields
+    where workspace_id = workspace and resource = $1 ->> 'resource' and deleted_at is null
+  );
+end;
 $$;
 
-grant execute on function crm.custom_fields_move_to(uuid, uuid, uuid), api.custom_fields_of(json) to crm_api;
+grant execute on function crm.kept_value(crm.custom_fields, jsonb), crm.custom_fields_move_to(uuid, uuid, uuid), api.custom_fields_of(json) to crm_api;

@@ -2,10 +2,10 @@
 
 create table crm.companies (
   like crm.record including all,
-  name text not null check (length(name) between 1 and 255),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 255),
   domain text check (length(domain) <= 253),
   website text check (length(website) <= 2048),
-  industry text check (length(industry) <= 100),
+  industry text collate "und-x-icu" check (length(industry) <= 100),
   employee_count integer check (employee_count >= 0),
   annual_revenue numeric check (annual_revenue >= 0),
   currency text check (currency ~ '^[A-Z]{3}$'),
@@ -20,9 +20,8 @@ create table crm.companies (
   description text check (length(description) <= 10000),
   linkedin_url text check (length(linkedin_url) <= 2048),
   merged_into uuid,
-  search_text text not null generated always as (
-    crm.fold(' ' || name || coalesce(' ' || domain, '') || coalesce(' ' || phone_e164, ''))
-  ) stored,
+  search_text text not null generated always as (crm.searchable(name, coalesce(crm.shown_domain(domain), '') || coalesce(' ' || domain, '') || coalesce(' ' || phone, '') || coalesce(' ' || phone_e164, ''))) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02domain=' || crm.shown_domain(domain), '') || coalesce(e'\x02domain=' || domain, '') || coalesce(e'\x02industry=' || industry, '') || coalesce(e'\x02currency=' || currency, '') || coalesce(e'\x02phone=' || phone, '') || coalesce(e'\x02phone_e164=' || phone_e164, ''))) stored,
   constraint companies_parent_company_id_fkey foreign key (workspace_id, parent_company_id)
     references crm.companies (workspace_id, id) on delete set null (parent_company_id)
 );
@@ -67,6 +66,17 @@ end;
 $$;
 create trigger take_turn_at_hierarchy before update of parent_company_id on crm.companies
   for each statement execute function crm.take_turn_at_hierarchy();
+
+create function crm.companies_lock(workspace uuid, records json) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (select from json_array_elements(records) as record where record ->> 'parent_company_id' is not null) then
+    perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || workspace, 0));
+  end if;
+end;
+$$;
 
 create function crm.check_hierarchy() returns trigger
 language plpgsql security definer
@@ -130,6 +140,7 @@ begin
   if new.annual_revenue is not null and new.currency is null then
     perform crm.fail('currency_required', '{"field": "currency"}');
   end if;
+  new.annual_revenue := crm.money_of('annual_revenue', new.annual_revenue, new.currency);
   return new;
 end;
 $$;

@@ -13,7 +13,8 @@ create table crm.activities (
   contact_id uuid,
   company_id uuid,
   deal_id uuid,
-  search_text text not null generated always as (crm.fold(coalesce(' ' || subject, '') || coalesce(' ' || left(body, 1000), ''))) stored,
+  search_text text not null generated always as (crm.searchable(subject, left(body, 1000))) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02subject=' || subject, '') || coalesce(e'\x02outcome=' || outcome, ''))) stored,
   constraint activities_contact_id_fkey foreign key (workspace_id, contact_id)
     references crm.contacts (workspace_id, id) on delete set null (contact_id),
   constraint activities_company_id_fkey foreign key (workspace_id, company_id)
@@ -74,12 +75,10 @@ language plpgsql stable
 set search_path = ''
 as $$
 begin
-  return jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d' and (value #>> '{}')::timestamptz is not null;
-exception when data_exception then
-  return false;
+  return jsonb_typeof(value) = 'string' and crm.read_time(value #>> '{}') is not null;
 end;
 $$;
-grant execute on function crm.activity_data_problems(jsonb, jsonb), crm.is_timestamp(jsonb) to crm_api;
+grant execute on function crm.activity_data_problems(jsonb, jsonb), crm.is_timestamp(jsonb), crm.read_time(text) to crm_api;
 
 -- Before an activity is written: its links, its time, and that its data is of its type.
 create function crm.check_activity() returns trigger
@@ -106,12 +105,14 @@ begin
     and (tg_op = 'INSERT' or (new.occurred_at, new.type) is distinct from (old.occurred_at, old.type)) then
     perform crm.fail('occurred_in_future', '{"field": "occurred_at"}');
   end if;
-  if kinds is not null and new.data <> '{}' then
+  if octet_length(new.data::text) > 65536 then
+    perform crm.fail('validation_error', '{"problems": {"data": ["The data field may not be longer than 64 kB."]}}');
+  elsif kinds is not null and new.data <> '{}' then
     unknown := array(select key from jsonb_object_keys(new.data) as key where key <> all (members));
     problems := crm.activity_data_problems(new.data - unknown, kinds);
     if unknown <> '{}' or problems <> '{}' then
       perform crm.fail(case when problems = '{}' then 'unknown_field' else 'validation_error' end,
-        jsonb_build_object('problems', problems, 'unknown', unknown, 'within', 'data', 'allowed', members));
+        jsonb_build_object('problems', problems, 'unknown', unknown[1:20], 'unknown_count', cardinality(unknown), 'within', 'data', 'allowed', members));
     end if;
     if (new.data ->> 'ends_at')::timestamptz <= (new.data ->> 'starts_at')::timestamptz then
       perform crm.fail('end_before_start', '{"field": "data.ends_at"}');

@@ -3,8 +3,8 @@
 create table crm.contacts (
   like crm.record including all,
   email text not null check (length(email) between 3 and 254),
-  first_name text check (length(first_name) <= 100),
-  last_name text check (length(last_name) <= 100),
+  first_name text collate "und-x-icu" check (length(first_name) <= 100),
+  last_name text collate "und-x-icu" check (length(last_name) <= 100),
   phone text check (length(phone) <= 50),
   phone_e164 text check (phone_e164 ~ '^\+[1-9][0-9]{1,14}$'),
   company_id uuid,
@@ -19,20 +19,18 @@ create table crm.contacts (
   linkedin_url text check (length(linkedin_url) <= 2048),
   website text check (length(website) <= 2048),
   timezone text check (length(timezone) <= 64),
-  locale text check (length(locale) <= 35),
+  locale text check (length(locale) <= 100),
   birthday date,
   do_not_contact boolean not null default false,
   score integer check (score between 0 and 100),
   last_activity_at timestamptz,
   merged_into uuid,
   email_key text not null generated always as (lower(email)) stored,
-  search_text text not null generated always as (
-    crm.fold(
-      coalesce(' ' || first_name, '') || coalesce(' ' || last_name, '') || ' ' || email
-        || coalesce(' ' || phone, '') || coalesce(' ' || regexp_replace(phone, '[^0-9]', '', 'g'), '')
-        || coalesce(' ' || phone_e164, '') || coalesce(' ' || job_title, '')
-    )
-  ) stored,
+  search_text text not null generated always as (crm.searchable(coalesce(first_name || ' ', '') || coalesce(last_name, ''), 
+    coalesce(last_name || ' ', '') || coalesce(first_name || ' ', '') || email || coalesce(' ' || phone, '') || coalesce(' ' || phone_e164, '')
+      || coalesce(' ' || job_title, '')
+  )) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02email=' || email, '') || coalesce(e'\x02first_name=' || first_name, '') || coalesce(e'\x02last_name=' || last_name, '') || coalesce(e'\x02phone=' || phone, '') || coalesce(e'\x02phone_e164=' || phone_e164, '') || coalesce(e'\x02job_title=' || job_title, '') || coalesce(e'\x02lead_source=' || lead_source, ''))) stored,
   constraint contacts_company_id_fkey foreign key (workspace_id, company_id)
     references crm.companies (workspace_id, id) on delete set null (company_id)
 );
@@ -93,3 +91,30 @@ as $$
 $$;
 grant execute on function crm.companies_contacts_count(uuid, uuid) to crm_api;
 select crm.show_records('companies');
+
+-- The stored phones and countries of the live records that {"keys": {field: […]}} name by id or by a unique value, for
+-- numbers that can't be read without: [{"id", …the fields, "phone", "country"}].
+create function api.read_phones(json) returns json
+language plpgsql
+set search_path = ''
+set statement_timeout = '2s'
+as $$
+declare
+  source constant crm.resources := crm.resource_of($1 ->> 'resource');
+  workspace constant uuid := crm.require_workspace(source.scope, 'write');
+  field text;
+  walks text[] := '{}';
+  answer json;
+begin
+  for field in select json_object_keys($1 -> 'keys') loop
+    walks := walks || format('select * from crm.%I where workspace_id = $1 and deleted_at is null and %I = any (array(select json_array_elements_text($2 -> %L))%s)',
+      source.name, case field when 'email' then 'email_key' else field end, field, case field when 'id' then '::uuid[]' else '' end);
+  end loop;
+  execute format('select coalesce(json_agg(json_build_object(''id'', id, ''phone'', phone, ''country'', address ->> ''country''%s)), ''[]'') from (%s) as found',
+    (select string_agg(format(', %1$L, %1$I', name), '') from json_object_keys($1 -> 'keys') as name where name <> 'id'),
+    array_to_string(walks, ' union all '))
+  into answer using workspace, $1 -> 'keys';
+  return answer;
+end;
+$$;
+grant execute on function api.read_phones(json) to crm_api;

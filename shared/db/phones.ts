@@ -1,0 +1,59 @@
+import type { Resource } from "../resources/define.ts";
+import { readE164 } from "../resources/phone.ts";
+import type { Claims, Database } from "./database.ts";
+import type { RecordData } from "./records.ts";
+
+interface StoredPhone extends Record<string, string | null> {
+  id: string;
+  phone: string | null;
+  country: string | null;
+}
+
+/** What a record brings of a phone number: the country may be in the stored record, or the number itself. */
+function lacksContext(field: string, derived: string, row: RecordData): boolean {
+  const country = countryOf(row);
+  if (typeof row[field] === "string") return row[derived] === null && country === undefined;
+  return row[field] === undefined && typeof country === "string";
+}
+
+function countryOf(row: RecordData): string | null | undefined {
+  return (row["address"] as { country?: string | null } | null | undefined)?.country;
+}
+
+/**
+ * Rows as they are to be written, with the E.164 form of numbers that can only be read together with what is stored:
+ * a national number without a country, or a country without a number. One call for all of them, none for most requests.
+ * `by` are the fields that find the stored record, in their order.
+ */
+export async function withStoredPhones(
+  database: Database,
+  claims: Claims,
+  resource: Resource,
+  rows: readonly RecordData[],
+  by: readonly string[],
+): Promise<RecordData[]> {
+  const [field, derived] = Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
+  if (field === undefined || derived === undefined) return [...rows];
+  if (by.length === 0) return [...rows];
+  const lacking = rows.filter((row) => lacksContext(field, derived, row));
+  if (lacking.length === 0) return [...rows];
+  const keys = Object.fromEntries(by.map((name) => [name, lacking.flatMap((row) => keyOf(resource, name, row) ?? [])]));
+  const argument = { resource: resource.table, keys };
+  const stored = (await database.call("read_phones", argument as never, claims)) as StoredPhone[];
+  const known = new Map(
+    stored.flatMap((one) => by.map((name) => [`${name} ${keyOf(resource, name, one)}`, one] as const)),
+  );
+  return rows.map((row) => {
+    if (!lacksContext(field, derived, row)) return row;
+    const found = by.map((name) => known.get(`${name} ${keyOf(resource, name, row)}`)).find((one) => one !== undefined);
+    const phone = row[field] ?? found?.phone;
+    if (found === undefined || typeof phone !== "string") return row;
+    return { ...row, [derived]: readE164(phone, countryOf(row) ?? found.country) };
+  });
+}
+
+function keyOf(resource: Resource, name: string, row: RecordData): string | undefined {
+  const value = row[name];
+  if (typeof value !== "string") return undefined;
+  return resource.fields[name]?.keyColumn === undefined ? value : value.toLowerCase();
+}
