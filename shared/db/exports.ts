@@ -9,7 +9,7 @@ import { claimsOf } from "./records.ts";
 export type ExportFormat = "csv" | "ndjson";
 
 /** What an export asks for: a list without pages. */
-export type ExportQuery = Pick<ListQuery, "where" | "sort" | "fields">;
+export type ExportQuery = Pick<ListQuery, "where" | "sort" | "fields" | "deleted">;
 
 interface PageEnd {
   rows: number;
@@ -17,8 +17,7 @@ interface PageEnd {
   has_more: boolean;
 }
 
-// Pages of few sizes, because each is a shape of its own that the database prepares. Small records fill the largest,
-// those with long texts a smaller one: a page is in memory whole.
+// Small records fill the largest page, those with long texts a smaller one: a page is in memory whole.
 const PAGE_ROWS = [2_000, 200, 20] as const;
 const PAGE_BYTES = 2 * 1024 * 1024;
 const LINE_FEED = 10;
@@ -58,7 +57,8 @@ function exportPlan(
   after: readonly (string | null)[] | undefined,
   limit: number,
 ) {
-  const { shape, values } = listPlan(resource, { ...query, limit, cursor: undefined, include: [] }, after, "none");
+  const page = { ...query, limit: limit - 1, cursor: undefined, include: [], total: false };
+  const { shape, values } = listPlan(resource, page, after, "none");
   const columns = exportedFields(resource, query);
-  return { shape: { ...shape, limit, format, columns, position: query.sort.map(({ column }) => column) }, values };
+  return { shape: { ...shape, format, columns, position: query.sort.map(({ column }) => column) }, values };
 }

@@ -18,6 +18,8 @@ export interface Position {
   values: (string | null)[];
   /** The total that the first page counted, where counting is dear. */
   total: number | null;
+  /** When it counted it, RFC 3339. */
+  totalAsOf?: string;
 }
 
 interface Payload {
@@ -27,6 +29,7 @@ interface Payload {
   f: string;
   v: (string | null)[];
   t: number | null;
+  a?: string;
 }
 
 const MAC_BYTES = 16;
@@ -40,6 +43,7 @@ export function encodeCursor(secret: string, scope: CursorScope, position: Posit
     f: digest(scope.filter),
     v: position.values,
     t: position.total,
+    ...(position.totalAsOf !== undefined && { a: position.totalAsOf }),
   };
   const body = Buffer.from(JSON.stringify(payload));
   return Buffer.concat([mac(secret, body), body]).toString("base64url");
@@ -65,7 +69,7 @@ export function decodeCursor(secret: string, scope: CursorScope, cursor: string)
     throw invalid(`The cursor belongs to another sort: ${payload.s}. Send the same sort on every page.`);
   if (payload.f !== digest(scope.filter))
     throw invalid("The cursor belongs to other filters. Send the same filters on every page.");
-  return { values: payload.v, total: payload.t };
+  return { values: payload.v, total: payload.t, ...(payload.a !== undefined && { totalAsOf: payload.a }) };
 }
 
 function mac(secret: string, body: Uint8Array): Buffer {

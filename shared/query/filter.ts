@@ -1,10 +1,15 @@
 import { z } from "zod";
+import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
+import { lengthOf, plainText } from "../resources/plain_text.ts";
 import { normalisedHost } from "../resources/schemas.ts";
+import { dayAfter, isDay, readTime } from "../resources/time.ts";
+import { fold, lowerCase } from "./fold.ts";
 import type { CustomField, QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
+import { escapeLike, typedWords, wordPattern, wordsOf } from "./words.ts";
 
 /** A filter with everything checked: columns exist, operators fit, values are of the column's type. */
 export type Condition =
@@ -13,12 +18,14 @@ export type Condition =
   | { not: Condition }
   | ({ column: string } & Comparison)
   | { op: "text"; pattern: string }
+  | { op: "filter"; match: "like" | "regex"; pattern: string }
   | { op: "has_any" | "has_none"; tags: string[] }
+  | { op: "has_contact"; id: string }
   | { row: string[]; op: "gt" | "lt"; values: string[] }
   /** The record that `column` refers to is of a table and satisfies a condition; `few`: that finds few of them. */
   | { related: string; scope: string; column: string; where: Condition; few?: true }
   /** Has a value of a custom field (by its id) that satisfies a comparison; negated: has none. */
-  | { custom: string; kind: CustomField["kind"]; negated: boolean; compare: Comparison };
+  | { custom: string; kind: CustomField["kind"] | "fold"; negated: boolean; compare: Comparison };
 
 /** A comparison of one column with what was given. */
 export type Comparison =
@@ -26,6 +33,9 @@ export type Comparison =
   | { op: "in" | "nin"; values: string[] }
   | { op: "null" | "not_null" }
   | { op: "like"; pattern: string };
+
+/** Comparisons of one column, put together. */
+type Test = Comparison | { and: Test[] } | { or: Test[] } | { not: Test };
 
 type Operator = (typeof OPERATORS)[number];
 const OPERATORS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "contains", "starts_with", "is_null"] as const;
@@ -45,13 +55,14 @@ const OPERATORS_BY_KIND: Record<FilterKind, readonly Operator[]> = {
   tags: ["eq", "ne", "in", "nin", "contains"],
 };
 
-const MAX_VALUES = 100;
 const MAX_DEPTH = 5;
-const MAX_LEAVES = 50;
 
 /** Names that may be filtered on: fields, fields of related records, and custom fields. */
 export function filterableFields(resource: Resource, { customFields }: QueryContext): string[] {
-  const own = Object.keys(resource.fields).filter((name) => resource.fields[name]?.filter);
+  const own = [
+    ...Object.keys(resource.fields).filter((name) => resource.fields[name]?.filter),
+    ...Object.keys(resource.filteredBy),
+  ];
   const related = Object.entries(resource.include).flatMap(([name, include]) =>
     Object.entries(resourceNamed(include.resource).fields).flatMap(([field, { filter }]) =>
       filter ? [`${name}.${field}`] : [],
@@ -61,19 +72,21 @@ export function filterableFields(resource: Resource, { customFields }: QueryCont
 }
 
 /**
- * A filter from the URL: `status=active,inactive` or `created_at[gte]=…`. Without an operator several
- * values are separated by commas; `[eq]` takes the value as it is.
+ * A filter from the URL: `status=active,inactive` or `created_at[gte]=…`. Without an operator several values are
+ * separated by commas, and a text may be the whole as well (`name=Acme, Inc.`); a comma of `[in]` and `[nin]` that is
+ * part of a value has a backslash in front; `[eq]` takes the value as it is.
  */
 export function parseUrlFilter(
   resource: Resource,
   context: QueryContext,
   { name, operator, raw }: { name: string; operator: string | undefined; raw: string },
 ): Condition {
-  const parameter = operator === undefined ? name : `${name}[${operator}]`;
-  if (operator === undefined || operator === "in" || operator === "nin") {
-    return parseLeaf(resource, context, { name, operator: operator ?? "in", value: raw.split(","), at: parameter });
-  }
-  return parseLeaf(resource, context, { name, operator, value: raw, at: parameter });
+  const at = operator === undefined ? name : `${name}[${operator}]`;
+  if (operator !== undefined && operator !== "in" && operator !== "nin")
+    return parseLeaf(resource, context, { name, operator, value: raw, at, isUrl: true });
+  const parts = raw.split(/(?<!\\),/).map((part) => part.replaceAll("\\,", ","));
+  const whole = operator === undefined && parts.length > 1 ? raw : undefined;
+  return parseLeaf(resource, context, { name, operator: operator ?? "in", value: parts, at, isUrl: true, whole });
 }
 
 /** The filter tree of a search body, to depth 5 and 50 leaves. */
@@ -100,7 +113,8 @@ export function parseFilterTree(resource: Resource, tree: unknown, context: Quer
       throw invalid(at, `The ${at} must have exactly one of and, or, not, and nothing beside it.`);
     }
     leaves += 1;
-    if (leaves > MAX_LEAVES) throw invalid(at, `The filter may not have more than ${MAX_LEAVES} comparisons.`);
+    if (leaves > MAX_COMPARISONS)
+      throw invalid(at, `The filter may not have more than ${MAX_COMPARISONS} comparisons.`);
     const extra = Object.keys(members).find((member) => !["field", "op", "value"].includes(member));
     if (extra !== undefined)
       throw invalid(`${at}.${extra}`, unknownName("member", extra, ["field", "op", "value", "and", "or", "not"]));
@@ -124,12 +138,17 @@ interface Leaf {
   value: unknown;
   /** Where it stands in the request, for the error's details. */
   at: string;
+  /** From a URL, where a plus that nobody escaped arrives as a blank. */
+  isUrl?: boolean;
+  /** The list before it was split at its commas: a text may be meant by it. */
+  whole?: string | undefined;
 }
 
 function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condition {
   const { name, at } = leaf;
   const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
   if (field?.filter) return fieldCondition(field, field.filter, name, leaf);
+  if (Object.hasOwn(resource.filteredBy, name)) return contactCondition(leaf);
 
   const [head = "", ...rest] = name.split(".");
   const tail = rest.join(".");
@@ -151,29 +170,90 @@ function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condi
 
 /** `column` is the field's own name; errors name the field as it was asked for. */
 function fieldCondition(field: Field, kind: FilterKind, name: string, leaf: Leaf): Condition {
-  const { at } = leaf;
   const op = operatorOf(kind, leaf);
-  if (op === "is_null") return { column: name, op: readIsNull(leaf) ? "null" : "not_null" };
-  const given = op === "in" || op === "nin" ? leaf.value : [leaf.value];
-  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_VALUES) {
-    throw invalid(at, `The ${leaf.name} filter takes a list of 1 to ${MAX_VALUES} values.`);
-  }
-  const values = [...new Set(given.map((one) => readValue(field, kind, one, leaf)))];
-  const [first = ""] = values;
-  if (kind === "tags") return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: values };
-  if (op === "contains" || op === "starts_with") return textCondition(field, name, op, first);
-  return { column: field.keyColumn ?? name, ...comparison(op, values) };
+  if (op === "contains" || op === "starts_with")
+    if (kind === "tags") return { op: "has_any", tags: readValues(field, kind, "eq", leaf) };
+    else return textCondition(field, name, op, readPart(leaf, field.spaceless));
+  if (kind === "tags")
+    return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: readValues(field, kind, op, leaf) };
+  const column = field.keyColumn ?? name;
+  return conditionOf(testOf(field, kind, op, leaf), (comparison) => ({ column, ...comparison }));
 }
 
-function comparison(op: "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "in" | "nin", values: string[]): Comparison {
+function contactCondition(leaf: Leaf): Condition {
+  const op = operatorOf("reference", leaf);
+  if (op === "is_null") throw invalid(leaf.at, `The ${leaf.name} filter takes ids of contacts.`);
+  const ids = readValues({ schema: z.string() }, "reference", op, leaf);
+  const any: Condition = { or: ids.map((id): Condition => ({ op: "has_contact", id })) };
+  return op === "ne" || op === "nin" ? { not: any } : any;
+}
+
+function conditionOf(test: Test, leafOf: (comparison: Comparison) => Condition): Condition {
+  if ("and" in test) return { and: test.and.map((one) => conditionOf(one, leafOf)) };
+  if ("or" in test) return { or: test.or.map((one) => conditionOf(one, leafOf)) };
+  if ("not" in test) return { not: conditionOf(test.not, leafOf) };
+  return leafOf(test);
+}
+
+/** What is asked of one value, but for its letters. */
+function testOf(field: Field, kind: FilterKind, op: Exclude<Operator, "contains" | "starts_with">, leaf: Leaf): Test {
+  if (op === "is_null") return { op: readIsNull(leaf) ? "null" : "not_null" };
+  const values = readValues(field, kind, op, leaf);
+  if (kind === "timestamp" && values.some(isDay)) return timeTest(op, values);
   const [first = ""] = values;
   if (op !== "in" && op !== "nin") return { op, value: first };
   return values.length === 1 ? { op: op === "in" ? "eq" : "ne", value: first } : { op, values };
 }
 
+/** A day as a filter on a time is the whole day in UTC. */
+function timeTest(op: "eq" | "ne" | "in" | "nin" | "gt" | "gte" | "lt" | "lte", values: string[]): Test {
+  const within = (value: string): Test =>
+    isDay(value)
+      ? {
+          and: [
+            { op: "gte", value: startOf(value) },
+            { op: "lt", value: startOf(dayAfter(value)) },
+          ],
+        }
+      : { op: "eq", value };
+  const [day = ""] = values;
+  switch (op) {
+    case "gt":
+      return { op: "gte", value: startOf(dayAfter(day)) };
+    case "lte":
+      return { op: "lt", value: startOf(dayAfter(day)) };
+    case "gte":
+    case "lt":
+      return { op, value: startOf(day) };
+    default: {
+      const any: Test = { or: values.map(within) };
+      return op === "ne" || op === "nin" ? { not: any } : any;
+    }
+  }
+}
+
+function startOf(day: string): string {
+  return `${day}T00:00:00Z`;
+}
+
+function readValues(field: Field, kind: FilterKind, op: Operator, leaf: Leaf): string[] {
+  const given = op === "in" || op === "nin" ? leaf.value : [leaf.value];
+  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_VALUES) {
+    throw invalid(leaf.at, `The ${leaf.name} filter takes a list of 1 to ${MAX_VALUES} values.`);
+  }
+  const takesWhole = leaf.whole !== undefined && (kind === "text" || kind === "tags");
+  const all = takesWhole ? [...given.filter((part) => part !== ""), leaf.whole] : given;
+  return [...new Set(all.map((one) => readValue(field, kind, one, leaf)))];
+}
+
 function operatorOf(kind: FilterKind, { name, operator, at }: Leaf): Operator {
   const op = OPERATORS_BY_KIND[kind].find((allowed) => allowed === operator);
   if (op !== undefined) return op;
+  if (/^\d*$/.test(operator))
+    throw invalid(
+      at,
+      `The ${name} filter takes several values separated by commas: ${name}=first,second. Allowed operators: ${OPERATORS_BY_KIND[kind].join(", ")}.`,
+    );
   throw invalid(
     at,
     `The ${operator.slice(0, 32)} operator does not work on ${name}. Allowed: ${OPERATORS_BY_KIND[kind].join(", ")}.`,
@@ -203,29 +283,63 @@ function customCondition({ id, kind, type }: CustomField, leaf: Leaf): Condition
   const filterKind = KIND_OF_CUSTOM[type];
   const op = operatorOf(filterKind, leaf);
   if (op === "is_null") return { custom: id, kind, negated: readIsNull(leaf), compare: { op: "not_null" } };
-  const { column: _column, ...compare } = fieldCondition({ schema: z.string() }, filterKind, "", leaf) as {
-    column: string;
-  } & Comparison;
-  if (compare.op === "ne") return { custom: id, kind, negated: true, compare: { ...compare, op: "eq" } };
-  if (compare.op === "nin") return { custom: id, kind, negated: true, compare: { ...compare, op: "in" } };
-  return { custom: id, kind, negated: false, compare };
+  if (op === "contains" || op === "starts_with") {
+    const literal = escapeLike(fold(readPart(leaf, type === "email")));
+    const pattern = `${op === "contains" ? "%" : ""}${literal}%`;
+    return { custom: id, kind: "fold", negated: false, compare: { op: "like", pattern } };
+  }
+  // An address is the same in any case.
+  const isEmail = type === "email";
+  const field: Field = { schema: z.string(), ...(isEmail && { spaceless: true }) };
+  const test = testOf(field, filterKind, op, leaf);
+  const leafOf = (given: Comparison): Condition => {
+    const compare = isEmail ? foldedComparison(given) : given;
+    const of = { custom: id, kind: isEmail ? ("fold" as const) : kind };
+    if (compare.op === "ne") return { ...of, negated: true, compare: { ...compare, op: "eq" } };
+    if (compare.op === "nin") return { ...of, negated: true, compare: { ...compare, op: "in" } };
+    return { ...of, negated: false, compare };
+  };
+  return conditionOf(test, leafOf);
 }
 
-// Three characters are what the trigram index of search_text can look up; its hits are then compared exactly.
-function textCondition(field: Field, name: string, op: "contains" | "starts_with", value: string): Condition {
-  const literal = escapeLike(fold(value));
-  const exact: Condition = { column: name, op: "like", pattern: `${op === "contains" ? "%" : ""}${literal}%` };
-  if (!field.searched || [...fold(value)].length < 3) return exact;
-  return { and: [{ op: "text", pattern: `%${literal}%` }, exact] };
+function foldedComparison(comparison: Comparison): Comparison {
+  if ("value" in comparison) return { ...comparison, value: fold(comparison.value) };
+  return "values" in comparison ? { ...comparison, values: comparison.values.map(fold) } : comparison;
 }
 
 /**
- * The words a person typed (at most 10): a record's search text holds each of them, or that of the
- * related record which it is searched through does, when the key may read that. A word that more than
- * 1,000 related records have ("Inc") counts only together with the others.
+ * A field that holds a text, or begins with it: `filter_text` has each folded field behind its name. Words of three
+ * letters are what the trigram index of `search_text` can look up first.
+ */
+function textCondition(field: Field, name: string, op: "contains" | "starts_with", value: string): Condition {
+  const literal = fold(value);
+  const exact: Condition =
+    op === "starts_with"
+      ? { op: "filter", match: "like", pattern: `%\x02${escapeLike(name)}=${escapeLike(literal)}%` }
+      : {
+          op: "filter",
+          match: "regex",
+          pattern: `\x02${name}=[^\x02]*${literal.replace(/[^\p{L}\p{N}\p{M} ]/gu, "\\$&")}`,
+        };
+  const words = field.searched ? wordsOf(value).filter((word) => [...word].length >= 3) : [];
+  if (words.length === 0) return exact;
+  return { and: [...words.map((word): Condition => ({ op: "text", pattern: `%${escapeLike(word)}%` })), exact] };
+}
+
+/** What `contains` and `starts_with` look for: letters as they were typed, blanks at the ends too. */
+function readPart({ name, value, at, isUrl }: Leaf, isSpaceless = false): string {
+  if (typeof value !== "string" || fold(value) === "" || lengthOf(value) > MAX_FILTER_LENGTH)
+    throw invalid(at, `The ${name} filter must be text of 1 to ${MAX_FILTER_LENGTH} characters.`);
+  return isUrl ? withPlus(value, isSpaceless) : value;
+}
+
+/**
+ * What `search=` asks for: a record's search text holds each of the words that a person typed, or that of the related
+ * record which it is searched through does, when the key may read that. A word that more than 1,000 related records
+ * have ("Inc") counts only together with the others.
  */
 export function parseSearch(resource: Resource, raw: unknown, { mayRead }: QueryContext): Condition {
-  const words = searchPatterns(raw).map((pattern): Condition => ({ op: "text", pattern }));
+  const words = typedWords(raw).map((word): Condition => ({ op: "text", pattern: wordPattern(word) }));
   const include = resource.searchedThrough === undefined ? undefined : resource.include[resource.searchedThrough];
   const through = include && resourceNamed(include.resource);
   if (include === undefined || through === undefined || !mayRead(through.scope)) return { and: words };
@@ -240,60 +354,13 @@ export function parseSearch(resource: Resource, raw: unknown, { mayRead }: Query
   return words.length === 1 ? oneByOne : { or: [oneByOne, relatedHas({ and: words })] };
 }
 
-/** The LIKE patterns of the words a person typed. @throws ApiError `validation_error` */
-export function searchPatterns(raw: unknown, parameter = "search"): string[] {
-  const refused = (sentence: string) =>
-    new ApiError("validation_error", { message: sentence, details: { [parameter]: [sentence] } });
-  if (typeof raw !== "string" || raw.length > 200 || fold(raw).trim() === "")
-    throw refused(`The ${parameter} parameter must be 1 to 200 characters.`);
-  // A phone number is typed with any punctuation, and found by its digits.
-  const digits = raw.replace(/\D/g, "");
-  const words =
-    /^[\d\s()+./-]+$/.test(raw) && digits.length >= 5
-      ? [digits]
-      : fold(raw)
-          .split(SEPARATORS)
-          .filter((word) => word !== "");
-  // Shorter words than a trigram are looked up at the start of a word, where they have one.
-  const pattern = (word: string) => `%${[...word].length < 3 ? " " : ""}${escapeLike(word)}%`;
-  if (words.length === 0) throw refused(`The ${parameter} parameter must have at least one word.`);
-  return words.slice(0, 10).map(pattern);
-}
-
-// What stands around words, not in them; so that a pasted "Smith, Jane <jane@example.com>" is found.
-const SEPARATORS = /[\s,;<>()[\]"\u201c-\u201f]+/;
-
-const PLAIN_LETTERS: Record<string, string> = {
-  ß: "ss",
-  æ: "ae",
-  œ: "oe",
-  þ: "th",
-  ł: "l",
-  ø: "o",
-  đ: "d",
-  ð: "d",
-  ħ: "h",
-  ı: "i",
-  ŧ: "t",
-};
-
-/** Lower case without accents and ligatures: the same as `crm.fold` in SQL. */
-export function fold(value: string): string {
-  return value
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .toLowerCase()
-    .replace(/[ßæœþłøđðħıŧ]/g, (letter) => PLAIN_LETTERS[letter] ?? letter);
-}
-
-function escapeLike(value: string): string {
-  return value.replace(/[\\%_]/g, "\\$&");
-}
-
 const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => string | undefined; expected: string }> = {
-  text: { read: (text) => (text.length <= 1000 ? text : undefined), expected: "text of at most 1000 characters" },
+  text: {
+    read: (text) => (lengthOf(text) <= MAX_FILTER_LENGTH ? plainText(text) : undefined),
+    expected: `text of at most ${MAX_FILTER_LENGTH} characters`,
+  },
   host: {
-    read: (text) => (text.length <= 1000 ? normalisedHost(text) : undefined),
+    read: (text) => (text.length <= MAX_FILTER_LENGTH ? normalisedHost(text) : undefined),
     expected: "a domain such as example.com",
   },
   reference: {
@@ -302,7 +369,7 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
   },
   timestamp: { read: readTimestamp, expected: "a timestamp such as 2026-03-21T10:30:00Z or a date such as 2026-03-21" },
   date: {
-    read: (text) => (z.iso.date().safeParse(text).success && text >= "0001" ? text : undefined),
+    read: (text) => (isDay(text) ? text : undefined),
     expected: "a date such as 2026-03-21",
   },
   integer: {
@@ -315,15 +382,17 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
   },
   boolean: { read: (text) => readBoolean(text)?.toString(), expected: "true or false" },
   tags: {
-    read: (text) => (text.length >= 1 && text.length <= 100 ? text : undefined),
+    read: (text) => (plainText(text) !== "" && lengthOf(plainText(text)) <= 100 ? plainText(text) : undefined),
     expected: "a tag of 1 to 100 characters",
   },
 };
 
-function readValue(field: Field, kind: FilterKind, value: unknown, { name, at }: Leaf): string {
+function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, isUrl }: Leaf): string {
   const text =
     typeof value === "string"
-      ? value
+      ? isUrl && kind === "text"
+        ? withPlus(value, field.spaceless)
+        : value
       : typeof value === "number" || typeof value === "boolean"
         ? String(value)
         : undefined;
@@ -334,7 +403,12 @@ function readValue(field: Field, kind: FilterKind, value: unknown, { name, at }:
   const { read, expected } = readers[kind];
   const known = text === undefined ? undefined : read(text);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
-  return field.keyColumn === undefined ? known : known.toLowerCase();
+  return field.keyColumn === undefined ? known : lowerCase(known);
+}
+
+/** No text begins with a blank, and none of some fields holds one: it was a plus before the URL was read. */
+function withPlus(text: string, isSpaceless: boolean | undefined): string {
+  return isSpaceless ? text.trimEnd().replaceAll(" ", "+") : text.replace(/^ (?=\d)/, "+");
 }
 
 function enumSentence(field: Field): string {
@@ -343,10 +417,8 @@ function enumSentence(field: Field): string {
 }
 
 function readTimestamp(text: string): string | undefined {
-  const repaired = text.replace(/ (\d\d:\d\d)$/, "+$1"); // A bare + of an offset arrives from a URL as a space.
-  if (z.iso.date().safeParse(repaired).success && repaired >= "0001") return `${repaired}T00:00:00Z`;
-  if (/[+-](1[6-9]|2\d):\d\d$/.test(repaired)) return undefined; // Postgres knows no offset from 16 hours on.
-  return z.iso.datetime({ offset: true }).safeParse(repaired).success && repaired >= "0001" ? repaired : undefined;
+  const repaired = text.replace(/ (\d\d:?\d\d)$/, "+$1"); // A bare + of an offset arrives from a URL as a blank.
+  return isDay(repaired) ? repaired : readTime(repaired);
 }
 
 function readBoolean(value: unknown): boolean | undefined {

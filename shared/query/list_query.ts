@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { MAX_COMPARISONS } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
-import type { Resource } from "../resources/define.ts";
+import { type Resource, withDeleted } from "../resources/define.ts";
+import { list, oneOf } from "../resources/schemas.ts";
 import { type Condition, filterableFields, parseFilterTree, parseSearch, parseUrlFilter } from "./filter.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
 import { parseSort, type SortKey } from "./sort.ts";
@@ -15,12 +17,16 @@ export interface ListQuery {
   /** Fields to show; undefined shows all. */
   fields: string[] | undefined;
   include: string[];
+  /** False leaves the total out. */
+  total: boolean;
+  /** What was deleted in the last 90 days: alone, or with what lives. */
+  deleted?: "only" | "include";
 }
 
 const DEFAULT_LIMIT = 25;
 const MAX_LIMIT = 100;
 const MAX_INCLUDES = 3;
-const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include"];
+const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include", "total", "deleted"];
 
 /** `GET /v1/<resource>?…`: reserved parameters and one filter per field. */
 export function parseListUrl(
@@ -36,7 +42,29 @@ export function parseListUrl(
     cursor: given.get("cursor"),
     fields: parseFields(resource, given.get("fields")?.split(",")),
     include: parseInclude(resource, given.get("include")?.split(",")),
+    total: parseFlag("total", given.get("total"), true),
+    ...parseDeleted(given.get("deleted")),
   };
+}
+
+/** The resource that a query is about: as it lives, or with what was deleted. */
+export function asked(resource: Resource, deleted: unknown): Resource {
+  if (deleted === undefined || deleted === null) return resource;
+  if (!resource.operations.includes("restore"))
+    throw invalid("deleted", `The ${resource.plural} keep nothing that was deleted.`);
+  return withDeleted(resource);
+}
+
+function parseDeleted(raw: string | undefined): Pick<ListQuery, "deleted"> {
+  if (raw === undefined) return {};
+  if (raw === "only" || raw === "include") return { deleted: raw };
+  throw invalid("deleted", "The deleted parameter must be only or include.");
+}
+
+function parseFlag(name: string, raw: string | undefined, otherwise: boolean): boolean {
+  if (raw === undefined) return otherwise;
+  if (raw === "true" || raw === "false") return raw === "true";
+  throw invalid(name, `The ${name} parameter must be true or false.`);
 }
 
 /** The filters of a URL, the search among them, and its other parameters, which must be among `reserved`. */
@@ -48,11 +76,13 @@ export function parseFilters(
 ): { where: Condition[]; given: Map<string, string> } {
   const given = singleValues(parameters);
   const where: Condition[] = [];
+  if (given.size > MAX_COMPARISONS + reserved.length)
+    throw invalid("query", `The query may not have more than ${MAX_COMPARISONS} filters.`);
   const allowed = isSearchable(resource) ? reserved : reserved.filter((name) => name !== "search");
+  const filterable = filterableFields(resource, context);
   for (const [parameter, raw] of given) {
     if (allowed.includes(parameter)) continue;
     const [, name = parameter, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(parameter) ?? [];
-    const filterable = filterableFields(resource, context);
     if (!filterable.includes(name)) throw unknownParameter(parameter, [...allowed, ...filterable]);
     where.push(parseUrlFilter(resource, context, { name, operator, raw }));
   }
@@ -68,8 +98,10 @@ export const searchBody = z.strictObject({
   sort: z.string("must be text such as -created_at").optional(),
   limit: z.number("must be a whole number from 1 to 100").optional(),
   cursor: z.string("must be a cursor from meta.next_cursor").nullable().optional(),
-  fields: z.array(z.string(), "must be a list of field names").optional(),
-  include: z.array(z.string(), "must be a list of related records").optional(),
+  fields: list(z.string(), 200, "must be a list of field names").optional(),
+  include: list(z.string(), 100, "must be a list of related records").optional(),
+  total: z.boolean("must be true or false").optional(),
+  deleted: oneOf(["only", "include"]).optional(),
 });
 
 /** `POST /v1/<resource>/search` asks the same questions as the list, with a filter tree. */
@@ -90,6 +122,8 @@ export function parseSearchBody(
     cursor: body.cursor ?? undefined,
     fields: parseFields(resource, body.fields),
     include: parseInclude(resource, body.include),
+    total: body.total ?? true,
+    ...(body.deleted !== undefined && { deleted: body.deleted }),
   };
 }
 
@@ -119,13 +153,19 @@ export function allowOnly(parameters: URLSearchParams, allowed: readonly string[
 function singleValues(parameters: URLSearchParams): Map<string, string> {
   const given = new Map<string, string>();
   for (const [name, value] of parameters) {
-    if (given.has(name))
-      throw invalid(name, `The ${name} parameter is given more than once. Separate several values by commas.`);
+    if (given.has(name)) throw invalid(name, repeated(name));
     if (value.includes("\0") || !value.isWellFormed())
       throw invalid(name, `The ${name} parameter has a character that is not allowed.`);
     given.set(name, value);
   }
   return given;
+}
+
+function repeated(name: string): string {
+  const takesOne = !/^[\w.]+(\[(in|nin)\])?$/.test(name) || LIST_PARAMETERS.includes(name);
+  return takesOne
+    ? `The ${name.slice(0, 64)} parameter is given more than once, and takes one value.`
+    : `The ${name.slice(0, 64)} parameter is given more than once. Separate several values by commas.`;
 }
 
 /** `limit`, 1 to 100. @throws ApiError `validation_error` */

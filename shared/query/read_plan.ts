@@ -20,13 +20,13 @@ export function listPlan(
   after: readonly (string | null)[] | undefined,
   totalSource: TotalSource,
 ): ReadPlan {
-  const values = new Values();
+  // One row more than asked for tells whether there is another page.
+  const values = new Values(String(query.limit + 1));
   const where = (extra?: Condition) => {
     const all = extra === undefined ? query.where : [...query.where, extra];
     return all.length === 0 ? {} : { where: renderCondition({ and: all }, values) };
   };
   const custom = query.sort.filter((key) => key.custom !== undefined);
-  // One row more than asked for tells whether there is another page.
   const shape = {
     ...source(
       resource,
@@ -42,7 +42,7 @@ export function listPlan(
         descending ? (nullable ? "desc_nulls_last" : "desc") : "asc",
       ]),
     })),
-    limit: query.limit + 1,
+    ...(query.deleted !== undefined && { deleted: query.deleted }),
     ...((custom.length > 0 || query.where.some(isSearch)) && { search: true }),
     ...(totalSource === "tallies" && { total: { tally: tallyOf(resource, query.where), ...where() } }),
     ...(totalSource === "count" && { total: where() }),
@@ -64,11 +64,11 @@ function customSource(key: SortKey, sort: readonly SortKey[], order: readonly So
 
 /** The plan of one record by its id. */
 export function recordPlan(resource: Resource, id: string, query: Pick<ListQuery, "fields" | "include">): ReadPlan {
-  const values = new Values();
+  const values = new Values("1");
   const where = renderCondition({ column: "id", op: "eq", value: id }, values);
   const needed = ["id", "version"].filter((name) => Object.hasOwn(resource.fields, name));
   return {
-    shape: { ...source(resource, query, needed), segments: [{ where, order: [["id", "asc"]] }], limit: 1 },
+    shape: { ...source(resource, query, needed), segments: [{ where, order: [["id", "asc"]] }] },
     values: values.given,
   };
 }
@@ -81,7 +81,6 @@ export function totalSource(resource: Resource, where: readonly Condition[]): "t
 function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields" | "include">, needed: string[]) {
   return {
     resource: resource.table,
-    scope: resource.scope,
     columns: [...new Set([...(fields ?? resource.names.all), ...needed])],
     include: include.flatMap((name) => {
       const related = resource.include[name];
@@ -106,7 +105,7 @@ export function isSearch(condition: Condition): boolean {
   if ("not" in condition) return isSearch(condition.not);
   if ("related" in condition) return isSearch(condition.where);
   if ("custom" in condition) return true;
-  return ["text", "like", "has_any", "has_none"].includes(condition.op);
+  return ["text", "filter", "has_any", "has_none", "has_contact"].includes(condition.op);
 }
 
 /** The columns that a condition compares; undefined when it looks at more than columns. */
@@ -129,9 +128,13 @@ export function relatedScopes(conditions: readonly Condition[]): string[] {
   });
 }
 
-/** The parameters of a plan. $1 is the workspace, which SQL takes from the request's key. */
+/** The parameters of a plan. $1 is the workspace, which SQL takes from the request's key; $2 of a list its limit. */
 export class Values {
-  readonly given: string[] = [];
+  readonly given: string[];
+
+  constructor(...first: string[]) {
+    this.given = first;
+  }
 
   add(value: string): number {
     this.given.push(value);
@@ -157,6 +160,10 @@ export function renderCondition(condition: Condition, values: Values): Record<st
   switch (condition.op) {
     case "text":
       return { op: "text", value: values.add(condition.pattern) };
+    case "filter":
+      return { op: "filter", match: condition.match, value: values.add(condition.pattern) };
+    case "has_contact":
+      return { op: "has_contact", value: values.add(condition.id) };
     case "has_any":
     case "has_none":
       return { op: condition.op, value: values.add(textArray(condition.tags)) };
@@ -169,7 +176,7 @@ function renderComparison(comparison: Comparison, values: Values): Record<string
   switch (comparison.op) {
     case "in":
     case "nin":
-      return { op: comparison.op, value: comparison.values.map((value) => values.add(value)) };
+      return { op: comparison.op, value: values.add(textArray(comparison.values)) };
     case "like":
       return { op: "like", value: values.add(comparison.pattern) };
     case "null":
@@ -180,7 +187,7 @@ function renderComparison(comparison: Comparison, values: Values): Record<string
   }
 }
 
-/** A Postgres `text[]` literal. */
+/** A Postgres array literal. */
 function textArray(elements: readonly string[]): string {
   return `{${elements.map((element) => `"${element.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
 }

@@ -36,17 +36,17 @@ export function parseSort(
 ): SortKey[] {
   const names = raw.split(",");
   if (names.length > MAX_SORT_FIELDS) throw invalid(`The sort parameter takes at most ${MAX_SORT_FIELDS} fields.`);
-  const keys = names.map((entry): SortKey => {
+  const keys = names.map((entry, index): SortKey => {
     const descending = entry.startsWith("-");
     const name = descending ? entry.slice(1) : entry;
     const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
     const custom = context.customFields.find((one) => `custom_fields.${one.key}` === name && isSortable(one));
-    if (custom !== undefined) return { column: name, descending, nullable: true, custom };
+    // Postgres cuts names at 63 bytes, which a key alone may have.
+    if (custom !== undefined) return { column: `custom_${index}`, descending, nullable: true, custom };
     if (!field?.sort) throw invalid(unknownName("sort field", name, sortableFields(resource, context)));
     return { column: field.keyColumn ?? name, descending, nullable: isNullable(field) };
   });
-  if (new Set(keys.map((key) => key.column)).size < keys.length)
-    throw invalid("The sort parameter names a field twice.");
+  if (new Set(keys.map(nameOf)).size < keys.length) throw invalid("The sort parameter names a field twice.");
   const tieBreak = keys.findIndex((key) => key.column === "id");
   if (tieBreak >= 0) return keys.slice(0, tieBreak + 1);
   // The tie-break runs with the last field, so that one index gives both directions.
@@ -55,7 +55,11 @@ export function parseSort(
 
 /** The canonical form, which a cursor is bound to. */
 export function sortText(keys: readonly SortKey[]): string {
-  return keys.map((key) => (key.descending ? "-" : "") + key.column).join(",");
+  return keys.map((key) => (key.descending ? "-" : "") + nameOf(key)).join(",");
+}
+
+function nameOf({ column, custom }: SortKey): string {
+  return custom === undefined ? column : `custom_fields.${custom.key}`;
 }
 
 /** Rows of one stretch of a sorted walk: those that satisfy `where`, in this order. */

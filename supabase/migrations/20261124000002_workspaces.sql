@@ -19,11 +19,12 @@ create table crm.members (
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
   user_id uuid not null references auth.users (id) on delete cascade,
   role text not null check (role in ('owner', 'admin', 'member')),
-  name text not null check (length(name) between 1 and 200),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 200),
   email text not null check (length(email) <= 254),
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
-  search_text text not null generated always as (crm.fold(' ' || name || ' ' || email)) stored,
+  search_text text not null generated always as (crm.searchable(name, email)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02name=' || name, '') || coalesce(e'\x02email=' || email, ''))) stored,
   unique (workspace_id, id),
   unique (workspace_id, user_id)
 );

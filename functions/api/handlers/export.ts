@@ -2,9 +2,10 @@ import { Buffer } from "node:buffer";
 import { type ExportFormat, exportedFields, exportPages } from "../../../shared/db/exports.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { parseFilters, parseListUrl } from "../../../shared/query/list_query.ts";
+import { asked, parseFilters, parseListUrl } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { confine, queryContext, requireScopes } from "./list.ts";
+import { adviceFor, confine, queryContext, requireScopes } from "./list.ts";
+import { explainExpense } from "./page.ts";
 
 const TYPES: Record<ExportFormat, string> = {
   csv: "text/csv; charset=utf-8",
@@ -15,21 +16,24 @@ const TYPES: Record<ExportFormat, string> = {
  * `GET /v1/<resource>/export?format=csv|ndjson`: every record of a list, with its filters, search, sort and
  * fields. The first page is read before anything is answered, so that what is wrong is an error like any other.
  */
-export function exportRecords(resource: Resource): (exchange: AuthorizedExchange) => Promise<Reply> {
+export function exportRecords(declared: Resource): (exchange: AuthorizedExchange) => Promise<Reply> {
   return async (exchange) => {
     const { services, principal, request, url } = exchange;
+    const resource = asked(declared, url.searchParams.get("deleted"));
     const context = await queryContext(resource, exchange, url.searchParams.toString());
-    const parameters = ["format", "sort", "search", "fields"];
+    const parameters = ["format", "sort", "search", "fields", "deleted"];
     const { where, given } = parseFilters(resource, url.searchParams, parameters, context);
     const format = readFormat(given.get("format"));
-    const listed = new URLSearchParams([...given].filter(([name]) => name === "sort" || name === "fields"));
+    const listed = new URLSearchParams([...given].filter(([name]) => ["sort", "fields", "deleted"].includes(name)));
     const query = await confine(resource, exchange, { ...parseListUrl(resource, listed, context), where });
     requireScopes(resource, exchange, [], query.where);
 
     const file = { name: `${resource.plural}.${format}`, type: TYPES[format] };
     if (request.method === "HEAD") return { file: { ...file, body: null } };
     const pages = exportPages(services.database, principal, resource, query, format);
-    const first = await pages.next();
+    const first = await pages.next().catch((error) => {
+      throw explainExpense(error, adviceFor({ ...query, total: false }));
+    });
     const header =
       format === "csv" ? Buffer.from(`${exportedFields(resource, query).join(",")}\r\n`) : new Uint8Array();
     const lines = first.done ? [header] : [header, first.value];

@@ -1,15 +1,15 @@
 import { isGranted } from "../../../shared/auth/principal.ts";
 import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
-import { findMergeWinner, findRecord, readRecords } from "../../../shared/db/records.ts";
+import { claimsOf, findMergeWinners, findRecord, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { entityTag } from "../../../shared/middleware/conditional.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
 import type { Condition } from "../../../shared/query/filter.ts";
 import {
   allowOnly,
+  asked,
   type ListQuery,
   parseListUrl,
   parseReadUrl,
@@ -17,11 +17,12 @@ import {
   searchBody,
 } from "../../../shared/query/list_query.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "../../../shared/query/query_context.ts";
-import { listPlan, relatedScopes, totalSource } from "../../../shared/query/read_plan.ts";
+import { isSearch, listPlan, relatedScopes, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present, presentPage } from "../../../shared/resources/present.ts";
+import { cursorValue, explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
@@ -29,8 +30,9 @@ type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 export function listRecords(resource: Resource): Handler {
   return async (exchange) => {
     const { searchParams } = exchange.url;
-    const context = await queryContext(resource, exchange, searchParams.toString());
-    return page(resource, exchange, parseListUrl(resource, searchParams, context));
+    const listed = asked(resource, searchParams.get("deleted"));
+    const context = await queryContext(listed, exchange, searchParams.toString());
+    return page(listed, exchange, parseListUrl(listed, searchParams, context));
   };
 }
 
@@ -39,8 +41,9 @@ export function searchRecords(resource: Resource): Handler {
   return async (exchange) => {
     allowOnly(exchange.url.searchParams, []);
     const body = validate(searchBody, exchange.body);
-    const context = await queryContext(resource, exchange, JSON.stringify([body.filter, body.sort]));
-    return page(resource, exchange, parseSearchBody(resource, body, context));
+    const listed = asked(resource, body.deleted);
+    const context = await queryContext(listed, exchange, JSON.stringify([body.filter, body.sort]));
+    return page(listed, exchange, parseSearchBody(listed, body, context));
   };
 }
 
@@ -59,16 +62,33 @@ export function readRecord(resource: Resource): Handler {
   };
 }
 
-/** The 404 of an id, or the 301 to the record that it was merged into. */
+/**
+ * The 404 of an id. What was merged is answered 301 to where it went, but only to those who read: a client that follows
+ * a redirect must never change or delete the winner, so whoever writes gets 409 (resources.md, merge).
+ */
 export async function notFound(resource: Resource, exchange: AuthorizedExchange, id: string): Promise<ApiError> {
-  const { services, principal, url } = exchange;
-  const winner = await findMergeWinner(services.database, principal, resource, id);
-  if (winner === null) return new ApiError("not_found");
+  const { services, principal, request, url } = exchange;
+  const winner = (await findMergeWinners(services.database, principal, resource, [id]))[id];
+  if (winner === undefined) return new ApiError("not_found");
+  if (request.method !== "GET" && request.method !== "HEAD") return mergedInto(winner);
   const below = url.pathname.replace(/^\/api/, "").replace(new RegExp(id, "i"), winner);
   return new ApiError("merged", {
+    message: "The record was merged into another one. Follow the Location header.",
     details: { merged_into: winner },
     headers: { Location: services.config.publicApiUrl + below + url.search },
+    status: 301,
   });
+}
+
+/** Why nothing was found where row-level security decides what there is: 401 when the key is not good any more, or 404. */
+export async function absent({ services, principal }: AuthorizedExchange): Promise<ApiError> {
+  await services.database.call("require_live_key", undefined as never, claimsOf(principal));
+  return new ApiError("not_found");
+}
+
+/** What a change of a merged record is answered. */
+export function mergedInto(winner: string): ApiError {
+  return new ApiError("merged", { details: { merged_into: winner } });
 }
 
 /** Whether a row belongs to the record that its path names first. */
@@ -96,39 +116,53 @@ export function recordId({ params }: Pick<AuthorizedExchange, "params">, name = 
   return id;
 }
 
-async function page(resource: Resource, exchange: AuthorizedExchange, asked: ListQuery): Promise<Reply> {
-  const query = await confine(resource, exchange, asked);
+async function page(resource: Resource, exchange: AuthorizedExchange, given: ListQuery): Promise<Reply> {
+  const query = await confine(resource, exchange, given);
   requireScopes(resource, exchange, query.include, query.where);
-  const { services, principal } = exchange;
-  const scope: CursorScope = {
-    workspace: principal.workspaceId,
-    resource: resource.plural,
-    sort: sortText(query.sort),
-    filter: JSON.stringify(query.where),
+  const request: PageRequest = {
+    scope: {
+      workspace: exchange.principal.workspaceId,
+      resource: resource.plural,
+      sort: sortText(query.sort),
+      filter: JSON.stringify([query.where, query.deleted]),
+    },
+    limit: query.limit,
+    cursor: query.cursor,
   };
-  const position =
-    query.cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, query.cursor);
-  const source = totalSource(resource, query.where);
-  const carried = source === "count" ? position?.total : undefined;
-
-  const plan = listPlan(resource, query, position?.values, carried == null ? source : "none");
-  const { rows, total } = await readRecords(services.database, principal, plan);
-  const shown = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? shown.at(-1) : undefined;
-  const exactTotal = carried ?? total;
-  const nextCursor =
-    last === undefined
-      ? null
-      : encodeCursor(services.config.cursorSecret, scope, {
-          values: query.sort.map(({ column }) => (last[column] == null ? null : String(last[column]))),
-          total: source === "count" ? exactTotal : null,
-        });
+  const position = positionOf(exchange, request);
+  const counted = query.deleted !== undefined || totalSource(resource, query.where) === "count";
+  const source = !query.total || (counted && position?.total != null) ? "none" : counted ? "count" : "tallies";
+  const plan = listPlan(resource, query, position?.values, source);
+  const found = await readRecords(exchange.services.database, exchange.principal, plan).catch((error) => {
+    throw explainExpense(error, adviceFor(query));
+  });
+  const total = query.total ? totalOf(exchange, counted ? position : undefined, found.total) : { total: null };
+  const { shown, meta, headers } = pageOf(exchange, request, found, {
+    valuesOf: (row) => query.sort.map(({ column }) => cursorValue(row[column])),
+    total,
+    carry: query.total && counted,
+  });
   const visible = query.fields ?? resource.names.all;
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
-  return {
-    data: presentPage(resource, shown, hidden, query.include),
-    meta: { total: exactTotal, limit: query.limit, next_cursor: nextCursor, has_more: nextCursor !== null },
-  };
+  return { data: presentPage(resource, shown, hidden, query.include), meta, headers };
+}
+
+/** What would make a list cheaper, in the words of its parameters. */
+export function adviceFor({
+  where,
+  sort,
+  total = true,
+}: Pick<ListQuery, "where" | "sort"> & { total?: boolean }): string[] {
+  return [
+    ...(where.some(isSearch)
+      ? [
+          "Search for longer or fewer words, or fewer of contains and starts_with.",
+          "Add a filter such as created_at[gte] or owner_id.",
+        ]
+      : ["Add a filter that fewer records satisfy, such as created_at[gte]."]),
+    ...(sort.length > 2 ? ["Sort by one field."] : []),
+    ...(total ? ["Leave the total out: total=false."] : []),
+  ];
 }
 
 /** A list below a record is that record's. @throws ApiError `not_found` when there is no such record */

@@ -3,13 +3,13 @@ import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
-import { fold, searchPatterns } from "../../../shared/query/filter.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
+import { escapeLike, typedWords, wordPattern } from "../../../shared/query/words.ts";
 import { resources } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
+import { explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
 /** What is searched: every resource that has words to be found by, but for what is part of another one. */
 const SEARCHED = resources.filter(
@@ -24,43 +24,38 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
   const { services, principal, url } = exchange;
   const options = allowOnly(url.searchParams, ["q", "types", "limit", "cursor"]);
   const limit = parseLimit(options.get("limit"));
-  const patterns = readWords(options.get("q"));
+  const words = readWords(options.get("q"));
   const types = readTypes(exchange, options.get("types"));
-  const scope: CursorScope = {
-    workspace: principal.workspaceId,
-    resource: "search",
-    sort: "-score,-created_at,-id",
-    filter: JSON.stringify([patterns, types.map(({ plural }) => plural)]),
+  const request: PageRequest = {
+    scope: {
+      workspace: principal.workspaceId,
+      resource: "search",
+      sort: "-score,-created_at,-id",
+      filter: JSON.stringify([words, types.map(({ plural }) => plural)]),
+    },
+    limit,
+    cursor: options.get("cursor"),
   };
-  const cursor = options.get("cursor");
-  const position = cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, cursor);
+  const position = positionOf(exchange, request);
   const argument = {
-    types: types.map(({ singular, table, scope: needed, title, names }) => ({
-      type: singular,
-      table,
-      scope: needed,
-      title,
-      columns: names.all,
-    })),
-    patterns,
-    phrase: fold(options.get("q") ?? "").trim(),
-    word_starts: patterns.map((pattern) => `% ${pattern.replace(/^% ?/, "")}`),
+    types: types.map(({ singular, table, names }) => ({ type: singular, table, columns: names.all })),
+    patterns: words.map(wordPattern),
+    phrase: words.join(" "),
+    word_starts: words.map((word) => `% ${escapeLike(word)}%`),
     limit: limit + 1,
     total: position === undefined,
     ...(position && { after: position.values }),
   };
-  const answer = await services.database.call("search_everything", argument as never, claimsOf(principal));
-  const { rows, total } = answer as ReadResult;
-  const exactTotal = position?.total ?? total;
-  const shown = rows.slice(0, limit);
-  const last = rows.length > limit ? shown.at(-1) : undefined;
-  const nextCursor =
-    last === undefined
-      ? null
-      : encodeCursor(services.config.cursorSecret, scope, {
-          values: [String(last["score"]), String(last["created_at"]), String(last["id"])],
-          total: exactTotal,
-        });
+  const found = (await services.database
+    .call("search_everything", argument as never, claimsOf(principal))
+    .catch((error) => {
+      throw explainExpense(error, ["Search for longer words, or name fewer types=."]);
+    })) as ReadResult & { bounded?: boolean };
+  const { shown, meta, headers } = pageOf(exchange, request, found, {
+    valuesOf: (row) => [String(row["score"]), String(row["created_at"]), String(row["id"])],
+    total: found.bounded ? { total: null } : totalOf(exchange, position, found.total),
+    carry: !found.bounded,
+  });
   return {
     data: shown.map(({ type, id, score, data }) => ({
       type,
@@ -68,7 +63,8 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
       score,
       data: presentHit(types, String(type), data as Record<string, unknown>),
     })),
-    meta: { total: exactTotal, limit, next_cursor: nextCursor, has_more: nextCursor !== null },
+    meta: { ...meta, ...(found.bounded && found.total !== null && { total_at_least: found.total }) },
+    headers,
   };
 }
 
@@ -78,7 +74,7 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
 }
 
 function readWords(raw: string | undefined): string[] {
-  if (raw !== undefined) return searchPatterns(raw, "q");
+  if (raw !== undefined) return typedWords(raw, "q");
   const sentence = "The q parameter is required.";
   throw new ApiError("validation_error", { message: sentence, details: { q: [sentence] } });
 }

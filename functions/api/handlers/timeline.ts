@@ -1,15 +1,16 @@
 import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
 import { activities } from "../../../shared/resources/activities.ts";
 import { stageChanges } from "../../../shared/resources/deals.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { present, zulu } from "../../../shared/resources/present.ts";
+import { present } from "../../../shared/resources/present.ts";
 import { tasks } from "../../../shared/resources/tasks.ts";
+import { shownTime } from "../../../shared/resources/time.ts";
 import { notFound, recordId } from "./list.ts";
+import { type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
 /** The kinds of entries, and what the `data` of each is. */
 const KINDS: Record<string, Resource> = { activity: activities, task: tasks, stage_change: stageChanges };
@@ -26,49 +27,44 @@ export function readTimeline(resource: Resource): (exchange: AuthorizedExchange)
     const limit = parseLimit(options.get("limit"));
     const types = readTypes(options.get("types"));
     const id = recordId(exchange);
-    const scope: CursorScope = {
-      workspace: principal.workspaceId,
-      resource: `${resource.plural}.timeline`,
-      sort: "-occurred_at,-id",
-      filter: JSON.stringify([id, types]),
+    const request: PageRequest = {
+      scope: {
+        workspace: principal.workspaceId,
+        resource: `${resource.plural}.timeline`,
+        sort: "-occurred_at,-id",
+        filter: JSON.stringify([id, types]),
+      },
+      limit,
+      cursor: options.get("cursor"),
     };
-    const cursor = options.get("cursor");
-    const position = cursor === undefined ? undefined : decodeCursor(services.config.cursorSecret, scope, cursor);
+    const position = positionOf(exchange, request);
     const shape = {
       subject: resource.singular,
-      resource: resource.plural,
       types,
-      resources: Object.fromEntries(types.map((type) => [type, KINDS[type]?.table])),
       columns: Object.fromEntries(types.map((type) => [type, KINDS[type]?.names.all])),
-      limit: limit + 1,
       total: position === undefined,
       continued: position !== undefined,
     };
-    const argument = { shape, id, ...(position && { after: position.values }) };
-    const answer = await services.database
+    const argument = { shape, id, limit: limit + 1, ...(position && { after: position.values }) };
+    const found = (await services.database
       .call("read_timeline", argument as never, claimsOf(principal))
       .catch(async (error) => {
         throw error instanceof ApiError && error.code === "not_found" ? await notFound(resource, exchange, id) : error;
-      });
-    const { rows, total } = answer as ReadResult;
-    const exactTotal = position?.total ?? total;
-    const shown = rows.slice(0, limit);
-    const last = rows.length > limit ? shown.at(-1) : undefined;
-    const nextCursor =
-      last === undefined
-        ? null
-        : encodeCursor(services.config.cursorSecret, scope, {
-            values: [String(last["occurred_at"]), String(last["id"])],
-            total: exactTotal,
-          });
+      })) as ReadResult;
+    const { shown, meta, headers } = pageOf(exchange, request, found, {
+      valuesOf: (row) => [String(row["occurred_at"]), String(row["id"])],
+      total: totalOf(exchange, position, found.total),
+      carry: true,
+    });
     return {
       data: shown.map(({ type, id: entryId, occurred_at, data }) => ({
         type,
         id: entryId,
-        occurred_at: zulu(String(occurred_at)),
+        occurred_at: shownTime(String(occurred_at)),
         data: present(KINDS[String(type)] ?? activities, data as Record<string, unknown>),
       })),
-      meta: { total: exactTotal, limit, next_cursor: nextCursor, has_more: nextCursor !== null },
+      meta,
+      headers,
     };
   };
 }
