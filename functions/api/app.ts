@@ -7,8 +7,9 @@ import { type Exchange, openExchange, type Services } from "../../shared/http/ex
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
-import { type Background, createImportWorker } from "../../shared/imports/worker.ts";
+import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
+import { createLocalLimiter } from "../../shared/limits/local_limiter.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routes } from "./routes.ts";
@@ -28,7 +29,14 @@ export function createApp(
 ): { fetch(request: Request): Response | Promise<Response> } {
   const services = createServices(config, background);
   const router = createRouter(routes);
-  return { fetch: (request) => router.fetch(request, openExchange(services, request)) };
+  return {
+    async fetch(request) {
+      const response = await router.fetch(request, openExchange(services, request));
+      // The length of a file that is made while it is sent is not 0, as an empty body would say (RFC 9110 §8.6).
+      const isFile = request.method === "HEAD" && response.headers.has("content-disposition");
+      return isFile ? new Response(new Blob([]).stream(), response) : response;
+    },
+  };
 }
 
 function createServices(config: Config, background: Background): Services {
@@ -42,7 +50,8 @@ function createServices(config: Config, background: Background): Services {
     credentials: createCredentialStore(config, database),
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
-    imports: createImportWorker({ database, log, background, handOver: () => callDrain(config, log) }),
+    refunds: createLocalLimiter({ factor: 10 }),
+    worker: createWorker({ database, log, background, handOver: () => callDrain(config, log) }),
   };
 }
 

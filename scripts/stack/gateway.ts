@@ -35,6 +35,8 @@ interface Problem {
 
 const STOP_GRACE_MS = 2_000;
 const LINGER_MS = 1_000;
+/** Out of sockets, the system refuses for a while. */
+const ACCEPT_PAUSE_MS = 10;
 const REASONS = { 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable" };
 // For one hop only (RFC 9110 §7.6.1), or written anew.
 const DROPPED_FIELDS = new Set([
@@ -89,14 +91,21 @@ export function startGateway({ port, functionPort, postgrestPort }: GatewayOptio
     }
   }
 
+  let isStopped = false;
   async function accept(): Promise<void> {
-    for await (const socket of listener) serve(new MessageConnection(socket));
+    while (!isStopped) {
+      // A client that is gone before it was accepted is its own affair: one failed accept ends nobody else's.
+      const socket = await listener.accept().catch(() => undefined);
+      if (socket !== undefined) void serve(new MessageConnection(socket)).catch(() => {});
+      else if (!isStopped) await delay(ACCEPT_PAUSE_MS, undefined, { ref: false });
+    }
   }
-  accept().catch(() => {}); // It ends by closing the listener.
+  void accept();
 
   return {
     url: `http://127.0.0.1:${port}`,
     async stop() {
+      isStopped = true;
       listener.close();
       await Promise.race([Promise.allSettled(exchanges), delay(STOP_GRACE_MS, undefined, { ref: false })]);
       for (const client of clients) client.close();

@@ -14,6 +14,8 @@ const MAX_AGE_MS = 10_000;
 /** From here on a used entry is refreshed in the background, so that busy keys never wait. */
 const REFRESH_AGE_MS = 5_000;
 const MAX_ENTRIES = 10_000;
+/** How long a key that was good may be looked up again without being charged to its address. */
+const GOOD_FOR_MS = 24 * 60 * 60_000;
 
 type Lookup = { principal: Principal } | { refused: "invalid_api_key" | "expired_api_key" };
 
@@ -25,7 +27,7 @@ interface Entry {
 
 /** Turns credentials into principals, with one database call per key, isolate and few seconds. */
 export interface CredentialStore {
-  /** Whether `authenticate` can answer from memory. */
+  /** Whether `authenticate` can answer from memory, or the credential was good not long ago. */
   isKnown(credential: Credential, workspaceId: string | null): boolean;
   /** @throws ApiError `invalid_api_key`, `expired_api_key`, `service_unavailable` */
   authenticate(credential: Credential, workspaceId: string | null): Promise<Principal>;
@@ -35,6 +37,14 @@ export interface CredentialStore {
 
 export function createCredentialStore(config: Config, database: Database): CredentialStore {
   const entries = new Map<string, Entry>();
+  // Looked up again like any other, but on nobody's account: an address that guesses keys must not lock out a good one.
+  const lastGoodAt = new Map<string, number>();
+
+  function noteGood(id: string): void {
+    lastGoodAt.delete(id);
+    if (lastGoodAt.size >= MAX_ENTRIES) lastGoodAt.delete(lastGoodAt.keys().next().value ?? "");
+    lastGoodAt.set(id, Date.now());
+  }
 
   function fetchEntry(id: string, find: () => Promise<Lookup>): Entry {
     const entry: Entry = { lookup: find(), fetchedAt: Date.now(), refreshing: false };
@@ -67,17 +77,24 @@ export function createCredentialStore(config: Config, database: Database): Crede
 
   return {
     isKnown: (credential, workspaceId) => {
-      const entry = entries.get(identity(credential, workspaceId));
-      return entry !== undefined && Date.now() - entry.fetchedAt < MAX_AGE_MS;
+      const id = identity(credential, workspaceId);
+      const entry = entries.get(id);
+      if (entry !== undefined && Date.now() - entry.fetchedAt < MAX_AGE_MS) return true;
+      return Date.now() - (lastGoodAt.get(id) ?? 0) < GOOD_FOR_MS;
     },
     forget: (credential, workspaceId) => void entries.delete(identity(credential, workspaceId)),
     async authenticate(credential, workspaceId) {
-      const lookup = await cached(identity(credential, workspaceId), () =>
+      const id = identity(credential, workspaceId);
+      const lookup = await cached(id, () =>
         credential.kind === "api_key"
           ? findApiKey(database, hashApiKey(credential.key))
           : findMember(config, database, credential.token, workspaceId),
       );
-      if ("refused" in lookup) throw new ApiError(lookup.refused);
+      if ("refused" in lookup) {
+        lastGoodAt.delete(id);
+        throw new ApiError(lookup.refused);
+      }
+      noteGood(id);
       const { principal } = lookup;
       if (
         principal.kind === "api_key" &&

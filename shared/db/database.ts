@@ -1,8 +1,10 @@
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
+import { MAX_EXPORT_WAIT_MS, MAX_WAIT_MS } from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import type { Database as Schema } from "./database_types.ts";
+import { Gate, patiently } from "./gate.ts";
 import { sqlError } from "./sql_errors.ts";
 
 type Functions = Schema["api"]["Functions"];
@@ -11,7 +13,7 @@ type Functions = Schema["api"]["Functions"];
 export type Claims =
   | { role: "crm_auth" }
   | { role: "crm_worker" }
-  | ({ role: "crm_api"; workspace_id: string } & ({ key_id: string } | { user_id: string }));
+  | ({ role: "crm_api"; workspace_id: string; lane?: "job" } & ({ key_id: string } | { user_id: string }));
 
 /** A short-lived JWT and when it must not be used any more (epoch milliseconds). */
 interface Token {
@@ -72,7 +74,15 @@ export function createDatabase(config: Config): Database {
     return shared.signal;
   }
 
-  return {
+  const gate = new Gate();
+
+  /** A call in its workspace's turn. */
+  function inTurn<Result>(claims: Claims, call: () => Promise<Result>, patienceMs = MAX_WAIT_MS): Promise<Result> {
+    if (claims.role !== "crm_api") return call();
+    return gate.pass(`${claims.workspace_id} ${claims.lane ?? ""}`, () => patiently(call, patienceMs));
+  }
+
+  const direct: Database = {
     async find(view, id, claims) {
       const { data, error, status } = (await client
         .from(view as never)
@@ -82,7 +92,7 @@ export function createDatabase(config: Config): Database {
         .abortSignal(deadline())
         .retry(false)) as { data: Record<string, unknown>[] | null; error: PostgrestError | null; status: number };
       if (error === null) return data?.[0];
-      throw sqlError(error, status);
+      throw sqlError(error, status, true);
     },
     async call(name, argument, claims) {
       const { data, error, status } = (await client
@@ -90,7 +100,7 @@ export function createDatabase(config: Config): Database {
         .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
         .abortSignal(deadline())) as { data: unknown; error: PostgrestError | null; status: number };
       if (error === null) return data;
-      throw sqlError(error, status);
+      throw sqlError(error, status, isRead(name));
     },
     async bytes(name, argument, claims) {
       // Not by the client: it would make text of the bytes, and JSON's value of the text.
@@ -109,9 +119,19 @@ export function createDatabase(config: Config): Database {
       });
       if (response.ok) return new Uint8Array(await response.arrayBuffer());
       const error = (await response.json().catch(() => ({ code: "", message: "", details: null }))) as PostgrestError;
-      throw sqlError(error, response.status);
+      throw sqlError(error, response.status, isRead(name));
     },
   };
+  return {
+    find: (view, id, claims) => inTurn(claims, () => direct.find(view, id, claims)),
+    call: (name, argument, claims) => inTurn(claims, () => direct.call(name, argument, claims)),
+    bytes: (name, argument, claims) => inTurn(claims, () => direct.bytes(name, argument, claims), MAX_EXPORT_WAIT_MS),
+  };
+}
+
+/** Whether a function only reads: its statement timeout is about the question. */
+function isRead(name: string): boolean {
+  return /^(read|search|summarize|export|find|deal_transitions|custom_fields_of)/.test(name);
 }
 
 const MAX_ATTEMPTS = 4;

@@ -16,7 +16,7 @@ export interface RateDecision {
   remaining: number;
   /** What would be admitted at once; above `limit` only where the plan allows bursts. */
   available: number;
-  /** When more becomes available, epoch milliseconds. */
+  /** When the window or step ends, or of a denial when the next request is admitted; epoch milliseconds. */
   resetAtMs: number;
   /** The same in epoch seconds, rounded up, from now to now + 60. */
   resetSeconds: number;

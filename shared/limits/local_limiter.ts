@@ -17,13 +17,19 @@ export interface LocalLimiterOptions {
   now?: () => number;
   /** Above this many buckets the longest unused one is forgotten. */
   maxBuckets?: number;
+  /** How many times a plan's quota is admitted; 1 when not given. */
+  factor?: number;
 }
 
 /** A limiter with the numbers and the arithmetic of the Redis one, for one process. */
-export function createLocalLimiter({ now = Date.now, maxBuckets = 10_000 }: LocalLimiterOptions = {}): LocalLimiter {
+export function createLocalLimiter({
+  now = Date.now,
+  maxBuckets = 10_000,
+  factor = 1,
+}: LocalLimiterOptions = {}): LocalLimiter {
   const counters = new Map<string, Counter>();
   const keyOf = ({ plan, id }: Bucket) => `${plan}:${id}`;
-  const find = (bucket: Bucket) => counters.get(keyOf(bucket)) ?? createCounter(bucket.plan);
+  const find = (bucket: Bucket) => counters.get(keyOf(bucket)) ?? createCounter(bucket.plan, factor);
 
   const keep = (bucket: Bucket, counter: Counter) => {
     const key = keyOf(bucket);
@@ -36,7 +42,7 @@ export function createLocalLimiter({ now = Date.now, maxBuckets = 10_000 }: Loca
     decide(plan, {
       allowed,
       available: counter.available(nowMs),
-      resetAtMs: counter.resetAtMs(nowMs),
+      resetAtMs: allowed ? counter.resetAtMs(nowMs) : counter.nextSlotAtMs(nowMs),
       nowMs,
       decidedBy: "local",
     });

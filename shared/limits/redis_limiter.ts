@@ -4,6 +4,7 @@ import { type Bucket, decide, type Limiter, type RateDecision } from "./limiter.
 import { type BucketPlan, LIMITS } from "./plans.ts";
 import { isRefundable } from "./refund.ts";
 import { createSharedFlight } from "./shared_flight.ts";
+import { nextSlotAtMs } from "./sliding_window_counter.ts";
 
 const RETRY_AFTER_MS = 25;
 
@@ -61,10 +62,24 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
     return ratelimit;
   };
 
+  /** When a full bucket has a slot again. The script tells only when the window ends, so its counts are looked up. */
+  async function nextSlot(plan: BucketPlan, id: string, reset: number): Promise<number> {
+    const limits = LIMITS[plan];
+    if (limits.algorithm !== "sliding_window") return reset;
+    const nowMs = Date.now();
+    const windowMs = limits.windowSeconds * 1000;
+    const window = Math.floor(nowMs / windowMs);
+    const keys = [window, window - 1].map((number) => `${prefix}:${plan}:${id}:${number}`);
+    const [current, previous] = await board(() => redis.mget<(number | null)[]>(...keys));
+    const counts = { current: Number(current ?? 0), previous: Number(previous ?? 0) };
+    return nextSlotAtMs({ limit: limits.limit, windowMs }, counts, nowMs);
+  }
+
   return {
     async take({ plan, id }) {
       const answer = await board(() => ratelimitOf(plan).limit(id));
-      return decisionFrom(plan, answer);
+      if (answer.success) return decisionFrom(plan, answer);
+      return decisionFrom(plan, { ...answer, reset: await nextSlot(plan, id, answer.reset) });
     },
     async refund({ plan, id }, taken) {
       const answer = await board(async () =>

@@ -4,7 +4,7 @@ import type { LocalLimiter } from "./local_limiter.ts";
 import type { RedisLimiter } from "./redis_limiter.ts";
 
 // The contract allows 300 ms; the rest is for what else a busy process has to do.
-const DECISION_BUDGET_MS = 220;
+const DECISION_BUDGET_MS = 150;
 
 /** A limiter that always decides: it never rejects, and never admits without counting. */
 export interface ResilientLimiter extends Limiter {
@@ -20,7 +20,7 @@ export interface ResilientLimiterParts {
 }
 
 /**
- * Redis decides; when it is slow, down or answers garbage, `local` does within 220 ms, and without asking once the
+ * Redis decides; when it is slow, down or answers garbage, `local` does within 150 ms, and without asking once the
  * breaker is open. Then each process has the plan's quota to itself: limits hold per process, not across them.
  *
  * `local` also records what Redis admitted, which makes it a lower bound of what is used: an outage starts with the

@@ -1,6 +1,23 @@
 import type { Counter } from "./counter.ts";
 import type { SlidingWindow } from "./plans.ts";
 
+/**
+ * When a sliding window that is full admits the next request (epoch milliseconds): the previous window's requests leave
+ * it evenly, one every window / previous; when this window alone is full, they begin to with the next one.
+ */
+export function nextSlotAtMs(
+  { limit, windowMs }: { limit: number; windowMs: number },
+  { current, previous }: { current: number; previous: number },
+  nowMs: number,
+): number {
+  const startMs = Math.floor(nowMs / windowMs) * windowMs;
+  const leavesAt = (start: number, room: number, leaving: number) =>
+    leaving < room ? start : start + windowMs * (1 - room / leaving) + 1;
+  const slotMs =
+    current < limit ? leavesAt(startMs, limit - current, previous) : leavesAt(startMs + windowMs, limit, current);
+  return Math.max(nowMs, Math.ceil(slotMs));
+}
+
 /** A sliding window as `@upstash/ratelimit` counts it: whole windows of the clock, the previous one weighted down. */
 export class SlidingWindowCounter implements Counter {
   readonly #limit: number;
@@ -23,6 +40,12 @@ export class SlidingWindowCounter implements Counter {
 
   resetAtMs(nowMs: number): number {
     return (Math.floor(nowMs / this.#windowMs) + 1) * this.#windowMs;
+  }
+
+  nextSlotAtMs(nowMs: number): number {
+    this.#slideTo(Math.floor(nowMs / this.#windowMs));
+    const counts = { current: this.#current, previous: this.#previous };
+    return nextSlotAtMs({ limit: this.#limit, windowMs: this.#windowMs }, counts, nowMs);
   }
 
   take(nowMs: number): void {

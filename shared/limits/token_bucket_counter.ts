@@ -24,6 +24,10 @@ export class TokenBucketCounter implements Counter {
     return this.#at(nowMs).refilledAtMs + this.#refillMs;
   }
 
+  nextSlotAtMs(nowMs: number): number {
+    return this.resetAtMs(nowMs);
+  }
+
   take(nowMs: number): void {
     const { tokens, refilledAtMs } = this.#at(nowMs);
     this.#keep(tokens - 1, refilledAtMs, nowMs);

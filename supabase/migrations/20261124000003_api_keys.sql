@@ -163,3 +163,44 @@ create policy "requests see their own workspace" on crm.workspaces
 
 create policy "requests see the members of their workspace" on crm.members
   for select to crm_api using (workspace_id = (select crm.workspace_for('users', 'read')));
+
+-- Raises what the API answers when the request's key is not good any more: where nothing was found, it may be why.
+create function api.require_live_key() returns void
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if crm.current_workspace('read') is null then
+    perform crm.fail('invalid_api_key');
+  end if;
+end;
+$$;
+grant execute on function api.require_live_key() to crm_api;
+
+-- Admission ------------------------------------------------------------------------------------
+
+-- PostgREST calls this first in every transaction. A workspace may have five under way at once, over all isolates: half
+-- of the connections there are. Jobs have places of their own, so that neither keeps the other out.
+create schema gate;
+grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;
+create function gate.admit() returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  is_job constant boolean := claims ->> 'lane' = 'job';
+begin
+  if claims ->> 'workspace_id' is null then
+    return;
+  end if;
+  for place in 1..case when is_job then 3 else 5 end loop
+    if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', is_job, place), 1)) then
+      return;
+    end if;
+  end loop;
+  raise exception using errcode = 'AN001', message = 'too_many_concurrent_requests', detail = '{}';
+end;
+$$;
+grant execute on function gate.admit() to anon, authenticated, service_role, crm_api, crm_auth;
+alter role authenticator set pgrst.db_pre_request = 'gate.admit';
