@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/http/body.ts";
+import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { companies } from "../../shared/resources/companies.ts";
@@ -14,6 +14,7 @@ import {
   readImport,
   startImport,
 } from "./handlers/imports.ts";
+import { listJobs, readJob, stopJob } from "./handlers/jobs.ts";
 import { readMerge, revertMerge } from "./handlers/merges.ts";
 import { searchEverything } from "./handlers/search.ts";
 import { health, me } from "./handlers/system.ts";
@@ -94,6 +95,20 @@ const importRoutes: Route[] = [
   },
 ];
 
+/** Whose scope they take depends on what they change, so row-level security asks for it. */
+const jobRoutes: Route[] = [
+  { method: "GET", path: "/jobs", scope: "any", operation: "jobs.list", handler: listJobs },
+  { method: "GET", path: "/jobs/{id}", scope: "any", operation: "jobs.get", handler: readJob },
+  {
+    method: "POST",
+    path: "/jobs/{id}/cancel",
+    scope: "any",
+    operation: "jobs.cancel",
+    maxBodyBytes: MAX_BODY_BYTES,
+    handler: stopJob,
+  },
+];
+
 /** The map: every path of the API, with the scope it needs. */
 export const routes: readonly Route[] = [
   { method: "GET", path: "/health", scope: "public", operation: "health", handler: health },
@@ -104,4 +119,5 @@ export const routes: readonly Route[] = [
   ...timelineRoutes,
   ...mergeRoutes,
   ...importRoutes,
+  ...jobRoutes,
 ];

@@ -503,6 +503,46 @@ export type Database = {
           },
         ];
       };
+      jobs: {
+        Row: {
+          created_at: string;
+          created_by: NonNullable<Json>;
+          done: number;
+          error: Json | null;
+          finished_at: string | null;
+          id: string;
+          kind: string;
+          result: Json | null;
+          state: string;
+          total: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          done?: number | null;
+          error?: Json | null;
+          finished_at?: string | null;
+          id?: string | null;
+          kind?: string | null;
+          result?: Json | null;
+          state?: string | null;
+          total?: number | null;
+        };
+        Update: {
+          created_at?: string | null;
+          created_by?: Json | null;
+          done?: number | null;
+          error?: Json | null;
+          finished_at?: string | null;
+          id?: string | null;
+          kind?: string | null;
+          result?: Json | null;
+          state?: string | null;
+          total?: number | null;
+        };
+        Relationships: [];
+      };
       merges: {
         Row: {
           created_at: string;
@@ -830,25 +870,32 @@ export type Database = {
     };
     Functions: {
       advance_import: { Args: Record<string, unknown>; Returns: Json };
+      advance_job: { Args: Record<string, unknown>; Returns: Json };
       cancel_import: { Args: Record<string, unknown>; Returns: Json };
+      cancel_job: { Args: Record<string, unknown>; Returns: Json };
       claim_import: { Args: Record<string, unknown>; Returns: Json };
+      claim_job: { Args: Record<string, unknown>; Returns: Json };
       create_import: { Args: Record<string, unknown>; Returns: Json };
       custom_fields_of: { Args: Record<string, unknown>; Returns: Json };
       deal_transitions: { Args: Record<string, unknown>; Returns: Json };
       export_records: { Args: Record<string, unknown>; Returns: unknown };
       fail_import: { Args: Record<string, unknown>; Returns: undefined };
+      fail_job: { Args: Record<string, unknown>; Returns: undefined };
       find_api_key: { Args: { key_hash: string }; Returns: Json };
       find_memberships: { Args: { user_id: string }; Returns: Json };
-      merged_into: { Args: Record<string, unknown>; Returns: string };
+      merged_into: { Args: Record<string, unknown>; Returns: Json };
       missing_import_part: { Args: Record<string, unknown>; Returns: number };
       put_import_part: { Args: Record<string, unknown>; Returns: Json };
       read_import: { Args: Record<string, unknown>; Returns: Json };
       read_import_rows: { Args: Record<string, unknown>; Returns: Json };
       read_import_text: { Args: Record<string, unknown>; Returns: unknown };
       read_imports: { Args: Record<string, unknown>; Returns: Json };
+      read_phones: { Args: Record<string, unknown>; Returns: Json };
       read_records: { Args: Record<string, unknown>; Returns: Json };
       read_timeline: { Args: Record<string, unknown>; Returns: Json };
       release_import: { Args: Record<string, unknown>; Returns: undefined };
+      release_job: { Args: Record<string, unknown>; Returns: undefined };
+      require_live_key: { Args: Record<PropertyKey, never>; Returns: undefined };
       search_everything: { Args: Record<string, unknown>; Returns: Json };
       start_import: { Args: Record<string, unknown>; Returns: Json };
       summarize_deals: { Args: Record<string, unknown>; Returns: Json };

@@ -17,10 +17,11 @@ export interface NewImport {
   mapping: Record<string, string | null>;
   columns: unknown;
   bytes_processed: number;
+  lines_processed: number;
 }
 
 /** What a header says, once it can be read. */
-export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed">;
+export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed" | "lines_processed">;
 
 /** Makes an import, which starts at once when it comes with its text. */
 export async function createImport(
@@ -108,6 +109,7 @@ export interface ImportJob {
   columns: unknown;
   bytesTotal: number;
   bytesProcessed: number;
+  linesProcessed: number;
   rowsProcessed: number;
   /** How often it was claimed since its last slice, this time included. */
   attempts: number;
@@ -123,6 +125,7 @@ interface ClaimedRow {
   columns: unknown;
   bytes_total: number;
   bytes_processed: number;
+  lines_processed: number;
   rows_processed: number;
   attempts: number;
 }
@@ -138,6 +141,7 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
     lease,
     claims: {
       role: "crm_api",
+      lane: "job",
       workspace_id: row.workspace_id,
       ...(type === "api_key" ? { key_id: id } : { user_id: id }),
     },
@@ -147,16 +151,18 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
     columns: row.columns,
     bytesTotal: row.bytes_total,
     bytesProcessed: row.bytes_processed,
+    linesProcessed: row.lines_processed,
     rowsProcessed: row.rows_processed,
     attempts: row.attempts,
   };
 }
 
-/** Records, the value that each is found by, and the number of its row. */
+/** Records, the value that each is found by, and the number and the line of its row. */
 export interface ImportBatch {
   records: RecordData[];
   keys: (string | null)[];
   numbers: number[];
+  lines: number[];
 }
 
 /** The rows of one stretch of the text, and what they are. */
@@ -164,9 +170,10 @@ export interface ImportStep {
   from: number;
   to: number;
   rows: number;
+  lines: number;
   /** Written one after the other. */
   batches: ImportBatch[];
-  failures: { row: number; error: unknown }[];
+  failures: { row: number; line: number; error: unknown }[];
   last: boolean;
 }
 
@@ -178,10 +185,11 @@ export async function advanceImport(
   database: Database,
   { id, lease, claims, matchBy }: ImportJob,
   resource: Resource,
-  { batches: [first = { records: [], keys: [], numbers: [] }, ...turns], ...step }: ImportStep,
+  { batches: [first = { records: [], keys: [], numbers: [], lines: [] }, ...turns], ...step }: ImportStep,
 ): Promise<"running" | "completed" | "lost"> {
   const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
-  const argument = { id, lease, ...step, ...first, turns, request: { resource: facts } };
+  const { lines: linesRead, ...rest } = step;
+  const argument = { id, lease, ...rest, lines_read: linesRead, ...first, turns, request: { resource: facts } };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";
   };

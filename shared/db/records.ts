@@ -12,6 +12,8 @@ export type RecordData = Record<string, unknown>;
 /** A page of rows, and the total where the plan asked for one. */
 export interface ReadResult {
   rows: RecordData[];
+  /** Whether the page ended before its limit, because of its size. */
+  cut?: boolean;
   total: number | null;
 }
 
@@ -51,6 +53,8 @@ export type WriteResult =
 export interface WriteAnswer {
   /** In the order of the records. */
   results: WriteResult[];
+  /** The job that goes on with the change, where it is too large for a request. */
+  job: RecordData | null;
   /** The first answer's id and time, when this is a repetition of it. */
   replayed: { request_id: string; timestamp: string } | null;
 }
@@ -74,16 +78,16 @@ export async function findRecord(
   return rows[0];
 }
 
-/** The id of the live record that a record was merged into; null when it wasn't. */
-export async function findMergeWinner(
+/** Where records that were merged went: the id of the winner by their own. */
+export async function findMergeWinners(
   database: Database,
   principal: Principal,
   resource: Resource,
-  id: string,
-): Promise<string | null> {
-  if (!resource.mergeable) return null;
-  const argument = { resource: resource.plural, id };
-  return (await database.call("merged_into", argument as never, claimsOf(principal))) as string | null;
+  ids: readonly string[],
+): Promise<Record<string, string>> {
+  if (!resource.mergeable || ids.length === 0) return {};
+  const argument = { resource: resource.table, ids };
+  return (await database.call("merged_into", argument as never, claimsOf(principal))) as Record<string, string>;
 }
 
 /** Runs a plan with the principal's rights. */
@@ -112,13 +116,14 @@ export async function writeRecords(
   };
   const answer = (await callWithRetry(database, "write_records", argument as never, claimsOf(principal))) as {
     results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
+    job: RecordData | null;
     replayed: WriteAnswer["replayed"];
   };
   const results = answer.results.map(
     (result): WriteResult =>
       result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,
   );
-  return { results, replayed: answer.replayed };
+  return { results, job: answer.job, replayed: answer.replayed };
 }
 
 /** The claims that row-level security knows the principal by. */
@@ -130,14 +135,18 @@ export function claimsOf(principal: Principal): Claims {
 /** What SQL needs to know of a resource to write it. */
 export function factsOf(resource: Resource) {
   const fields = Object.entries(resource.fields);
-  const derived = fields.flatMap(([, field]) => field.e164 ?? []);
+  const derived = fields.flatMap(([name, field]) => (field.e164 ? [[field.e164, name] as const] : []));
   const within = fields.flatMap(([name, field]) => (field.within ? [[name, field.within]] : []));
   const fixed = fields.flatMap(([name, field]) => (field.createOnly ? [field.givenTo ?? name] : []));
   return {
     name: resource.table,
     scope: resource.scope,
     columns: resource.names.all,
-    writable: [...resource.names.writable.map((name) => resource.fields[name]?.givenTo ?? name), ...derived],
+    writable: [
+      ...resource.names.writable.map((name) => resource.fields[name]?.givenTo ?? name),
+      ...derived.map(([name]) => name),
+    ],
+    ...(derived.length > 0 && { derived: Object.fromEntries(derived) }),
     objects: resource.names.merged,
     unique: resource.names.unique,
     ...(within.length > 0 && { within: Object.fromEntries(within) }),

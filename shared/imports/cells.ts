@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isExact } from "../http/json.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Column, unwrap } from "./columns.ts";
@@ -48,8 +49,9 @@ function readerOf(resource: Resource, { field, member, custom }: NonNullable<Col
 function readerFor(schema: unknown): Reader {
   if (schema instanceof z.ZodNumber) return readNumber;
   if (schema instanceof z.ZodBoolean) return readBoolean;
-  if (schema instanceof z.ZodArray) return schema.element instanceof z.ZodString ? readList : readJson;
-  return schema instanceof z.ZodObject || schema instanceof z.ZodRecord ? readJson : readText;
+  if (schema instanceof z.ZodArray) return unwrap(schema.element) instanceof z.ZodString ? readList : readJson;
+  const isOpen = schema instanceof z.ZodRecord || schema instanceof z.ZodUnknown;
+  return schema instanceof z.ZodObject || isOpen ? readJson : readText;
 }
 
 function readText(cell: string): string {
@@ -57,7 +59,8 @@ function readText(cell: string): string {
 }
 
 function readNumber(cell: string): unknown {
-  return /^\s*[+-]?\d+(\.\d+)?\s*$/.test(cell) ? Number(cell) : cell;
+  const text = cell.trim().replace(/^\+/, "");
+  return /^-?\d+(\.\d+)?$/.test(text) && isExact(text, Number(text)) ? Number(text) : cell;
 }
 
 const BOOLEANS: Record<string, boolean> = { true: true, false: false, yes: true, no: false, "1": true, "0": false };

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { type FieldErrors, fieldError } from "../errors.ts";
+import { MAX_QUOTED } from "../bounds.ts";
 import type { CustomField } from "../query/query_context.ts";
-import { unknownName } from "../query/suggest.ts";
+import { Violations } from "../query/violations.ts";
 import type { Resource } from "../resources/define.ts";
+import type { Delimiter } from "./csv_rows.ts";
 
 /** Where the values of a column go; null leaves it out. */
 export type Column = null | {
@@ -13,13 +14,19 @@ export type Column = null | {
   custom?: CustomField["type"];
 };
 
+/** The columns of a CSV, and what stands between its cells. */
+export interface CsvColumns {
+  delimiter: Delimiter;
+  columns: Column[];
+}
+
 /** What a request maps: columns of a CSV or keys of NDJSON to fields, to members such as `address.city`, or to null. */
 export type Mapping = Record<string, string | null>;
 
 /**
  * What each column of a header becomes. A column that is not mapped is the field of its name; read-only fields are
  * left out, so that an export can be imported again.
- * @throws ApiError `unknown_field`, `read_only_field`, `validation_error`: all that is wrong with the columns at once
+ * @throws ApiError `unknown_field`, `read_only_field`, `validation_error`: what is wrong with the columns, at once
  */
 export function resolveHeader(
   resource: Resource,
@@ -27,28 +34,32 @@ export function resolveHeader(
   mapping: Mapping,
   customFields: readonly CustomField[],
 ): { columns: Column[]; mapping: Mapping } {
-  const problems = new Problems();
-  const complete = Object.fromEntries(
+  const violations = new Violations();
+  const targets = new Targets(resource, customFields);
+  const complete = new Map(
     header.map((name) => [
       name,
       Object.hasOwn(mapping, name) ? (mapping[name] ?? null) : defaultTarget(resource, name),
     ]),
   );
   for (const name of Object.keys(mapping)) {
-    if (!header.includes(name)) problems.invalid(name, unknownName("header", name, header));
+    if (!complete.has(name))
+      violations.add(["mapping", name], "validation_error", () => violations.telling.unknown("header", name, header));
   }
-  const columns = header.map((name) => resolveTarget(resource, name, complete[name] ?? null, customFields, problems));
+  const columns = header.map((name) => targets.resolve(name, complete.get(name) ?? null, violations));
+  const seen = new Set<string>();
   for (const [index, name] of header.entries()) {
-    if (columns[index] !== null && header.indexOf(name) < index)
-      problems.invalid(name, `The header names ${name} more than once.`);
+    if (columns[index] !== null && seen.has(name))
+      violations.add(["mapping", name], "validation_error", () => `The header names ${quoted(name)} more than once.`);
+    seen.add(name);
   }
-  refuseTwice(header, columns, problems);
+  refuseTwice(header, columns, violations);
   for (const [name, { required }] of Object.entries(resource.fields)) {
     if (required && !columns.some((column) => column?.field === name))
-      problems.missing(name, `The ${name} field is required, and nothing is mapped to it.`);
+      violations.add([name], "validation_error", () => `The ${name} field is required, and nothing is mapped to it.`);
   }
-  problems.throwIfAny();
-  return { columns, mapping: complete };
+  if (!violations.isEmpty) throw violations.error();
+  return { columns, mapping: Object.fromEntries(complete) };
 }
 
 /** What the mapped keys of NDJSON become. Which keys there are, each line says for itself. */
@@ -57,51 +68,52 @@ export function resolveKeys(
   mapping: Mapping,
   customFields: readonly CustomField[],
 ): Record<string, Column> {
-  const problems = new Problems();
-  const entries = Object.entries(mapping).map(
-    ([key, target]) => [key, resolveTarget(resource, key, target, customFields, problems)] as const,
-  );
-  refuseTwice(
-    entries.map(([key]) => key),
-    entries.map(([, column]) => column),
-    problems,
-  );
-  problems.throwIfAny();
-  return Object.fromEntries(entries);
+  const violations = new Violations();
+  const targets = new Targets(resource, customFields);
+  const keys = Object.keys(mapping);
+  const columns = keys.map((key) => targets.resolve(key, mapping[key] ?? null, violations));
+  refuseTwice(keys, columns, violations);
+  if (!violations.isEmpty) throw violations.error();
+  return Object.fromEntries(keys.map((key, index) => [key, columns[index] ?? null]));
 }
 
 function defaultTarget(resource: Resource, name: string): string | null {
   return resource.names.readOnly.includes(name) ? null : name;
 }
 
-function resolveTarget(
-  resource: Resource,
-  name: string,
-  target: string | null,
-  customFields: readonly CustomField[],
-  problems: Problems,
-): Column {
-  if (target === null) return null;
-  if (resource.names.writable.includes(target)) return { field: target };
-  const [field = "", ...rest] = target.split(".");
-  const member = rest.join(".");
-  const custom = field === "custom_fields" ? customFields.find(({ key }) => key === member) : undefined;
-  if (custom !== undefined) return { field, member, custom: custom.type };
-  if (membersOf(resource, field).includes(member)) return { field, member };
-  if (resource.names.readOnly.includes(target)) problems.readOnly(name, `The ${target} field is read-only.`);
-  else problems.unknown(name, unknownTarget(name, target, targetsOf(resource, customFields)));
-  return null;
+/** What a column may be mapped to: the fields, the members of those that are objects, and the custom fields. */
+class Targets {
+  private readonly byName: ReadonlyMap<string, NonNullable<Column>>;
+
+  constructor(
+    private readonly resource: Resource,
+    customFields: readonly CustomField[],
+  ) {
+    const { writable } = resource.names;
+    const members = writable.flatMap((field) => membersOf(resource, field).map((member) => ({ field, member })));
+    const customs = customFields.map(({ key, type }) => ({ field: "custom_fields", member: key, custom: type }));
+    const columns: NonNullable<Column>[] = [...writable.map((field) => ({ field })), ...members, ...customs];
+    this.byName = new Map(columns.map((column) => [targetOf(column), column]));
+  }
+
+  resolve(name: string, target: string | null, violations: Violations): Column {
+    const column = target === null ? null : this.byName.get(target);
+    if (column !== undefined) return column;
+    const path = ["mapping", name];
+    const field = target ?? "";
+    if (this.resource.names.readOnly.includes(field))
+      violations.add(path, "read_only_field", () => `The ${field} field is read-only.`);
+    else
+      violations.add(path, "unknown_field", () => {
+        const sentence = violations.telling.unknown("field", field, [...this.byName.keys()]);
+        return name === target ? `${sentence} Map it to a field, or to null to leave it out.` : sentence;
+      });
+    return null;
+  }
 }
 
-function unknownTarget(name: string, target: string, targets: readonly string[]): string {
-  const sentence = unknownName("field", target, targets);
-  return name === target ? `${sentence} Map it to one of them, or to null to leave it out.` : sentence;
-}
-
-function targetsOf(resource: Resource, customFields: readonly CustomField[]): string[] {
-  const { writable } = resource.names;
-  const members = writable.flatMap((field) => membersOf(resource, field).map((member) => `${field}.${member}`));
-  return [...writable, ...members, ...customFields.map(({ key }) => `custom_fields.${key}`)];
+function targetOf({ field, member }: NonNullable<Column>): string {
+  return member === undefined ? field : `${field}.${member}`;
 }
 
 /** The members of a field that is an object and can be given one by one. */
@@ -116,54 +128,31 @@ function membersOf(resource: Resource, name: string): string[] {
 /** A schema without what makes it optional, nullable or transformed. */
 export function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return unwrap(schema.unwrap());
-  return schema instanceof z.ZodPipe ? unwrap(schema.in) : schema;
+  if (!(schema instanceof z.ZodPipe)) return schema;
+  // A list is bounded before its entries are looked at: what comes out is the list of them.
+  return unwrap(schema.out instanceof z.ZodArray ? schema.out : schema.in);
 }
 
 /** Two columns can't both be one field, or one the whole and one a part of it. */
-function refuseTwice(names: readonly string[], columns: readonly Column[], problems: Problems): void {
+function refuseTwice(names: readonly string[], columns: readonly Column[], violations: Violations): void {
+  const first = new Map<string, string>();
   for (const [index, column] of columns.entries()) {
-    const first = columns.findIndex(
-      (other) =>
-        column !== null &&
-        other?.field === column.field &&
-        (other.member === undefined || column.member === undefined || other.member === column.member),
-    );
     const name = names[index] ?? "";
-    if (column === null || first < 0 || first >= index || names[first] === name) continue;
-    const target = column.member === undefined ? column.field : `${column.field}.${column.member}`;
-    problems.invalid(name, `The ${name} header is mapped to ${target}, and so is ${names[first]}.`);
+    if (column === null) continue;
+    const target = targetOf(column);
+    const whole = first.get(column.field);
+    const other = first.get(target) ?? whole ?? (column.member === undefined ? first.get(`${target}.*`) : undefined);
+    if (other !== undefined && other !== name)
+      violations.add(
+        ["mapping", name],
+        "validation_error",
+        () => `The ${quoted(name)} header is mapped to ${target}, and so is ${quoted(other)}.`,
+      );
+    for (const key of column.member === undefined ? [target] : [target, `${column.field}.*`])
+      if (!first.has(key)) first.set(key, name);
   }
 }
 
-/** Sentences by what they are about; one code when all are of a kind. */
-class Problems {
-  private readonly details: FieldErrors = {};
-  private readonly codes = new Set<"unknown_field" | "read_only_field" | "validation_error">();
-
-  unknown(column: string, sentence: string): void {
-    this.note(`mapping.${column}`, "unknown_field", sentence);
-  }
-
-  readOnly(column: string, sentence: string): void {
-    this.note(`mapping.${column}`, "read_only_field", sentence);
-  }
-
-  invalid(column: string, sentence: string): void {
-    this.note(`mapping.${column}`, "validation_error", sentence);
-  }
-
-  missing(field: string, sentence: string): void {
-    this.note(field, "validation_error", sentence);
-  }
-
-  throwIfAny(): void {
-    const [only] = this.codes;
-    if (only !== undefined) throw fieldError(this.codes.size === 1 ? only : "validation_error", this.details);
-  }
-
-  private note(at: string, code: "unknown_field" | "read_only_field" | "validation_error", sentence: string): void {
-    const key = at.slice(0, 200);
-    this.details[key] = [...(Object.hasOwn(this.details, key) ? (this.details[key] ?? []) : []), sentence];
-    this.codes.add(code);
-  }
+function quoted(name: string): string {
+  return name.slice(0, MAX_QUOTED);
 }

@@ -1,10 +1,11 @@
+import { MAX_COLUMNS, MAX_HEADER_BYTES } from "../bounds.ts";
 import type { ImportStart } from "../db/imports.ts";
 import { ApiError } from "../errors.ts";
 import type { CustomField } from "../query/query_context.ts";
 import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Mapping, resolveHeader, resolveKeys } from "./columns.ts";
-import { readCsvRows } from "./csv_rows.ts";
+import { type Delimiter, findDelimiter, readCsvRows } from "./csv_rows.ts";
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
@@ -14,7 +15,12 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
  */
 export async function readHeader(
   resource: Resource,
-  asked: { format: "csv" | "ndjson"; mapping: Mapping; match_by?: string | undefined },
+  asked: {
+    format: "csv" | "ndjson";
+    mapping: Mapping;
+    match_by?: string | undefined;
+    delimiter?: Delimiter | undefined;
+  },
   text: { bytes: Uint8Array; isEnd: boolean },
   fetchCustomFields: () => Promise<CustomField[]>,
 ): Promise<ImportStart> {
@@ -23,12 +29,25 @@ export async function readHeader(
   if (asked.format === "ndjson") {
     const customFields = namesCustomField(Object.values(mapping)) ? await fetchCustomFields() : [];
     const columns = resolveKeys(resource, mapping, customFields);
-    return { match_by: matchBy ?? resource.names.unique[0] ?? null, mapping, columns, bytes_processed: mark };
+    return {
+      match_by: matchBy ?? resource.names.unique[0] ?? null,
+      mapping,
+      columns,
+      bytes_processed: mark,
+      lines_processed: 0,
+    };
   }
-  const header = readCsvRows(text.bytes.subarray(mark), { isEnd: text.isEnd, max: 1 });
-  const [names] = header.rows;
+  const { delimiter, begin, lines } = findBeginning(text.bytes.subarray(mark), asked.delimiter);
+  const body = text.bytes.subarray(mark + begin, mark + begin + MAX_HEADER_BYTES);
+  const isWhole = text.isEnd && body.length < MAX_HEADER_BYTES;
+  const header = readCsvRows(body, { isEnd: isWhole, max: 1, delimiter });
+  const names = header.rows[0] ?? undefined;
   if (header.broken !== undefined) throw invalid("content", `The header row ${header.broken}.`);
+  if (names === undefined && body.length === MAX_HEADER_BYTES)
+    throw invalid("content", `The header row may not be longer than ${MAX_HEADER_BYTES / 1024} kB.`);
   if (names === undefined) throw invalid("content", "The content field must begin with a header row.");
+  if (names.length > MAX_COLUMNS)
+    throw invalid("content", `The header row may not have more than ${MAX_COLUMNS} columns.`);
 
   const customFields = namesCustomField([...names, ...Object.values(mapping)]) ? await fetchCustomFields() : [];
   const resolved = resolveHeader(resource, names, mapping, customFields);
@@ -38,8 +57,10 @@ export async function readHeader(
   const { unique } = resource.names;
   return {
     match_by: matchBy ?? unique.find(isMapped) ?? unique[0] ?? null,
-    ...resolved,
-    bytes_processed: mark + header.length,
+    mapping: resolved.mapping,
+    columns: { delimiter, columns: resolved.columns },
+    bytes_processed: mark + begin + header.length,
+    lines_processed: lines + header.lines,
   };
 }
 
@@ -48,6 +69,21 @@ export function requireMatch(resource: Resource, matchBy: string | undefined): v
   const { unique } = resource.names;
   if (matchBy !== undefined && !unique.includes(matchBy))
     throw invalid("match_by", unknownName("unique field", matchBy, unique));
+}
+
+/**
+ * What stands between the cells: what was asked for, what a first line `sep=;` says, or what the header is full of. And
+ * where the header begins, behind such a line.
+ */
+function findBeginning(
+  bytes: Uint8Array,
+  asked: Delimiter | undefined,
+): { delimiter: Delimiter; begin: number; lines: number } {
+  const head = new TextDecoder().decode(bytes.subarray(0, MAX_HEADER_BYTES));
+  const [line = "", said] = /^"?sep=([,;\t|])"?[^\S\r\n]*(?:\r\n|\n|\r)/.exec(head) ?? [];
+  const rest = head.slice(line.length).trimStart();
+  const delimiter = asked ?? (said as Delimiter | undefined) ?? findDelimiter(rest.split(/[\r\n]/, 1)[0] ?? "");
+  return { delimiter, begin: line.length, lines: line === "" ? 0 : 1 };
 }
 
 function namesCustomField(names: readonly (string | null)[]): boolean {

@@ -1,10 +1,11 @@
 import type { Database } from "../db/database.ts";
 import { advanceImport, failImport, type ImportJob, type ImportStep } from "../db/imports.ts";
+import { withStoredPhones } from "../db/phones.ts";
 import { ApiError } from "../errors.ts";
+import type { Budget } from "../jobs/budget.ts";
 import type { Resource } from "../resources/define.ts";
 import { IMPORTABLE } from "../resources/imports.ts";
-import type { Budget } from "./budget.ts";
-import type { Column } from "./columns.ts";
+import type { Column, CsvColumns } from "./columns.ts";
 import { csvReader, ndjsonReader, type ReportedError, type RowReader, type Slice } from "./slice.ts";
 import { Stretch } from "./stretch.ts";
 
@@ -17,40 +18,53 @@ const MAX_ROW_BYTES = 1024 * 1024;
 const MAX_ROWS = 1_500;
 /** A slice that was too much for the database is tried again with so many times fewer rows. */
 const SHRINKAGE = 4;
-/** A job gives way to the next one after so many slices. */
-const MAX_SLICES = 25;
 const MAX_WRITES = 2;
 
-/** Takes a job on slice by slice: while the database writes one, the next is read and checked. */
-export async function drainJob(database: Database, job: ImportJob, budget: Budget): Promise<JobEnding> {
+/**
+ * Takes a job on slice by slice, for `turnMs` at most: while the database writes one, the next is read and checked.
+ */
+export async function drainJob(database: Database, job: ImportJob, budget: Budget, turnMs: number): Promise<JobEnding> {
   const writes = new Writes();
   try {
-    return await drainSlices(database, job, budget, writes);
+    return await drainSlices(database, job, budget, { writes, until: performance.now() + turnMs });
   } finally {
     await writes.settled();
   }
 }
 
-async function drainSlices(database: Database, job: ImportJob, budget: Budget, writes: Writes): Promise<JobEnding> {
+async function drainSlices(
+  database: Database,
+  job: ImportJob,
+  budget: Budget,
+  { writes, until }: { writes: Writes; until: number },
+): Promise<JobEnding> {
   const resource = IMPORTABLE[job.resource];
   if (resource === undefined) throw new ApiError("internal_error", { cause: `no resource ${job.resource}` });
   const text = new Stretch(database, job);
   const reader = budget.measure(() => readerOf(resource, job));
   const max = Math.ceil(MAX_ROWS / SHRINKAGE ** (job.attempts - 1));
   let row = job.rowsProcessed + 1;
-  for (let slices = 1; ; slices++) {
+  let line = job.linesProcessed;
+  for (;;) {
     const from = text.position;
-    const slice = await nextSlice(text, reader, { firstRow: row, max }, budget);
+    const slice = await nextSlice(text, reader, { firstRow: row, linesBefore: line, max }, budget);
     if (slice === undefined) {
       return (await writes.allDone()) ? await explainLostText(database, job, resource, from) : "lost";
     }
     row += slice.rows;
-    const { rows, batches, failures, broken } = slice;
+    line += slice.lines;
+    const { rows, lines, failures, broken } = slice;
     const last = broken === undefined && text.isAtEnd;
-    const step: ImportStep = { from, to: text.position, rows, batches, failures, last };
+    const batches = await Promise.all(
+      slice.batches.map(async (batch) => ({
+        ...batch,
+        records: await withStoredPhones(database, job.claims, resource, batch.records, [job.matchBy]),
+      })),
+    );
+    const step: ImportStep = { from, to: text.position, rows, lines, batches, failures, last };
     const isOurs = await writes.add(() => budget.measure(() => advanceImport(database, job, resource, step)));
     if (!isOurs) return "lost";
-    if (last || broken !== undefined || slices >= MAX_SLICES || budget.isSpent) {
+    if (last || broken !== undefined || performance.now() >= until || budget.isSpent) {
       if (!(await writes.allDone())) return "lost";
       if (broken === undefined) return last ? "finished" : "more";
       await failImport(database, job, broken);
@@ -61,7 +75,7 @@ async function drainSlices(database: Database, job: ImportJob, budget: Budget, w
 
 function readerOf(resource: Resource, { format, matchBy, columns }: ImportJob): RowReader {
   return format === "csv"
-    ? csvReader(resource, matchBy, columns as Column[])
+    ? csvReader(resource, matchBy, columns as CsvColumns)
     : ndjsonReader(resource, matchBy, columns as Record<string, Column>);
 }
 
@@ -99,7 +113,7 @@ class Writes {
 
 /** The text of an import is seen no more: it was cancelled, or its key may not write any longer, which is thrown. */
 async function explainLostText(database: Database, job: ImportJob, resource: Resource, at: number): Promise<JobEnding> {
-  const nothing = { from: at, to: at, rows: 0, batches: [], failures: [], last: false };
+  const nothing = { from: at, to: at, rows: 0, lines: 0, batches: [], failures: [], last: false };
   const status = await advanceImport(database, job, resource, nothing);
   if (status === "lost") return "lost";
   throw new ApiError("internal_error", { cause: "the text of the import is gone" });
@@ -109,13 +123,13 @@ async function explainLostText(database: Database, job: ImportJob, resource: Res
 async function nextSlice(
   text: Stretch,
   reader: RowReader,
-  { firstRow, max }: { firstRow: number; max: number },
+  { firstRow, linesBefore, max }: { firstRow: number; linesBefore: number; max: number },
   budget: Budget,
 ): Promise<Slice | undefined> {
   if (!(await text.fill(STRETCH_BYTES))) return undefined;
   for (;;) {
     const { bytes, isEnd } = text;
-    const slice = budget.measure(() => reader.read(bytes, { firstRow, isEnd, max }));
+    const slice = budget.measure(() => reader.read(bytes, { firstRow, linesBefore, isEnd, max }));
     if (slice.length > 0 || slice.broken !== undefined || isEnd) {
       text.consume(slice.length);
       return slice;

@@ -2,21 +2,27 @@ import { Buffer } from "node:buffer";
 
 const LINE_FEED = 10;
 
-/** The whole lines at the beginning of a stretch, at most `max` that are not blank, and the bytes up to their end. */
+/** The whole lines at the beginning of a stretch, at most `max` that are not blank; which they are, from 1; and what they take. */
 export function readLines(
   stretch: Uint8Array,
   { isEnd, max }: { isEnd: boolean; max: number },
-): { lines: string[]; length: number } {
+): { rows: string[]; lineOf: number[]; lines: number; length: number } {
   const text = Buffer.from(stretch.buffer, stretch.byteOffset, stretch.byteLength);
-  const lines: string[] = [];
+  const rows: string[] = [];
+  const lineOf: number[] = [];
+  let lines = 0;
   let length = 0;
-  while (lines.length < max && length < text.length) {
+  while (rows.length < max && length < text.length) {
     const lineFeed = text.indexOf(LINE_FEED, length);
     if (lineFeed === -1 && !isEnd) break;
     const end = lineFeed === -1 ? text.length : lineFeed;
     const line = text.toString("utf8", length, end).trim();
-    if (line !== "") lines.push(line);
+    lines += 1;
+    if (line !== "") {
+      rows.push(line);
+      lineOf.push(lines);
+    }
     length = lineFeed === -1 ? end : end + 1;
   }
-  return { lines, length };
+  return { rows, lineOf, lines, length };
 }

@@ -1,32 +1,44 @@
+import { MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
 import type { ImportBatch } from "../db/imports.ts";
 import type { RecordData } from "../db/records.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
 import { ApiError } from "../errors.ts";
+import { findFault, isSuspicious, isTooDeep, parseJson } from "../http/json.ts";
 import { validateRecord } from "../http/validation.ts";
 import type { Resource } from "../resources/define.ts";
 import { toRow } from "../resources/row.ts";
 import { cellSetters, setField } from "./cells.ts";
-import type { Column } from "./columns.ts";
+import type { Column, CsvColumns } from "./columns.ts";
 import { readCsvRows } from "./csv_rows.ts";
 import { readLines } from "./ndjson_rows.ts";
-import { isStorable } from "./storable.ts";
 
 /** Reads the rows of one import. */
 export interface RowReader {
-  /** At most `max` rows from the beginning of a stretch of the text; `firstRow` is the number of the first. */
-  read(stretch: Uint8Array, options: { firstRow: number; isEnd: boolean; max: number }): Slice;
+  /** At most `max` rows from the beginning of a stretch of the text. */
+  read(stretch: Uint8Array, options: ReadOptions): Slice;
+}
+
+interface ReadOptions {
+  /** The number of the first row, and how many lines of the text are before it. */
+  firstRow: number;
+  linesBefore: number;
+  isEnd: boolean;
+  max: number;
 }
 
 /** Some rows of an import: each is a record to write, or failed. */
 export interface Slice {
   rows: number;
-  /** Bytes that they are in the text. */
+  /** Bytes and lines that they are in the text. */
   length: number;
+  lines: number;
   /** Each of records of which no two are found by the same value: those that are about one record take turns. */
   batches: ImportBatch[];
-  failures: { row: number; error: ReportedError }[];
+  failures: { row: number; line: number; error: ReportedError }[];
   /** Why nothing behind them can be read. */
   broken?: ReportedError;
+  /** Whether it ends after `rows` because too many of them are about one record: then `length` is of more than those. */
+  isCrowded?: true;
 }
 
 /** An error as it is reported of a row and of a whole import. */
@@ -34,15 +46,19 @@ export interface ReportedError {
   code: string;
   message: string;
   details: Record<string, unknown>;
+  /** The cells that it is about, as they were given. */
+  given?: Record<string, string>;
 }
 
 /** A row as a body that `POST /v1/<resource>` would take, or what is wrong with it. */
 type Body = Record<string, unknown> | ApiError;
 
-export function csvReader(resource: Resource, matchBy: string, columns: readonly Column[]): RowReader {
+export function csvReader(resource: Resource, matchBy: string, { delimiter, columns }: CsvColumns): RowReader {
   const setters = cellSetters(resource, columns);
-  const bodyOf = (cells: string[]): Body => {
-    if (cells.length !== columns.length)
+  const bodyOf = (cells: string[] | null): Body => {
+    if (cells === null) return invalid("row", "The row has text behind the closing quote of a cell.");
+    const filled = cells.length > columns.length ? cells.slice(columns.length).some((cell) => cell !== "") : false;
+    if (cells.length < columns.length || filled)
       return invalid("row", `The row has ${cells.length} cells, and the header has ${columns.length}.`);
     const body: Record<string, unknown> = {};
     for (const [index, cell] of cells.entries()) {
@@ -51,22 +67,37 @@ export function csvReader(resource: Resource, matchBy: string, columns: readonly
     return body;
   };
   return {
-    read(stretch, { firstRow, isEnd, max }) {
-      const { rows, length, broken } = readCsvRows(stretch, { isEnd, max });
-      // Spreadsheets leave rows of commas behind.
-      const bodies = rows.filter((cells) => cells.some((cell) => cell !== "")).map(bodyOf);
-      const slice = sliceOf(resource, matchBy, bodies, firstRow, length);
+    read(stretch, options) {
+      const { rows, lineOf, lines, length, broken } = readCsvRows(stretch, { ...options, delimiter });
+      // Spreadsheets leave rows of delimiters behind.
+      const kept = [...rows.entries()].filter(([, cells]) => cells?.some((cell) => cell !== "") ?? true);
+      const found = kept.map(([index, cells]) => ({ body: bodyOf(cells), line: lineOf[index] ?? 0 }));
+      const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1] ?? []);
+      const slice = sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      if (slice.isCrowded) return this.read(stretch, { ...options, max: kept[slice.rows]?.[0] ?? 1 });
       if (broken === undefined) return slice;
-      return { ...slice, broken: reported(invalid("content", `Row ${firstRow + bodies.length} ${broken}.`)) };
+      const at = `Row ${options.firstRow + found.length}, in line ${options.linesBefore + lines + 1},`;
+      return { ...slice, broken: reported(invalid("content", `${at} ${broken}.`)) };
     },
   };
+}
+
+/** What a row has for each field, as it was given. */
+function cellsByField(columns: readonly Column[], cells: readonly string[]): Map<string, string> {
+  return new Map(
+    columns.flatMap((column, index) => {
+      if (column === null) return [];
+      const name = column.member === undefined ? column.field : `${column.field}.${column.member}`;
+      return [[name, cells[index] ?? ""] as const];
+    }),
+  );
 }
 
 export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly<Record<string, Column>>): RowReader {
   const bodyOf = (line: string): Body => {
     const value = parsed(line);
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      return new ApiError("malformed_json", { message: "The line is not a JSON object." });
+      return new ApiError("malformed_json", { message: "The line is not a JSON object, or is nested too deep." });
     const body: Record<string, unknown> = {};
     for (const [key, member] of Object.entries(value)) {
       const column = Object.hasOwn(keys, key) ? keys[key] : undefined;
@@ -76,9 +107,12 @@ export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly
     return body;
   };
   return {
-    read(stretch, { firstRow, isEnd, max }) {
-      const { lines, length } = readLines(stretch, { isEnd, max });
-      return sliceOf(resource, matchBy, lines.map(bodyOf), firstRow, length);
+    read(stretch, options) {
+      const { rows, lineOf, lines, length } = readLines(stretch, options);
+      const found = rows.map((line, index) => ({ body: bodyOf(line), line: lineOf[index] ?? 0 }));
+      const givenOf = () => new Map<string, string>();
+      const slice = sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      return slice.isCrowded ? this.read(stretch, { ...options, max: slice.rows }) : slice;
     },
   };
 }
@@ -88,27 +122,53 @@ export function reported({ code, message, details }: ApiError): ReportedError {
   return { code, message, details };
 }
 
-function sliceOf(resource: Resource, matchBy: string, bodies: Body[], firstRow: number, length: number): Slice {
-  const slice: Slice = { rows: bodies.length, length, batches: [], failures: [] };
+/** A slice ends before the row that would be the next of so many about one record: each waits for the one before it. */
+const MAX_TURNS = 20;
+
+interface SliceOptions extends ReadOptions {
+  length: number;
+  lines: number;
+  /** The cells of a row by field. */
+  givenOf: (index: number) => ReadonlyMap<string, string>;
+}
+
+function sliceOf(
+  resource: Resource,
+  matchBy: string,
+  found: readonly { body: Body; line: number }[],
+  { firstRow, linesBefore, length, lines, givenOf }: SliceOptions,
+): Slice {
+  const slice: Slice = { rows: found.length, length, lines, batches: [], failures: [] };
   const turns = new Map<string, number>();
-  const ids = uuidsV7(bodies.length);
-  for (const [index, body] of bodies.entries()) {
-    const row = firstRow + index;
+  const ids = uuidsV7(found.length);
+  for (const [index, { body, line }] of found.entries()) {
+    const place = { row: firstRow + index, line: linesBefore + line };
     const fields = checked(resource, body);
     if (fields instanceof ApiError) {
-      slice.failures.push({ row, error: reported(fields) });
+      slice.failures.push({ ...place, error: withGiven(fields, givenOf(index)) });
       continue;
     }
     const record = { ...toRow(resource, fields), id: ids[index] };
     const key = matchKey(resource, matchBy, record);
     const turn = key === null ? 0 : takeTurn(turns, [key, ...withinOf(resource, matchBy, record)].join("\x1f"));
-    slice.batches[turn] ??= { records: [], keys: [], numbers: [] };
+    if (turn >= MAX_TURNS) return { ...slice, rows: index, isCrowded: true };
+    slice.batches[turn] ??= { records: [], keys: [], numbers: [], lines: [] };
     const batch = slice.batches[turn];
     batch.records.push(record);
     batch.keys.push(key);
-    batch.numbers.push(row);
+    batch.numbers.push(place.row);
+    batch.lines.push(place.line);
   }
   return slice;
+}
+
+/** An error with the cells that it is about. */
+function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): ReportedError {
+  const given = Object.keys(error.details)
+    .filter((name) => cells.has(name))
+    .slice(0, MAX_GIVEN_CELLS)
+    .map((name) => [name, (cells.get(name) ?? "").slice(0, MAX_QUOTED)] as const);
+  return { ...reported(error), ...(given.length > 0 && { given: Object.fromEntries(given) }) };
 }
 
 /** How many rows before were about the same. */
@@ -131,15 +191,16 @@ function withinOf(resource: Resource, matchBy: string, record: RecordData): stri
 
 function checked(resource: Resource, body: Body): Body {
   if (body instanceof ApiError) return body;
-  for (const [name, value] of Object.entries(body)) {
-    if (!isStorable(value)) return invalid(name, `The ${name} field has a value that can't be stored.`);
-  }
+  const fault = findFault(body);
+  if (fault !== undefined) return invalid(fault.path.join("."), `The ${fault.path.join(".")} field ${fault.problem}.`);
   return validateRecord(resource.create, body, resource);
 }
 
+/** The value of a line; undefined when it is no JSON, or nested deeper than a body may be. */
 function parsed(line: string): unknown {
   try {
-    return JSON.parse(line);
+    const value = parseJson(line, isSuspicious(line));
+    return isTooDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }

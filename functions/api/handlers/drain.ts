@@ -14,7 +14,7 @@ export function drainJobs(exchange: Exchange): Response | Promise<Response> {
   if (!timingSafeEqual(digest(given), digest(services.config.cronSecret))) {
     return run(exchange, new ApiError("not_found", { message: "No such path. Verify the URL." }));
   }
-  services.imports.wake();
+  services.worker.wake();
   return success(exchange, { status: 202, data: { draining: true } });
 }
 

@@ -7,25 +7,25 @@ import { writeError } from "../../../shared/db/sql_errors.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
+import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
 import { readHeader, requireMatch } from "../../../shared/imports/header.ts";
 import { reported } from "../../../shared/imports/slice.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
-import { type CursorScope, decodeCursor, encodeCursor } from "../../../shared/query/cursor.ts";
-import { allowOnly, parseLimit, parseListUrl, parseReadUrl } from "../../../shared/query/list_query.ts";
-import { listPlan } from "../../../shared/query/read_plan.ts";
-import { sortText } from "../../../shared/query/sort.ts";
+import { allowOnly, parseLimit, parseReadUrl } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { IMPORTABLE, imports } from "../../../shared/resources/imports.ts";
-import { present, presentPage } from "../../../shared/resources/present.ts";
+import { present } from "../../../shared/resources/present.ts";
 import { boolean, integer, oneOf } from "../../../shared/resources/schemas.ts";
-import { recordId } from "./list.ts";
+import { absent, recordId } from "./list.ts";
+import { listOwn, type PageRequest, pageOf, positionOf } from "./page.ts";
 
 const content = z.string("must be text").min(1, "must not be empty");
 const importBody = z.strictObject({
   resource: oneOf(["contacts", "companies", "deals", "tasks", "activities"]),
   format: oneOf(["csv", "ndjson"]),
+  delimiter: oneOf(DELIMITERS).optional(),
   content: content.optional(),
   mapping: z
     .record(
@@ -53,10 +53,12 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
   const resource = importable(body.resource);
   requireScope(principal, `${resource.scope}:write`);
   const { mapping = {}, match_by: matchBy } = body;
+  // What was asked for, until the header is read.
+  const delimiter = body.delimiter === undefined ? null : { delimiter: body.delimiter };
   requireMatch(resource, matchBy);
   const start =
     body.content === undefined
-      ? { match_by: matchBy ?? null, mapping, columns: null, bytes_processed: 0 }
+      ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
       : await startOf(exchange, resource, { ...body, mapping }, { bytes: Buffer.from(body.content), isEnd: true });
   const idempotency = readIdempotency(exchange);
   const answer = await jobs.createImport(services.database, principal, {
@@ -71,7 +73,7 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
     ...(body.content !== undefined && { content: body.content }),
     ...(idempotency && { idempotency }),
   });
-  if (body.content !== undefined) services.imports.wake();
+  if (body.content !== undefined) services.worker.wake();
   const reply = accepted(exchange, answer.import);
   if (answer.replayed === null) return reply;
   const { request_id, timestamp } = answer.replayed;
@@ -105,10 +107,11 @@ export async function startImport(exchange: AuthorizedExchange): Promise<Reply> 
     format: row["format"] as "csv" | "ndjson",
     mapping: row["mapping"] as Record<string, string | null>,
     match_by: (row["match_by"] as string | null) ?? undefined,
+    delimiter: (row["delimiter"] as Delimiter | null) ?? undefined,
   };
   const start = await startOf(exchange, resource, asked, { bytes, isEnd: bytes.length >= Number(row["bytes_total"]) });
   const started = await jobs.startImport(database, principal, id, start);
-  services.imports.wake();
+  services.worker.wake();
   return accepted(exchange, started);
 }
 
@@ -127,30 +130,8 @@ export async function readImport(exchange: AuthorizedExchange): Promise<Reply> {
 }
 
 /** `GET /v1/imports`: those of what the key may read. */
-export async function listImports(exchange: AuthorizedExchange): Promise<Reply> {
-  const { services, principal, url } = exchange;
-  const query = parseListUrl(imports, url.searchParams);
-  const scope: CursorScope = {
-    workspace: principal.workspaceId,
-    resource: imports.plural,
-    sort: sortText(query.sort),
-    filter: JSON.stringify(query.where),
-  };
-  const { cursorSecret } = services.config;
-  const position = query.cursor === undefined ? undefined : decodeCursor(cursorSecret, scope, query.cursor);
-  const plan = listPlan(imports, query, position?.values, position === undefined ? "count" : "none");
-  const { rows, total } = await jobs.listImports(services.database, principal, plan);
-  const exactTotal = position?.total ?? total;
-  const shown = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? shown.at(-1) : undefined;
-  const values = query.sort.map(({ column }) => (last?.[column] == null ? null : String(last[column])));
-  const nextCursor = last === undefined ? null : encodeCursor(cursorSecret, scope, { values, total: exactTotal });
-  const visible = query.fields ?? imports.names.all;
-  const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
-  return {
-    data: presentPage(imports, shown, hidden),
-    meta: { total: exactTotal, limit: query.limit, next_cursor: nextCursor, has_more: nextCursor !== null },
-  };
+export function listImports(exchange: AuthorizedExchange): Promise<Reply> {
+  return listOwn(imports, exchange, jobs.listImports);
 }
 
 /** `GET /v1/imports/{id}/rows`: what became of each row, or of those of a `status`. */
@@ -160,33 +141,38 @@ export async function listImportRows(exchange: AuthorizedExchange): Promise<Repl
   const limit = parseLimit(options.get("limit"));
   const status = readRowStatus(options.get("status"));
   const { id, resource } = await findImport(exchange);
-  const scope: CursorScope = {
-    workspace: principal.workspaceId,
-    resource: "imports.rows",
-    sort: "row",
-    filter: JSON.stringify([id, status]),
+  const request: PageRequest = {
+    scope: {
+      workspace: principal.workspaceId,
+      resource: "imports.rows",
+      sort: "row",
+      filter: JSON.stringify([id, status]),
+    },
+    limit,
+    cursor: options.get("cursor"),
   };
-  const { cursorSecret } = services.config;
-  const cursor = options.get("cursor");
-  const after = cursor === undefined ? "0" : decodeCursor(cursorSecret, scope, cursor).values[0];
-  const asked = { id, after: Number(after), limit: limit + 1, ...(status !== undefined && { status }) };
+  const after = Number(positionOf(exchange, request)?.values[0] ?? 0);
+  const asked = { id, after, limit: limit + 1, ...(status !== undefined && { status }) };
   const found = await jobs.readImportRows(services.database, principal, asked);
   if (found === null) throw new ApiError("not_found");
-  const shown = found.rows.slice(0, limit);
-  const last = found.rows.length > limit ? shown.at(-1) : undefined;
-  const nextCursor =
-    last === undefined ? null : encodeCursor(cursorSecret, scope, { values: [String(last["row"])], total: null });
-  return {
-    data: shown.map((row) => ({ ...row, error: shownError(resource, row["error"]) })),
-    meta: { total: found.total, limit, next_cursor: nextCursor, has_more: nextCursor !== null },
-  };
+  const { shown, meta, headers } = pageOf(exchange, request, found, {
+    valuesOf: (row) => [String(row["row"])],
+    total: { total: found.total },
+    carry: false,
+  });
+  return { data: shown.map((row) => shownRow(resource, row)), meta, headers };
 }
 
 /** Where an import starts: what its header says, and how it finds records. */
 async function startOf(
   exchange: AuthorizedExchange,
   resource: Resource,
-  asked: { format: "csv" | "ndjson"; mapping: Record<string, string | null>; match_by?: string | undefined },
+  asked: {
+    format: "csv" | "ndjson";
+    mapping: Record<string, string | null>;
+    match_by?: string | undefined;
+    delimiter?: Delimiter | undefined;
+  },
   text: { bytes: Uint8Array; isEnd: boolean },
 ): Promise<jobs.ImportStart> {
   const { services, principal } = exchange;
@@ -208,7 +194,7 @@ interface FoundImport {
 async function findImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   const id = recordId(exchange);
   const row = await jobs.readImport(exchange.services.database, exchange.principal, id);
-  if (row === null) throw new ApiError("not_found");
+  if (row === null) throw await absent(exchange);
   return { id, row, resource: importable(String(row["resource"])) };
 }
 
@@ -223,6 +209,13 @@ function importable(name: string): Resource {
   const resource = IMPORTABLE[name];
   if (resource === undefined) throw new ApiError("internal_error", { cause: `${name} can't be imported` });
   return resource;
+}
+
+/** A row of the report; of one that failed with the cells that it failed for, as they were given. */
+function shownRow(resource: Resource, row: RecordData): RecordData {
+  const { given, ...error } = (row["error"] ?? {}) as { given?: unknown };
+  const told = row["error"] === null ? null : error;
+  return { ...row, error: shownError(resource, told), ...(given !== undefined && { given }) };
 }
 
 /** What a row's validation said is kept as it was; what the database said is told in the API's words. */

@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { claimsOf } from "../../../shared/db/records.ts";
-import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
-import { zulu } from "../../../shared/resources/present.ts";
-import { recordId } from "./list.ts";
+import { shownTime } from "../../../shared/resources/time.ts";
+import { absent, recordId } from "./list.ts";
 import { writeOne } from "./write.ts";
 import { readFlag } from "./write_options.ts";
 
@@ -30,8 +29,8 @@ export async function readMerge(exchange: AuthorizedExchange): Promise<Reply> {
   return {
     data: {
       ...merge,
-      created_at: zulu(merge.created_at),
-      reverted_at: merge.reverted_at === null ? null : zulu(merge.reverted_at),
+      created_at: shownTime(merge.created_at),
+      reverted_at: merge.reverted_at === null ? null : shownTime(merge.reverted_at),
     },
   };
 }
@@ -53,6 +52,6 @@ export async function revertMerge(exchange: AuthorizedExchange): Promise<Reply> 
 async function findMerge(exchange: AuthorizedExchange): Promise<Merge> {
   const { services, principal } = exchange;
   const row = await services.database.find("merges", recordId(exchange), claimsOf(principal));
-  if (row === undefined) throw new ApiError("not_found");
+  if (row === undefined) throw await absent(exchange);
   return row as unknown as Merge;
 }

@@ -2,6 +2,7 @@ import { granted } from "../../../shared/auth/principal.ts";
 import type { AuthorizedExchange, Exchange, Reply } from "../../../shared/http/exchange.ts";
 import { LIMITS } from "../../../shared/limits/plans.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
+import { shownTime } from "../../../shared/resources/time.ts";
 
 /** `GET /v1/health`: the function runs. No key, no I/O. */
 export function health({ url }: Exchange): Reply {
@@ -24,7 +25,7 @@ export function me({ url, principal }: AuthorizedExchange): Reply {
             last_four: principal.lastFour,
             scope: principal.scope,
             permissions: principal.scope === "custom" ? principal.permissions : null,
-            expires_at: principal.expiresAt?.replace("+00:00", "Z") ?? null,
+            expires_at: principal.expiresAt == null ? null : shownTime(principal.expiresAt),
           }
         : { type: "user", id: principal.userId, member_id: principal.memberId, role: granted(principal) }),
       environment: principal.environment,

@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
+import { withStoredPhones } from "../../../shared/db/phones.ts";
+import {
+  claimsOf,
+  type RecordData,
+  type WriteAnswer,
+  type WriteRequest,
+  writeRecords,
+} from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -10,6 +17,7 @@ import { allowOnly } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
+import { acceptedJob } from "./jobs.ts";
 import { notFound, recordId, requireParent } from "./list.ts";
 import { readFlag, readMoveTo, readOnConflict } from "./write_options.ts";
 
@@ -97,11 +105,17 @@ export async function writeOne(
 ): Promise<Reply> {
   const { services, principal } = exchange;
   const idempotency = readIdempotency(exchange);
-  const answer = await writeRecords(services.database, principal, resource, { ...request, idempotency });
+  const by = request.operation === "update" ? ["id"] : request.onConflict === "update" ? resource.names.unique : [];
+  const records = await withStoredPhones(services.database, claimsOf(principal), resource, request.records, by);
+  const answer = await writeRecords(services.database, principal, resource, { ...request, records, idempotency });
   const [result] = answer.results;
   if (result === undefined || result.status === "failed") {
     const error = result?.error ?? new ApiError("internal_error");
     throw error.code === "not_found" ? await notFound(resource, exchange, recordId(exchange)) : error;
+  }
+  if (answer.job !== null) {
+    services.worker.wake();
+    return answerOf(answer, acceptedJob(exchange, answer.job));
   }
   const reply = result.status === "deleted" ? { data: result.record } : shownRecord(resource, result.record);
   const created = result.status === "created";

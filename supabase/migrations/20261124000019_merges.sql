@@ -6,9 +6,8 @@ create table crm.merges (
   resource text not null check (resource in ('contacts', 'companies')),
   winner_id uuid not null,
   loser_ids uuid[] not null,
-  -- What it takes to undo it: the winner's values by field before and after, and each reference that was moved.
+  -- The winner's values by field before and after, which it takes to undo it.
   filled jsonb not null,
-  moved jsonb not null,
   created_at timestamptz not null default now(),
   created_by jsonb not null,
   reverted_at timestamptz,
@@ -26,6 +25,22 @@ create policy "requests read the merges of records they may read" on crm.merges
       when 'companies' then (select crm.workspace_for('companies', 'read'))
     end
   );
+
+-- What it takes to give the references of a merge back: each record that named a loser, and what it named.
+create table crm.merge_moves (
+  merge_id uuid not null references crm.merges (id) on delete cascade,
+  workspace_id uuid not null references crm.workspaces (id) on delete cascade,
+  source text not null,
+  field text not null,
+  record_id uuid not null,
+  was jsonb not null,
+  became jsonb not null,
+  primary key (merge_id, source, field, record_id)
+);
+comment on table crm.merge_moves is 'The references that a merge has moved from its losers to its winner.';
+create index merge_moves_workspace_id on crm.merge_moves (workspace_id);
+alter table crm.merge_moves enable row level security;
+alter table crm.merge_moves force row level security;
 
 create view api.merges with (security_invoker = true) as
   select id, resource, winner_id, loser_ids, created_at, created_by, reverted_at, reverted_by from crm.merges;
@@ -68,6 +83,157 @@ begin
 end;
 $$;
 
+-- Moves at most so many references of a merge from the losers to the winner, and notes them; answers how many.
+create function crm.move_references(merge crm.merges, max_records integer) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  reference record;
+  changed integer;
+  total integer := 0;
+begin
+  for reference in select * from crm.references_to(merge.resource) loop
+    exit when total >= max_records;
+    execute format($query$
+      with target as (
+        select id, %2$I as was from crm.%1$I
+        where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id limit $4 for update
+      ),
+      changed as (
+        update crm.%1$I as child set %2$I = $3 from target where child.id = target.id returning child.id, target.was
+      )
+      insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
+      select $5, $1, %1$L, %2$L, id, to_jsonb(was), to_jsonb($3) from changed
+    $query$, reference.source, reference.field)
+    using merge.workspace_id, merge.loser_ids, merge.winner_id, max_records - total, merge.id;
+    get diagnostics changed = row_count;
+    total := total + changed;
+  end loop;
+  if merge.resource = 'contacts' and total < max_records then
+    with target as (
+      select id, contacts as was from crm.deals
+      where workspace_id = merge.workspace_id and contacts @> any (
+        select jsonb_build_array(jsonb_build_object('contact_id', loser)) from unnest(merge.loser_ids) as loser
+      )
+      order by id limit max_records - total for update
+    ),
+    changed as (
+      update crm.deals as deal set contacts = crm.replace_contacts(target.was, merge.loser_ids, merge.winner_id)
+      from target where deal.id = target.id
+      returning deal.id, target.was, deal.contacts as became
+    )
+    insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
+    select merge.id, merge.workspace_id, 'deals', 'contacts', id, was, became from changed;
+    get diagnostics changed = row_count;
+    total := total + changed;
+  end if;
+  return total;
+end;
+$$;
+
+-- How many references a merge has to move, counted no further than a request may.
+create function crm.count_references(resource text, workspace uuid, losers uuid[]) returns integer
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  reference record;
+  found integer;
+  total integer := 0;
+begin
+  for reference in select * from crm.references_to(resource) loop
+    execute format('select count(*) from (select from crm.%I where workspace_id = $1 and %I = any ($2) limit $3) as found', reference.source, reference.field)
+    into found using workspace, losers, crm.max_at_once() + 1;
+    total := total + found;
+  end loop;
+  return total;
+end;
+$$;
+
+-- Moves the references of a large merge, {"merge"}.
+create function crm.job_merge(job crm.jobs) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  merge crm.merges;
+begin
+  select * into merge from crm.merges where id = (job.arguments ->> 'merge')::uuid and workspace_id = job.workspace_id and reverted_at is null for update;
+  if merge.id is null then
+    return 0;
+  end if;
+  perform crm.take_turn_at_merging(merge.resource, merge.workspace_id);
+  return crm.move_references(merge, 500);
+end;
+$$;
+
+-- Gives at most so many references back that still name the winner; answers how many it has looked at.
+create function crm.give_references_back(merge crm.merges, max_records integer) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  reference record;
+  total integer := 0;
+begin
+  for reference in
+    with taken as (
+      delete from crm.merge_moves where (merge_id, source, field, record_id) in (
+        select merge_id, source, field, record_id from crm.merge_moves where merge_id = merge.id
+        order by source, field, record_id limit max_records
+      )
+      returning source, field, record_id, was, became
+    )
+    select source, field, jsonb_agg(jsonb_build_object('id', record_id, 'was', was, 'became', became) order by record_id) as entries, count(*) as records
+    from taken group by source, field order by source, field
+  loop
+    execute format($query$
+      update crm.%1$I as child
+      set %2$I = %3$s
+      from jsonb_array_elements($1) as entry
+      where child.id = (entry ->> 'id')::uuid and %4$s
+    $query$, reference.source, reference.field,
+      case reference.field when 'contacts' then 'entry -> ''was''' else '(entry ->> ''was'')::uuid' end,
+      case reference.field when 'contacts' then 'child.contacts = entry -> ''became''' else format('child.%I = $2', reference.field) end)
+    using reference.entries, merge.winner_id;
+    total := total + reference.records;
+  end loop;
+  return total;
+end;
+$$;
+
+create function crm.job_revert_merge(job crm.jobs) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  merge crm.merges;
+  changed integer;
+begin
+  select * into merge from crm.merges where id = (job.arguments ->> 'merge')::uuid and workspace_id = job.workspace_id for update;
+  perform crm.take_turn_at_merging(merge.resource, merge.workspace_id);
+  changed := crm.give_references_back(merge, 500);
+  if changed = 0 and merge.resource = 'contacts' then
+    perform crm.find_last_activity(merge.winner_id);
+  end if;
+  return changed;
+end;
+$$;
+
+-- The winner's last activity, of what is its own again.
+create function crm.find_last_activity(contact_id uuid) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  update crm.contacts as contact set last_activity_at = (
+    select max(activity.occurred_at) from crm.activities as activity
+    where activity.workspace_id = contact.workspace_id and activity.contact_id = contact.id
+      and activity.deleted_at is null and activity.occurred_at <= clock_timestamp() + interval '5 minutes'
+  )
+  where contact.id = find_last_activity.contact_id;
+$$;
+
 -- Merges {"ids"} into {"id"}. Its empty fields are filled from the losers in their order; "prefer" says
 -- whose values win where both have one: the primary's, or those of the record that was changed last.
 create function crm.merge_records(request jsonb, record jsonb) returns json
@@ -86,8 +252,8 @@ declare
   donors jsonb[];
   donor jsonb;
   filled jsonb := '{}';
-  moved jsonb := '[]';
-  these jsonb;
+  merge crm.merges;
+  total integer;
   name text;
   value jsonb;
   reference record;
@@ -119,7 +285,7 @@ begin
   into donors using case when record ->> 'prefer' = 'newest' then losers || winner else losers end;
 
   -- The losers go first: their unique values are free for the winner then.
-  execute format('update crm.%I set deleted_at = now(), merged_into = $2 where id = any ($1)', resource) using losers, winner;
+  execute format('update crm.%I set deleted_at = clock_timestamp(), merged_into = $2 where id = any ($1)', resource) using losers, winner;
 
   for name in
     select field from jsonb_array_elements_text(request -> 'resource' -> 'writable') as field
@@ -169,9 +335,11 @@ begin
       from unnest(donors) with ordinality as listed (given, turn)
       cross join jsonb_array_elements_text(given -> 'tags') with ordinality as theirs (tag, ordinality)
     ) as united
-    group by tag order by 2 limit 50
+    group by tag order by 2
   ) as labels;
-  if value <> before -> 'tags' then
+  if jsonb_array_length(value) > 50 then
+    perform crm.fail('too_many_tags', jsonb_build_object('max_tags', 50, 'tags', value));
+  elsif value <> before -> 'tags' then
     filled := filled || jsonb_build_object('tags', value);
   end if;
   value := '{}';
@@ -204,44 +372,23 @@ begin
     select coalesce(jsonb_object_agg(key, crm.replace_object(before -> key, given.value)), '{}') from jsonb_each(filled) as given
   ));
 
-  for reference in select * from crm.references_to(resource) loop
-    execute format($query$
-      with target as (
-        select id, %2$I as was from crm.%1$I where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id for update
-      ),
-      changed as (
-        update crm.%1$I as child set %2$I = $3 from target where child.id = target.id returning child.id, target.was
-      )
-      select coalesce(jsonb_agg(jsonb_build_object('table', %1$L, 'field', %2$L, 'id', id, 'was', was)), '[]') from changed
-    $query$, reference.source, reference.field)
-    into these using workspace, losers, winner;
-    moved := moved || these;
-  end loop;
+  insert into crm.merges (id, workspace_id, resource, winner_id, loser_ids, filled, created_by)
+  values (merge_id, workspace, resource, winner, losers,
+    (select coalesce(jsonb_object_agg(key, jsonb_build_object('was', before -> key, 'became', given.value)), '{}') from jsonb_each(filled) as given),
+    crm.actor())
+  returning * into merge;
+  total := crm.count_references(resource, workspace, losers);
+  if total > crm.max_at_once() then
+    perform crm.start_job(workspace, 'merge', resource, jsonb_build_object('merge', merge_id), null);
+  else
+    perform crm.move_references(merge, total + 10000);
+  end if;
   if resource = 'contacts' then
-    with target as (
-      select id, contacts as was from crm.deals
-      where workspace_id = workspace and contacts @> any (
-        select jsonb_build_array(jsonb_build_object('contact_id', loser)) from unnest(losers) as loser
-      )
-      order by id for update
-    ),
-    changed as (
-      update crm.deals as deal set contacts = crm.replace_contacts(target.was, losers, winner) from target where deal.id = target.id
-      returning deal.id, target.was, deal.contacts as became
-    )
-    select coalesce(jsonb_agg(jsonb_build_object('table', 'deals', 'field', 'contacts', 'id', id, 'was', was, 'became', became)), '[]')
-    into these from changed;
-    moved := moved || these;
     select greatest((before ->> 'last_activity_at')::timestamptz, max((given ->> 'last_activity_at')::timestamptz))
     into reference from unnest(donors) as given;
     update crm.contacts set last_activity_at = reference.greatest where id = winner;
   end if;
-
   result := crm.update_record(request - 'versions', winner, '{}');
-  insert into crm.merges (id, workspace_id, resource, winner_id, loser_ids, filled, moved, created_by)
-  values (merge_id, workspace, resource, winner, losers,
-    (select coalesce(jsonb_object_agg(key, jsonb_build_object('was', before -> key, 'became', given.value)), '{}') from jsonb_each(filled) as given),
-    moved, crm.actor());
   return json_build_object('status', 'updated', 'record', result -> 'record', 'meta', json_build_object('merge_id', merge_id));
 end;
 $$;
@@ -278,7 +425,6 @@ declare
   violated text;
   field text;
   holder uuid;
-  reference record;
   result json;
 begin
   perform crm.take_turn_at_merging(resource, workspace);
@@ -289,6 +435,10 @@ begin
   elsif merge.reverted_at is not null then
     perform crm.fail('merge_already_reverted', jsonb_build_object(
       'reverted_at', crm.as_text(to_jsonb(merge.reverted_at))));
+  elsif exists (
+    select from crm.jobs where workspace_id = workspace and kind = 'merge' and state in ('queued', 'running') and arguments ->> 'merge' = merge.id::text
+  ) then
+    perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
   end if;
   execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
   into winner_record using merge.winner_id, workspace;
@@ -317,30 +467,17 @@ begin
     order by crm.live_holder(request, field, candidate) = merge.winner_id limit 1;
     return json_build_object('status', 'failed', 'sqlstate', '23505', 'constraint', violated, 'existing_id', holder);
   end;
-  for reference in
-    select entry ->> 'table' as source, entry ->> 'field' as field, jsonb_agg(entry) as entries
-    from jsonb_array_elements(merge.moved) as entry group by 1, 2 order by 1, 2
-  loop
-    execute format($query$
-      update crm.%1$I as child
-      set %2$I = %3$s
-      from jsonb_array_elements($1) as entry
-      where child.id = (entry ->> 'id')::uuid and %4$s
-    $query$, reference.source, reference.field,
-      case reference.field when 'contacts' then 'entry -> ''was''' else '(entry ->> ''was'')::uuid' end,
-      case reference.field when 'contacts' then 'child.contacts = entry -> ''became''' else format('child.%I = $2', reference.field) end)
-    using reference.entries, merge.winner_id;
-  end loop;
+  if (select count(*) from (select from crm.merge_moves where merge_id = merge.id limit crm.max_at_once() + 1) as moves) > crm.max_at_once() then
+    perform crm.start_job(workspace, 'revert_merge', resource, jsonb_build_object('merge', merge.id),
+      (select count(*) from crm.merge_moves where merge_id = merge.id));
+  else
+    perform crm.give_references_back(merge, crm.max_at_once());
+  end if;
   if changes ? 'parent_company_id' then
     perform crm.update_record(request, merge.winner_id, jsonb_build_object('parent_company_id', changes -> 'parent_company_id'));
   end if;
   if resource = 'contacts' then
-    update crm.contacts as contact set last_activity_at = (
-      select max(activity.occurred_at) from crm.activities as activity
-      where activity.workspace_id = contact.workspace_id and activity.contact_id = contact.id
-        and activity.deleted_at is null and activity.occurred_at <= clock_timestamp() + interval '5 minutes'
-    )
-    where contact.id = merge.winner_id;
+    perform crm.find_last_activity(merge.winner_id);
   end if;
   update crm.merges set reverted_at = now(), reverted_by = crm.actor() where id = merge.id;
   result := crm.update_record(request, merge.winner_id, '{}');
@@ -380,23 +517,31 @@ $$;
 select crm.allow_merges_of('contacts');
 select crm.allow_merges_of('companies');
 
--- Where a merged record went, through merges of merges; null for any other id.
-create function api.merged_into(json) returns uuid
+-- Where merged records of {"resource", "ids"} went, through merges of merges: {id: winner}, without those that went nowhere.
+create function api.merged_into(json) returns json
 language plpgsql
 set search_path = ''
+set statement_timeout = '2s'
 as $$
 declare
-  resource constant text := $1 ->> 'resource';
-  workspace constant uuid := crm.require_workspace(resource, 'read');
-  found_id uuid := $1 ->> 'id';
-  next_id uuid;
+  source constant crm.resources := crm.resource_of($1 ->> 'resource');
+  workspace constant uuid := crm.require_workspace(source.scope, 'read');
+  answer json;
 begin
-  loop
-    execute format('select merged_into from crm.%I where id = $1 and workspace_id = $2', resource) into next_id using found_id, workspace;
-    exit when next_id is null;
-    found_id := next_id;
-  end loop;
-  return nullif(found_id, ($1 ->> 'id')::uuid);
+  execute format($query$
+    with recursive ways as (
+      select record.id as origin, record.merged_into as target from crm.%1$I as record
+      where record.workspace_id = $1 and record.merged_into is not null
+        and record.id = any (array(select json_array_elements_text($2))::uuid[])
+      union
+      select ways.origin, record.merged_into from ways
+      join crm.%1$I as record on record.workspace_id = $1 and record.id = ways.target and record.merged_into is not null
+    )
+    select json_object_agg(origin, target) from ways
+    where not exists (select from crm.%1$I as further where further.id = ways.target and further.merged_into is not null)
+  $query$, source.name)
+  into answer using workspace, $1 -> 'ids';
+  return coalesce(answer, '{}');
 end;
 $$;
 
@@ -426,8 +571,10 @@ begin
       'field', 'ids.' || (array_position(losers, (select id from unnest(losers) as id where id <> all (live) limit 1)) - 1)));
   end if;
   select array_agg(name) into names from crm.tags where id = any (losers);
-  perform crm.replace_tags(workspace, names, (select name from crm.tags where id = winner));
-  update crm.tags set deleted_at = now() where id = any (losers);
+  perform crm.change_tags(workspace, names, (select name from crm.tags where id = winner));
+  perform set_config('crm.merging_tags', 'on', true);
+  update crm.tags set deleted_at = clock_timestamp() where id = any (losers);
+  perform set_config('crm.merging_tags', '', true);
   result := crm.update_record(request, winner, '{}');
   return json_build_object('status', 'updated', 'record', result -> 'record');
 end;

@@ -170,6 +170,10 @@ as $$
     condition)
   from (
     select field, case
+      -- What is derived from a value that is there already stays as it is.
+      when resource -> 'derived' ? field and resource -> 'derived' ->> field = any (fields)
+        then format('case when change.%1$I is not distinct from record.%1$I and change.%2$I is null then record.%2$I else change.%2$I end',
+          resource -> 'derived' ->> field, field)
       when resource -> 'objects' ? field
         then format('jsonb_strip_nulls(coalesce(record.%1$I, ''{}'') || change.%1$I)', field)
       else format('change.%I', field)
@@ -228,7 +232,7 @@ declare
   current_version bigint;
 begin
   execute format(
-    'update crm.%I set deleted_at = now()
+    'update crm.%I set deleted_at = clock_timestamp()
      where id = $1 and workspace_id = $2 and deleted_at is null and ($3 is null or version = any ($3)) returning version',
     request -> 'resource' ->> 'name')
   into changed
@@ -443,7 +447,7 @@ declare
 begin
   execute format($query$
     with deleted as (
-      update crm.%I set deleted_at = now()
+      update crm.%I set deleted_at = clock_timestamp()
       where id = any (array(select (record ->> 'id')::uuid from json_array_elements($1) as record)) and workspace_id = $2 and deleted_at is null
       returning id
     )
@@ -467,6 +471,39 @@ begin
 end;
 $$;
 
+-- Locks ----------------------------------------------------------------------------------------
+
+-- What a write holds until it commits, taken in one order before any of its records is locked: tags, definitions of
+-- custom fields, then what crm.<resource>_lock(workspace, records) says. Records follow, in the order of their ids.
+create function crm.take_locks(resource text, workspace uuid, records json) returns text[]
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  names constant text[] := array(
+    select distinct tag from json_array_elements(records) as record
+    cross join json_array_elements_text(case when json_typeof(record -> 'tags') = 'array' then record -> 'tags' else '[]' end) as tag
+  );
+  keys constant text[] := array(
+    select distinct key from json_array_elements(records) as record
+    cross join json_object_keys(case when json_typeof(record -> 'custom_fields') = 'object' then record -> 'custom_fields' else '{}' end) as key
+  );
+begin
+  if names <> '{}' then
+    perform crm.register_tags(workspace, names);
+  end if;
+  if keys <> '{}' then
+    perform from crm.custom_fields as definition
+    where definition.workspace_id = workspace and definition.resource = take_locks.resource and definition.key = any (keys) and definition.deleted_at is null
+    order by definition.id for share;
+  end if;
+  if to_regprocedure(format('crm.%I(uuid, json)', resource || '_lock')) is not null then
+    execute format('select crm.%I($1, $2)', resource || '_lock') using workspace, records;
+  end if;
+  return names;
+end;
+$$;
+
 -- One record of the request; what it raises is its answer.
 create function crm.write_record(request jsonb, record jsonb) returns json
 language plpgsql
@@ -484,6 +521,7 @@ declare
   details text;
   state text;
   is_below boolean;
+  deferred boolean;
 begin
   if request ? 'below' and request ->> 'operation' <> 'create' then
     execute format('select exists (select from crm.%I as record where id = $1 and workspace_id = $2 and to_jsonb(record) @> $3)', resource)
@@ -503,7 +541,11 @@ begin
     when 'delete' then
       if request ? 'move_to' then
         execute format('select crm.%I($1, $2, $3)', resource || '_move_to')
+        into deferred
         using record_id, (request ->> 'move_to')::uuid, crm.workspace_for(request -> 'resource' ->> 'scope', 'write');
+        if deferred then -- The job deletes it when all has gone.
+          return json_build_object('status', 'deleted', 'record', json_build_object('id', record_id));
+        end if;
       end if;
       return crm.delete_record(request, record_id, versions);
     when 'restore' then return crm.restore_record(request, record_id);
@@ -612,7 +654,6 @@ $$;
 --
 --   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
 --   operation             "create" | "update" | "delete" | "restore", or an action: crm.<resource>_<operation>
---                         (a bulk first calls crm.<resource>_lock(workspace, records) where there is one)
 --   records               [{id, …fields}]; ids of new records come from the API
 --   on_conflict           "error" | "return" | "update" (create)
 --   versions              [n, …] one of which the record must have (If-Match)
@@ -622,7 +663,7 @@ $$;
 --   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
 --
 -- Answers {"results": [{"status", "record"} | {"status": "failed", "code" | "sqlstate", …}],
---          "replayed": null | {"request_id", "timestamp"}}.
+--          "job": the job that goes on with it, or null, "replayed": null | {"request_id", "timestamp"}}.
 create function api.write_records(json) returns json
 language plpgsql
 set search_path = ''
@@ -638,6 +679,8 @@ declare
   results json;
   failed boolean := false;
   written boolean := true;
+  names text[];
+  job json;
 begin
   if idempotency is not null then
     if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
@@ -654,19 +697,22 @@ begin
   end if;
 
   begin
+    names := crm.take_locks(resource, workspace, records);
     if json_array_length(records) > 1 and request ->> 'operation' <> 'create' then
       -- Two bulk writes over the same records must take their locks in the same order.
       execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
       using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
     end if;
-    if json_array_length(records) > 1 and to_regprocedure(format('crm.%I(uuid, json)', resource || '_lock')) is not null then
-      execute format('select crm.%I($1, $2)', resource || '_lock') using workspace, records;
-    end if;
     results := crm.write_batch(request, records);
     select bool_or(result ->> 'status' = 'failed'), bool_or(result ->> 'status' <> 'failed') into failed, written
     from json_array_elements(results) as result;
+    if failed and names <> '{}' then
+      perform crm.forget_unused_tags(workspace, names);
+    end if;
+    job := crm.started_job();
     if (request -> 'dry_run')::boolean or (failed and (request -> 'atomic')::boolean) then
       written := false;
+      job := null;
       raise exception using errcode = 'AN002', message = 'undo';
     end if;
   exception when sqlstate 'AN002' then
@@ -676,17 +722,17 @@ begin
   if idempotency is not null and written then
     insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
     values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
-      json_build_object('results', results, 'replayed', idempotency - 'key' - 'fingerprint'))
+      json_build_object('results', results, 'job', job, 'replayed', idempotency - 'key' - 'fingerprint'))
     on conflict (workspace_id, key) do update
     set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
   end if;
-  return json_build_object('results', results, 'replayed', null);
+  return json_build_object('results', results, 'job', job, 'replayed', null);
 end;
 $$;
 
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.create_others(jsonb, json),
-  crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.take_locks(text, uuid, json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

@@ -4,27 +4,29 @@ create type crm.priority as enum ('low', 'normal', 'high', 'urgent'); -- in this
 
 create table crm.pipelines (
   like crm.record including all,
-  name text not null check (length(name) between 1 and 100),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 100),
   position integer not null check (position >= 0),
   is_default boolean not null default false,
   currency text check (currency ~ '^[A-Z]{3}$'),
   rules jsonb not null default '{}' check (jsonb_typeof(rules) = 'object'),
   -- The stages that a new pipeline is given; its rows in crm.stages are made of them.
   initial_stages_key jsonb,
-  search_text text not null generated always as (crm.fold(' ' || name)) stored
+  search_text text not null generated always as (crm.searchable(name)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02currency=' || currency, ''))) stored
 );
 comment on table crm.pipelines is 'Each workspace has one default pipeline, from its first moment on.';
 
 create table crm.stages (
   like crm.stamped including all,
   pipeline_id uuid not null,
-  name text not null check (length(name) between 1 and 100),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 100),
   type text not null default 'open' check (type in ('open', 'won', 'lost')),
   probability integer not null check (probability between 0 and 100),
   position integer not null check (position >= 0),
   required_fields text[] not null default '{}' check (cardinality(required_fields) <= 50),
   rotting_days integer check (rotting_days between 1 and 3650),
-  search_text text not null generated always as (crm.fold(' ' || name)) stored,
+  search_text text not null generated always as (crm.searchable(name)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02name=' || name, ''))) stored,
   -- Deferred: a pipeline's first stages are there before it is.
   constraint stages_pipeline_id_fkey foreign key (workspace_id, pipeline_id)
     references crm.pipelines (workspace_id, id) on delete cascade deferrable initially deferred

@@ -2,7 +2,7 @@
 
 create table crm.tasks (
   like crm.record including all,
-  title text not null check (length(title) between 1 and 255),
+  title text collate "und-x-icu" not null check (length(title) between 1 and 255),
   description text check (length(description) <= 10000),
   type text not null default 'todo' check (type in ('todo', 'call', 'email', 'meeting', 'follow_up')),
   status text not null default 'open' check (status in ('open', 'in_progress', 'completed', 'cancelled')),
@@ -14,7 +14,8 @@ create table crm.tasks (
   contact_id uuid,
   company_id uuid,
   deal_id uuid,
-  search_text text not null generated always as (crm.fold(' ' || title)) stored,
+  search_text text not null generated always as (crm.searchable(title)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02title=' || title, ''))) stored,
   constraint tasks_assignee_id_fkey foreign key (workspace_id, assignee_id) references crm.members (workspace_id, id),
   constraint tasks_contact_id_fkey foreign key (workspace_id, contact_id)
     references crm.contacts (workspace_id, id) on delete set null (contact_id),

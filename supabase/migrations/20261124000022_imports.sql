@@ -3,11 +3,6 @@
 -- writes its records, notes what became of each row and moves the job's place in the text on, so that a crash
 -- at any instant neither loses a row nor writes one twice.
 
-create role crm_worker nologin noinherit;
-grant crm_worker to authenticator;
-grant usage on schema api to crm_worker;
-comment on role crm_worker is 'May see that there is work and take it; the work itself is done with the rights of whoever asked for it.';
-
 create table crm.imports (
   id uuid primary key default crm.uuid_v7(),
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
@@ -22,6 +17,7 @@ create table crm.imports (
   mapping json not null check (json_typeof(mapping) = 'object'), -- json: in the order of the columns
   -- The same as the worker needs it: in the order of the cells, with the types of custom fields.
   columns jsonb,
+  delimiter text generated always as (case format when 'csv' then columns ->> 'delimiter' end) stored,
   rows_total bigint,
   rows_processed bigint not null default 0,
   created bigint not null default 0,
@@ -30,6 +26,7 @@ create table crm.imports (
   failed bigint not null default 0,
   bytes_total bigint not null default 0,
   bytes_processed bigint not null default 0,
+  lines_processed bigint not null default 0,
   created_at timestamptz not null default now(),
   started_at timestamptz,
   completed_at timestamptz,
@@ -42,9 +39,12 @@ create table crm.imports (
   touched_at timestamptz not null default now(),
   unique (workspace_id, id)
 );
+-- What it takes depends on what is imported; row-level security knows.
+insert into crm.resources values ('imports', 'imports');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 -- the next job, in turns
+create index imports_served on crm.imports (workspace_id, touched_at) where started_at is not null;
 create index imports_waiting on crm.imports (touched_at) where status in ('queued', 'running');
 
 create table crm.import_parts (
@@ -64,6 +64,7 @@ create table crm.import_rows (
   import_id uuid not null,
   workspace_id uuid not null,
   row bigint not null,
+  line bigint not null default 0,
   status text not null check (status in ('created', 'updated', 'unchanged', 'failed')),
   record_id uuid,
   error json,
@@ -187,7 +188,7 @@ language sql stable
 set search_path = ''
 as $$
   select row_to_json(shown) from (
-    select id, resource, format, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
+    select id, resource, format, delimiter, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
       unchanged, failed, bytes_total, bytes_processed, created_at, started_at, completed_at, created_by, error
     from crm.imports
     where id = import_id
@@ -273,9 +274,9 @@ begin
     end if;
   end if;
 
-  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed)
+  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed)
   values (workspace, given.resource, given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
-    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed)
+    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed)
   returning * into made;
   if $1 ->> 'content' is not null then
     perform crm.put_import_part(made, 0, $1 ->> 'content');
@@ -356,7 +357,7 @@ begin
   end if;
   update crm.imports
   set status = 'queued', touched_at = now(), match_by = $1 ->> 'match_by', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
-    bytes_processed = ($1 ->> 'bytes_processed')::bigint
+    bytes_processed = ($1 ->> 'bytes_processed')::bigint, lines_processed = ($1 ->> 'lines_processed')::bigint
   where id = job.id;
   return crm.shown_import(job.id);
 end;
@@ -391,6 +392,9 @@ begin
   if workspace is null then
     perform crm.fail('invalid_api_key');
   end if;
+  if $1 -> 'shape' ->> 'resource' not in ('imports', 'jobs') then
+    perform crm.malformed('resource');
+  end if;
   return crm.run_read('read_', $1, workspace);
 end;
 $$;
@@ -403,7 +407,7 @@ as $$
   select json_build_object(
     'rows', coalesce((
       select json_agg(page) from (
-        select row, status, record_id as id, error
+        select row, line, status, record_id as id, error
         from crm.import_rows
         where import_id = ($1 ->> 'id')::uuid and row > ($1 ->> 'after')::bigint and ($1 ->> 'status' is null or status = $1 ->> 'status')
         order by row
@@ -605,7 +609,7 @@ end;
 $$;
 
 -- Writes a batch and notes what became of each row. The arrays belong together place by place.
-create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[]) returns void
+create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[], lines bigint[]) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -621,21 +625,21 @@ begin
     null; -- The changes are undone; what they would have been is in `results`.
   end;
   if not job.dry_run then
-    insert into crm.import_rows (import_id, workspace_id, row, status, record_id, error)
-    select job.id, job.workspace_id, number, case status when 'existing' then 'unchanged' else status end,
+    insert into crm.import_rows (import_id, workspace_id, row, line, status, record_id, error)
+    select job.id, job.workspace_id, number, line, case status when 'existing' then 'unchanged' else status end,
       (result -> 'record' ->> 'id')::uuid, case when status = 'failed' then result end
-    from rows from (json_array_elements(results), unnest(numbers)) as written (result, number)
+    from rows from (json_array_elements(results), unnest(numbers), unnest(lines)) as written (result, number, line)
     cross join lateral (select result ->> 'status' as status) as said;
     return;
   end if;
   execute format($query$
-    insert into crm.import_rows (import_id, workspace_id, row, status, record_id, error, match_key)
-    select $1, $2, number, case status when 'existing' then 'unchanged' else status end,
+    insert into crm.import_rows (import_id, workspace_id, row, line, status, record_id, error, match_key)
+    select $1, $2, number, line, case status when 'existing' then 'unchanged' else status end,
       case when status <> 'created' then (result -> 'record' ->> 'id')::uuid end, case when status = 'failed' then result end, %s
-    from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6)) as written (result, number, record, key)
+    from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6), unnest($7)) as written (result, number, record, key, line)
     cross join lateral (select result ->> 'status' as status) as said
   $query$, crm.render_match_key(request -> 'resource', job.match_by))
-  using job.id, job.workspace_id, results, numbers, records, keys;
+  using job.id, job.workspace_id, results, numbers, records, keys, lines;
 end;
 $$;
 
@@ -643,11 +647,12 @@ $$;
 --
 --   id, lease     the job and who has claimed it
 --   from, to      the stretch of the text that the rows were read from, in bytes
+--   lines_read    how many lines that is
 --   rows          how many they were, of which
---   records, keys, numbers   […] are written, with what each is found by and the number of its row; "request" is what
+--   records, keys, numbers, lines   […] are written, with what each is found by and the number and line of its row; "request" is what
 --                 the functions of api.write_records are told
---   turns         [{"records", "keys", "numbers"}] are written after them, one batch after the other
---   failures      [{"row", "error"}] are not
+--   turns         [{"records", "keys", "numbers", "lines"}] are written after them, one batch after the other
+--   failures      [{"row", "line", "error"}] are not
 --   last          whether the text ends here
 --
 -- Answers {"status"}; "lost" when the job is not where the slice began, or somebody else's: nothing was done.
@@ -667,7 +672,7 @@ begin
   select * into slice
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
-    records json, keys text[], numbers bigint[], turns json, failures json);
+    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, turns json, failures json);
   workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
@@ -679,20 +684,28 @@ begin
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
   perform set_config('crm.source', 'import', true);
+  perform crm.take_locks(job.resource, workspace, (
+    select json_agg(record) from (
+      select json_array_elements(slice.records) as record
+      union all
+      select json_array_elements(turn -> 'records') from json_array_elements(slice.turns) as turn
+    ) as written
+  ));
   if slice.numbers <> '{}' then
-    perform crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers);
+    perform crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers, slice.lines);
   end if;
-  for batch in select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[]) loop
-    perform crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers);
+  for batch in select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[], lines bigint[]) loop
+    perform crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines);
   end loop;
-  insert into crm.import_rows (import_id, workspace_id, row, status, error)
-  select job.id, workspace, (failure ->> 'row')::bigint, 'failed', failure -> 'error'
+  insert into crm.import_rows (import_id, workspace_id, row, line, status, error)
+  select job.id, workspace, (failure ->> 'row')::bigint, (failure ->> 'line')::bigint, 'failed', failure -> 'error'
   from json_array_elements(slice.failures) as failure;
 
   update crm.imports as moved
   set created = moved.created + noted.created, updated = moved.updated + noted.updated,
     unchanged = moved.unchanged + noted.unchanged, failed = moved.failed + noted.failed,
     rows_processed = moved.rows_processed + slice.rows, bytes_processed = slice."to",
+    lines_processed = moved.lines_processed + slice.lines_read,
     status = case when slice.last then 'completed' else moved.status end,
     rows_total = case when slice.last then moved.rows_processed + slice.rows end,
     completed_at = case when slice.last then clock_timestamp() end,
@@ -712,13 +725,13 @@ $$;
 
 grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text), crm.render_match_key(jsonb, text),
   crm.import_distinct(jsonb, json, text[]), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
-  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[]),
+  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[]),
   api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
   api.read_imports(json), api.read_import_rows(json), api.advance_import(json) to crm_api;
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims the job that has waited longest, under the token {"lease"}, for 30 seconds; a slice prolongs that. Null when
+-- Claims a job of the workspace that was served longest ago, under the token {"lease"}, for 30 seconds; a slice prolongs that. Null when
 -- none waits. A worker that died leaves a job that can be claimed once its lease is over.
 create function api.claim_import(json) returns json
 language sql volatile security definer
@@ -728,15 +741,22 @@ as $$
   set status = 'running', lease = ($1 ->> 'lease')::uuid, lease_until = now() + interval '30 seconds',
     started_at = coalesce(started_at, now()), attempts = attempts + 1, touched_at = now()
   where id = (
-    select id from crm.imports
-    where status in ('queued', 'running') and (lease_until is null or lease_until < now())
-    order by touched_at
+    select waiting.id from crm.imports as waiting
+    where waiting.status in ('queued', 'running') and (waiting.lease_until is null or waiting.lease_until < now())
+      and not exists (
+        select from crm.imports as other
+        where other.workspace_id = waiting.workspace_id and other.status = 'running' and other.lease_until >= now()
+      )
+    order by (
+      select max(served.touched_at) from crm.imports as served
+      where served.workspace_id = waiting.workspace_id and served.started_at is not null
+    ) nulls first, waiting.touched_at
     limit 1
     for update skip locked
   )
   returning json_build_object(
     'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'format', format, 'match_by', match_by,
-    'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed,
+    'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed, 'lines_processed', lines_processed,
     'rows_processed', rows_processed, 'attempts', attempts);
 $$;
 

@@ -2,7 +2,7 @@
 
 create table crm.deals (
   like crm.record including all,
-  name text not null check (length(name) between 1 and 255),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 255),
   pipeline_id uuid not null,
   stage_id uuid not null,
   status text not null check (status in ('open', 'won', 'lost')),
@@ -18,8 +18,9 @@ create table crm.deals (
   type text check (type in ('new', 'renewal', 'upsell')),
   priority crm.priority not null default 'normal',
   stage_entered_at timestamptz not null default now(),
-  weighted_amount numeric generated always as (round(amount * probability / 100, 2)) stored,
-  search_text text not null generated always as (crm.fold(' ' || name)) stored,
+  weighted_amount numeric generated always as (round(amount * probability / 100, crm.minor_units(currency))) stored,
+  search_text text not null generated always as (crm.searchable(name)) stored,
+  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02currency=' || currency, '') || coalesce(e'\x02lost_reason=' || lost_reason, ''))) stored,
   constraint deals_company_id_fkey foreign key (workspace_id, company_id)
     references crm.companies (workspace_id, id) on delete set null (company_id),
   constraint deals_primary_contact_id_fkey foreign key (workspace_id, primary_contact_id)
@@ -71,6 +72,7 @@ create table crm.stage_changes (
   changed_by jsonb not null,
   constraint stage_changes_deal_id_fkey foreign key (workspace_id, deal_id) references crm.deals (workspace_id, id) on delete cascade
 );
+insert into crm.resources values ('stage_changes', 'deals');
 comment on table crm.stage_changes is 'The way of each deal through its stages.';
 create index stage_changes_deal_id on crm.stage_changes (workspace_id, deal_id, changed_at, id);
 create index stage_changes_changed_at on crm.stage_changes (workspace_id, changed_at, id);
@@ -244,12 +246,16 @@ begin
     elsif new.probability = old.probability then
       new.probability := stage.probability;
     end if;
-    new.stage_entered_at := case when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.stage_entered_at, now()) else now() end;
+    new.stage_entered_at := case
+      when tg_op = 'UPDATE' then greatest(clock_timestamp(), old.stage_entered_at + interval '1 microsecond')
+      when crm.claims() is null then coalesce(new.stage_entered_at, now())
+      else clock_timestamp()
+    end;
     new.closed_at := case
       when stage.type = 'open' then null
       when restoring and stage.type = old.status then old.closed_at
       when crm.claims() is null and tg_op = 'INSERT' then coalesce(new.closed_at, now())
-      else now()
+      else new.stage_entered_at
     end;
   end if;
   if tg_op = 'UPDATE' and old.status = new.status and new.status <> 'open' and new.probability <> old.probability then
@@ -265,6 +271,9 @@ begin
   end if;
   if new.amount is not null and new.currency is null then
     perform crm.fail('currency_required', '{"field": "currency"}');
+  end if;
+  if tg_op = 'INSERT' or (new.amount, new.currency) is distinct from (old.amount, old.currency) then
+    new.amount := crm.money_of('amount', new.amount, new.currency);
   end if;
   return new;
 end;
@@ -441,16 +450,23 @@ $$;
 
 -- Moves the deals of a stage that is to be deleted. Only their place changes: what a stage requires is
 -- for those who move a deal on.
-create function crm.stages_move_to(from_stage uuid, to_stage uuid, workspace uuid) returns void
+create function crm.stages_move_to(from_stage uuid, to_stage uuid, workspace uuid) returns boolean
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
   source crm.stages;
   target crm.stages;
+  deals bigint;
 begin
   -- Deals first, then stages: in this order they are locked by who moves a deal.
-  perform from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update;
+  select count(*) into deals from (
+    select from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id
+    limit crm.max_at_once() + 1
+  ) as counted;
+  if deals <= crm.max_at_once() then
+    perform from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update;
+  end if;
   select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for update;
   select * into target from crm.stages where id = to_stage and workspace_id = workspace and deleted_at is null for share;
   if target.id is null or target.id = source.id then
@@ -472,51 +488,132 @@ begin
         and candidate.type = source.type and candidate.id <> source.id
     )));
   end if;
-  perform crm.place_deals_of(source, target);
+  if deals > crm.max_at_once() then
+    perform crm.start_job(workspace, 'move_deals', 'pipelines', jsonb_build_object('from_stage', from_stage, 'to_stage', to_stage),
+      (select count(*) from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null));
+    return true;
+  end if;
+  perform crm.place_deals_of(source, target, crm.max_at_once());
+  return false;
 end;
 $$;
 
-create function crm.place_deals_of(source crm.stages, target crm.stages) returns void
-language plpgsql security definer
-set search_path = ''
-as $$
-begin
-  perform set_config('crm.placing_deals', 'on', true);
-  update crm.deals
-  set pipeline_id = target.pipeline_id, stage_id = target.id, status = target.type, stage_entered_at = now(),
-      probability = case target.type when 'won' then 100 when 'lost' then 0 else target.probability end,
-      closed_at = case when target.type = 'open' then null else coalesce(closed_at, now()) end
-  where workspace_id = source.workspace_id and stage_id = source.id and deleted_at is null;
-  perform set_config('crm.placing_deals', '', true);
-end;
-$$;
-
--- Gives the deals of a pipeline to another one: each stage's to the stage of the same name and type, or
--- the first of its type.
-create function crm.pipelines_move_to(from_pipeline uuid, to_pipeline uuid, workspace uuid) returns void
+create function crm.place_deals_of(source crm.stages, target crm.stages, max_records integer) returns integer
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
-  source crm.stages;
+  changed integer;
+begin
+  perform set_config('crm.placing_deals', 'on', true);
+  with moved as (
+    select id from crm.deals where workspace_id = source.workspace_id and stage_id = source.id and deleted_at is null
+    order by id limit max_records for update
+  )
+  update crm.deals as deal
+  set pipeline_id = target.pipeline_id, stage_id = target.id, status = target.type,
+      stage_entered_at = greatest(clock_timestamp(), stage_entered_at + interval '1 microsecond'),
+      probability = case target.type when 'won' then 100 when 'lost' then 0 else target.probability end,
+      closed_at = case when target.type = 'open' then null else coalesce(closed_at, clock_timestamp()) end
+  from moved where deal.id = moved.id;
+  get diagnostics changed = row_count;
+  perform set_config('crm.placing_deals', '', true);
+  return changed;
+end;
+$$;
+
+-- The stage of another pipeline that a stage's deals go to: of the same name and type, or the first of its type.
+create function crm.stage_like(source crm.stages, pipeline uuid) returns crm.stages
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
   target crm.stages;
 begin
+  select * into target from crm.stages
+  where workspace_id = source.workspace_id and pipeline_id = pipeline and type = source.type and deleted_at is null
+  order by name = source.name desc, position, id limit 1
+  for share;
+  return target;
+end;
+$$;
+
+-- Gives the deals of a pipeline to another one.
+create function crm.pipelines_move_to(from_pipeline uuid, to_pipeline uuid, workspace uuid) returns boolean
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  pipeline crm.pipelines;
+  source crm.stages;
+  deals bigint;
+begin
   -- Deals first, then pipelines, then stages: in this order they are locked by who moves a deal.
-  perform from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
-  perform from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for update;
+  select count(*) into deals from (
+    select from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id
+    limit crm.max_at_once() + 1
+  ) as counted;
+  if deals <= crm.max_at_once() then
+    perform from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
+  end if;
+  select * into pipeline from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for update;
+  if not found then
+    perform crm.fail('not_found');
+  end if;
   perform from crm.pipelines where id = to_pipeline and workspace_id = workspace and deleted_at is null for share;
   if not found or to_pipeline = from_pipeline then
     perform crm.fail('reference_not_found', '{"field": "move_to"}');
+  elsif pipeline.is_default then
+    perform crm.fail('default_pipeline_required');
+  end if;
+  if deals > crm.max_at_once() then
+    perform crm.start_job(workspace, 'move_deals', 'pipelines', jsonb_build_object('from_pipeline', from_pipeline, 'to_pipeline', to_pipeline),
+      (select count(*) from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null));
+    return true;
   end if;
   for source in
     select * from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update
   loop
-    select * into target from crm.stages
-    where workspace_id = workspace and pipeline_id = to_pipeline and type = source.type and deleted_at is null
-    order by name = source.name desc, position, id limit 1
-    for share;
-    perform crm.place_deals_of(source, target);
+    perform crm.place_deals_of(source, crm.stage_like(source, to_pipeline), crm.max_at_once());
   end loop;
+  return false;
+end;
+$$;
+
+-- Moves the deals of a stage or a pipeline that is to be deleted, and deletes it when none is left.
+create function crm.job_move_deals(job crm.jobs) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  from_stage constant uuid := job.arguments ->> 'from_stage';
+  from_pipeline constant uuid := job.arguments ->> 'from_pipeline';
+  source crm.stages;
+  target crm.stages;
+  changed integer;
+begin
+  for source in
+    select * from crm.stages
+    where workspace_id = job.workspace_id and deleted_at is null and (id = from_stage or pipeline_id = from_pipeline)
+    order by id
+  loop
+    if from_stage is null then
+      target := crm.stage_like(source, (job.arguments ->> 'to_pipeline')::uuid);
+    else
+      select * into target from crm.stages
+      where id = (job.arguments ->> 'to_stage')::uuid and workspace_id = job.workspace_id and deleted_at is null for share;
+    end if;
+    if target.id is null then
+      perform crm.fail('reference_not_found', '{"field": "move_to"}');
+    end if;
+    changed := crm.place_deals_of(source, target, 500);
+    if changed > 0 then
+      return changed;
+    end if;
+  end loop;
+  update crm.stages set deleted_at = clock_timestamp() where id = from_stage and workspace_id = job.workspace_id and deleted_at is null;
+  update crm.pipelines set deleted_at = clock_timestamp() where id = from_pipeline and workspace_id = job.workspace_id and deleted_at is null;
+  return 0;
 end;
 $$;
 
