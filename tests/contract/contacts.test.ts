@@ -121,6 +121,6 @@ test("GET /me says what the key is", async () => {
   expect((await custom.client.get("/me")).data).toMatchObject({
     scope: "custom",
     permissions: { contacts: "read" },
-    expires_at: "2099-01-01T00:00:00Z",
+    expires_at: "2099-01-01T00:00:00.000000Z",
   });
 });

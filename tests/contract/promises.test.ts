@@ -78,8 +78,8 @@ describe("§4 answers", () => {
   test("the table of errors has one status per code and a sentence without jargon", () => {
     for (const [code, [status, message]] of Object.entries(ERRORS)) {
       expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
-      // A merged record has moved, which is no error of the client's.
-      expect(status, code).toBeGreaterThanOrEqual(code === "merged" ? 301 : 400);
+      // That https is elsewhere is no error of the client's.
+      expect(status, code).toBeGreaterThanOrEqual(code === "https_required" ? 301 : 400);
       expect(message, code).toMatch(/^[A-Z].+\.$/);
     }
   });

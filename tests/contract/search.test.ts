@@ -67,10 +67,10 @@ describe("GET /search", () => {
     expect(data.map(({ data: { name, email } }: Made) => name ?? email)).toEqual([
       "Acme",
       "Acme Tools",
+      person["email"],
       "Great Acme Co",
       "Acmeville",
       "New Acmeville",
-      person["email"],
       "Placmex",
     ]);
     const scores = data.map(({ score }: Made) => score);
@@ -89,11 +89,11 @@ describe("GET /search", () => {
     expect((await find("quill nobody")).data).toEqual([]);
   });
 
-  test("is blind to case and accents, and takes % and _ as they are", async () => {
+  test("is blind to case, accents and punctuation, of which % and _ are some", async () => {
     const { id } = await team.company({ name: "Ørsted Ångström José 50%_off" });
-    for (const q of ["ANGSTROM", "ångström", "jose", "JOSÉ", "50%_", "angstrom jose"])
+    for (const q of ["ANGSTROM", "ångström", "jose", "JOSÉ", "50%_off", "50_", "angstrom jose"])
       expect(ids((await find(q)).data), q).toEqual([id]);
-    for (const q of ["50_", "ang%trom"]) expect((await find(q)).data, q).toEqual([]);
+    for (const q of ["5_0", "ang%xtrom"]) expect((await find(q)).data, q).toEqual([]);
   });
 
   test("finds a phone number however it is punctuated", async () => {
@@ -157,7 +157,7 @@ describe("GET /search", () => {
       ["q=", "validation_error", "q"],
       ["q=%20%20", "validation_error", "q"],
       ["q=%2C%3B", "validation_error", "q"],
-      [`q=${"x".repeat(201)}`, "validation_error", "q"],
+      [`q=${"x".repeat(501)}`, "validation_error", "q"],
       ["q=a&q=b", "validation_error", "q"],
       ["query=a", "unknown_parameter", "query"],
       ["q=a&limit=0", "validation_error", "limit"],

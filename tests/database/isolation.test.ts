@@ -28,9 +28,9 @@ let mine: Workspace;
 
 beforeAll(async () => {
   const sql = database();
-  tables = (await sql`select relname from pg_class where relnamespace = 'crm'::regnamespace and relkind = 'r'`).map(
-    (row) => row["relname"],
-  );
+  tables = (
+    await sql`select relname from pg_class where relnamespace = 'crm'::regnamespace and relkind = 'r' and relname <> 'resources'`
+  ).map((row) => row["relname"]);
   mine = await createWorkspace();
   const sandbox = await createWorkspace({ parentId: mine.workspaceId });
   const other = await createWorkspace();
@@ -83,6 +83,10 @@ async function fill(workspace: Workspace): Promise<void> {
   const { data } = await workspace.client.post("/imports", { resource: "contacts", format: "csv" });
   await workspace.client.post(`/imports/${data.id}/parts`, { part: 0, content: "email" });
   await database()`insert into crm.import_rows (import_id, workspace_id, row, status) values (${data.id}, ${workspaceId}, 1, 'created')`;
+  await database()`insert into crm.jobs (workspace_id, kind, scope, arguments) values (${workspaceId}, 'merge', 'contacts', '{}')`;
+  await database()`
+    insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
+    select id, workspace_id, 'deals', 'company_id', id, '1', '2' from crm.merges where workspace_id = ${workspaceId} limit 1`;
   await database()`insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer) values (${workspaceId}, 'k', 'f', '{}')`;
 }
 
@@ -201,6 +205,8 @@ const READABLE: Record<string, readonly string[]> = {
   imports: ["contacts"],
   import_parts: ["contacts"],
   import_rows: ["contacts"],
+  // As is the job.
+  jobs: ["contacts"],
   // Companies show how many contacts and open deals they have.
   contacts_by_company_id: ["contacts", "companies"],
   deals_by_company_id_status: ["deals", "companies"],
@@ -293,6 +299,13 @@ test("each exposed function can be called by exactly one role", async () => {
     from pg_proc where pronamespace = 'api'::regnamespace order by proname`;
   expect(Object.fromEntries(rows.map((row) => [row["proname"], row["callers"]]))).toEqual({
     advance_import: ["crm_api"],
+    advance_job: ["crm_worker"],
+    cancel_job: ["crm_api"],
+    claim_job: ["crm_worker"],
+    fail_job: ["crm_worker"],
+    read_phones: ["crm_api"],
+    release_job: ["crm_worker"],
+    require_live_key: ["crm_api"],
     cancel_import: ["crm_api"],
     claim_import: ["crm_worker"],
     create_import: ["crm_api"],

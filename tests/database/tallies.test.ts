@@ -86,7 +86,9 @@ async function cells({ table }: Resource, workspaceId: string, facets: readonly 
   const counted = await sql`
     select ${columns}, count(*)::int as records from ${sql(`crm.${table}`)}
     where workspace_id = ${workspaceId} and deleted_at is null group by ${columns} order by ${columns}`;
-  return { kept: [...kept], counted: [...counted] };
+  // Each in the order of its text: a tally has none of the alphabet's.
+  const ordered = (rows: readonly object[]) => rows.map((row) => JSON.stringify(row)).sort();
+  return { kept: ordered(kept), counted: ordered(counted) };
 }
 
 async function expectExact(resource: Resource, workspaceId: string): Promise<void> {
@@ -145,6 +147,6 @@ test("writers of one cell don't wait for each other: it has slots, and their sum
   expect((await records.client.get("/contacts")).meta.total).toBe(made.length);
   for (const facets of contacts.facetSets) {
     const { kept } = await cells(contacts, records.workspace.workspaceId, facets);
-    expect(kept.map((cell) => cell["records"])).toEqual([200]);
+    expect(kept.map((cell) => JSON.parse(cell).records)).toEqual([200]);
   }
 });

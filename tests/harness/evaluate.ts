@@ -1,4 +1,4 @@
-import { fold } from "../../shared/query/filter.ts";
+import { fold } from "../../shared/query/fold.ts";
 import type { Field, FilterKind } from "../../shared/resources/define.ts";
 import { normalisedHost } from "../../shared/resources/schemas.ts";
 import type { RecordData } from "./records.ts";
@@ -23,6 +23,15 @@ export const OPERATORS: Record<FilterKind, readonly string[]> = {
   tags: ["eq", "ne", "in", "nin", "contains"],
 };
 
+/** Fields that are sorted as an alphabet is, by the root order of CLDR; all other text is by its bytes. */
+const ALPHABETIC = ["first_name", "last_name", "name", "title", "label", "industry"];
+const alphabet = new Intl.Collator("und");
+
+/** The order of two texts as the database's alphabet has it: what it takes for the same is then ordered by its bytes. */
+export function alphabetically(a: string, b: string): number {
+  return alphabet.compare(a, b) || (a === b ? 0 : a < b ? -1 : 1);
+}
+
 /** What is compared of a value: instants to the microsecond, money as a number, emails without case. */
 function keyOf({ filter, keyColumn }: Field, value: unknown): string | number {
   switch (filter) {
@@ -43,7 +52,10 @@ export function satisfies(field: Field, shown: unknown, operator: string, operan
   if (operator === "is_null") return (shown === null) === operand;
   const given = [operand].flat();
   const isNegated = operator === "ne" || operator === "nin";
-  if (field.filter === "tags") return given.some((tag) => (shown as unknown[]).includes(tag)) !== isNegated;
+  if (field.filter === "tags") {
+    const has = (tag: unknown) => (shown as string[]).some((own) => own.toLowerCase() === String(tag).toLowerCase());
+    return given.some(has) !== isNegated;
+  }
   if (shown === null) return isNegated;
   const key = keyOf(field, shown);
   const [bound = ""] = given.map((value) => keyOf(field, value));
@@ -81,13 +93,15 @@ export function sortedIds(
   });
   const direction = isDescending ? -1 : 1;
   const order = (a: string | number, b: string | number) => (a === b ? 0 : a < b ? -direction : direction);
+  const isAlphabetic = ALPHABETIC.includes(name);
   return keyed
     .sort((a, b) => {
       if (a.key === null || b.key === null) {
         if (a.key !== b.key) return a.key === null ? 1 : -1;
         return order(a.id, b.id);
       }
-      return order(a.key, b.key) || order(a.id, b.id);
+      const byKey = isAlphabetic ? alphabetically(String(a.key), String(b.key)) * direction : order(a.key, b.key);
+      return byKey || order(a.id, b.id);
     })
     .map(({ id }) => id);
 }

@@ -54,7 +54,7 @@ test.each([
   ["phone", "+1".padEnd(50, "2")],
   ["phone", "+999999999999999"],
   ["website", `https://x.example/${"a".repeat(2029)}`],
-  ["website", "https://user:pass@[::1]:8443/?q=a b#c"],
+  ["website", "https://user:pass@[::1]:8443/?q=a%20b#c"],
   ["tags", Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(100, "x"))],
 ])("a contact with %s = %j is written and read as it was given", async (field, value) => {
   const { status, data, body } = await key.client.post("/contacts", { email: freshEmail(), [field]: value });

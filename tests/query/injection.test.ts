@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { fold } from "../../shared/query/filter.ts";
+import { fold } from "../../shared/query/fold.ts";
+import { plainText } from "../../shared/resources/plain_text.ts";
 import { database } from "../harness/stack.ts";
 import { createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
@@ -24,7 +25,6 @@ const HOSTILE = [
   "{a,b}",
   '{"a"}',
   "null",
-  "NULL",
   "is.null",
   "eq.a",
   "not.and(a.eq.b)",
@@ -37,7 +37,7 @@ const HOSTILE = [
   "-- ",
   "E'\\n'",
   "line\nbreak\ttab",
-];
+].map(plainText);
 
 let key: TestKey;
 const idOf = new Map<string, string>();
@@ -106,7 +106,7 @@ test("a cursor that stands on such a value goes on behind it, in both directions
 test("a text written is the text read, character by character", async () => {
   const text = fc
     .string({ unit: "binary", minLength: 1, maxLength: 40 })
-    .filter((value) => value.isWellFormed() && !value.includes("\0") && /\S/.test(value));
+    .filter((value) => value.isWellFormed() && !value.includes("\0") && plainText(value) !== "");
   await fc.assert(
     fc.asyncProperty(text, async (value) => {
       const { status, data } = await key.client.post("/contacts?dry_run=true", {
@@ -116,10 +116,11 @@ test("a text written is the text read, character by character", async () => {
         address: { street: value },
       });
       expect(status).toBe(201);
+      const kept = plainText(value);
       expect({ job_title: data.job_title, tags: data.tags, address: data.address }).toEqual({
-        job_title: value,
-        tags: [value],
-        address: { street: value },
+        job_title: kept,
+        tags: [kept],
+        address: { street: kept },
       });
     }),
     { numRuns: 100 },

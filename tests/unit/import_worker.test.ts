@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
-import { createImportWorker, type ImportWorker, type WorkLimits } from "../../shared/imports/worker.ts";
+import { createWorker, type Worker, type WorkLimits } from "../../shared/jobs/worker.ts";
 
 // The worker over a database that keeps one import in memory: what it asks for, in which order and how often.
 
@@ -46,9 +46,10 @@ function claim(lease: string) {
     resource: "contacts",
     format: "csv",
     match_by: "email",
-    columns: [{ field: "email" }],
+    columns: { delimiter: ",", columns: [{ field: "email" }] },
     bytes_total: text.length,
     bytes_processed: job.position,
+    lines_processed: job.rows + 1,
     rows_processed: job.rows,
     attempts: job.attempts,
   };
@@ -67,7 +68,7 @@ function advance(step: Step) {
 const database: Database = {
   find: () => Promise.reject(new Error("not asked for")),
   async bytes(_name, argument, claims) {
-    expect(claims).toEqual({ role: "crm_api", workspace_id: "workspace", key_id: "key" });
+    expect(claims).toEqual({ role: "crm_api", lane: "job", workspace_id: "workspace", key_id: "key" });
     const { from, length } = argument as unknown as { from: number; length: number };
     return new Uint8Array(text.subarray(from, from + length));
   },
@@ -80,6 +81,7 @@ const database: Database = {
       blameless,
     } = argument as { lease?: string; error?: { code: string }; blameless?: boolean };
     if (name === "claim_import") return claim(lease);
+    if (name === "claim_job") return null;
     if (name === "advance_import") return advance(argument as unknown as Step);
     if (lease !== job.lease) return null;
     if (name === "fail_import" && error !== undefined) job = { ...job, status: "failed", error };
@@ -91,8 +93,8 @@ const database: Database = {
   },
 };
 
-function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): ImportWorker {
-  return createImportWorker({
+function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): Worker {
+  return createWorker({
     database,
     log: () => {},
     background: (work) => void background.push(work),
@@ -104,7 +106,7 @@ function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): ImportWorker {
 }
 
 /** Wakes and waits until nothing is under way. */
-async function wake(woken: ImportWorker, times = 1): Promise<void> {
+async function wake(woken: Worker, times = 1): Promise<void> {
   for (let n = 0; n < times; n++) woken.wake();
   await Promise.all(background);
 }

@@ -30,7 +30,7 @@ test("the Supabase CLI finds every migration applied by the local stack", async 
   expect(await supabase("db", "push", "--dry-run")).toContain("up to date");
 });
 
-test("Supabase's advisors warn of nothing but four one-line functions that are inlined on purpose", async () => {
+test("Supabase's advisors warn of nothing but functions that run once per row, or are inlined, and name everything in full", async () => {
   const output = await supabase("db", "advisors", "--level", "warn");
   const start = output.indexOf("[\n");
   const findings: { name: string; detail: string }[] =
@@ -38,7 +38,13 @@ test("Supabase's advisors warn of nothing but four one-line functions that are i
   expect(findings.map(({ detail }) => detail).sort()).toEqual([
     "Function `crm.actor` has a role mutable search_path",
     "Function `crm.claims` has a role mutable search_path",
+    "Function `crm.fold` has a role mutable search_path",
     "Function `crm.is_prepared` has a role mutable search_path",
+    "Function `crm.minor_units` has a role mutable search_path",
     "Function `crm.search_score` has a role mutable search_path",
+    "Function `crm.searchable` has a role mutable search_path",
+    "Function `crm.show_time` has a role mutable search_path",
+    "Function `crm.shown_domain` has a role mutable search_path",
+    "Function `crm.words_of` has a role mutable search_path",
   ]);
 });
