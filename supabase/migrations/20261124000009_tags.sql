@@ -207,8 +207,8 @@ begin
 end;
 $$;
 
--- Puts one name (null: nothing) in the place of others on at most `max_records` that carried them before a time, deleted
--- ones too: they may come back. Past the policies, because a key for tags may not write contacts.
+-- Puts one name (null: nothing) in the place of others on at most `max_records` that carried them before a time and since,
+-- deleted ones too: they may come back. Past the policies, because a key for tags may not write contacts.
 create function crm.replace_tags(workspace uuid, names text[], name text, before timestamptz, max_records integer) returns integer
 language plpgsql security definer
 set search_path = ''
@@ -222,7 +222,12 @@ begin
     exit when total >= max_records;
     execute format($query$
       with target as (
-        select id from crm.%1$I where workspace_id = $1 and tags && $2 and updated_at < $4 order by id limit $5 for update
+        select id from crm.%1$I as carrier
+        where workspace_id = $1 and tags && $2 and created_at < $4 and (updated_at < $4 or not exists (
+          select from crm.%2$I
+          where workspace_id = $1 and record_id = carrier.id and changed_at >= $4 and field = 'tags' and "to" ?| $2 and not "from" ?| $2
+        ))
+        order by id limit $5 for update
       )
       update crm.%1$I as record set tags = array(
         select tag
@@ -234,7 +239,7 @@ begin
         where tag is not null order by place
       )
       from target where record.id = target.id
-    $query$, resource)
+    $query$, resource, resource || '_history')
     using workspace, names, name, before, max_records - total;
     get diagnostics changed = row_count;
     total := total + changed;
@@ -263,7 +268,7 @@ begin
     perform crm.replace_tags(workspace, names, name, 'infinity', total);
   else
     perform crm.start_job(workspace, 'replace_tags', 'tags', jsonb_build_object('names', names, 'name', name, 'before', clock_timestamp()),
-      (select sum(records) from crm.tag_counts as slot where slot.workspace_id = workspace and slot.name = any (names)));
+      (select sum(records)::bigint from crm.tag_counts as slot where slot.workspace_id = workspace and slot.name = any (names)));
   end if;
 end;
 $$;
