@@ -38,6 +38,14 @@ export const MAX_MEMBERS = 1000;
 export const MAX_GIVEN_CELLS = 5;
 export const MAX_COLUMNS = 1000;
 export const MAX_HEADER_BYTES = 256 * 1024;
+/** Bytes of an import's mapping as JSON; each import is listed with its own. */
+export const MAX_MAPPING_BYTES = 64 * 1024;
+/** Bytes of one import, of all of a workspace's that have not ended, and how many those may be. */
+export const MAX_IMPORT_BYTES = 1024 * 1024 * 1024;
+export const MAX_UPLOADED_BYTES = 2 * MAX_IMPORT_BYTES;
+export const MAX_UNFINISHED_IMPORTS = 50;
+/** Rows that failed which the report of an import lists; those beyond are counted in `failed_unlisted`. */
+export const MAX_LISTED_FAILURES = 10_000;
 /** Bytes of an activity's `data` as JSON. */
 export const MAX_DATA_BYTES = 64 * 1024;
 

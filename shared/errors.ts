@@ -45,6 +45,14 @@ export const ERRORS = {
   import_not_uploading: [409, "The import has started, so it takes no more parts."],
   import_finished: [409, "The import has ended already."],
   job_finished: [409, "The job has ended already."],
+  too_many_imports: [
+    409,
+    "The workspace has too many imports that have not ended. Wait for some of them, or cancel them.",
+  ],
+  upload_quota_exceeded: [
+    409,
+    "The imports that have not ended hold as much text as a workspace may have. Wait for some of them, or cancel them.",
+  ],
   too_many_jobs: [409, "The workspace has too many jobs that have not ended. Wait for some of them, or cancel them."],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
   precondition_failed: [

@@ -1,4 +1,5 @@
 import type { Principal } from "../auth/principal.ts";
+import { MAX_IMPORT_BYTES, MAX_LISTED_FAILURES, MAX_UNFINISHED_IMPORTS, MAX_UPLOADED_BYTES } from "../bounds.ts";
 import { fieldError } from "../errors.ts";
 import type { ReadPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
@@ -6,6 +7,11 @@ import { type Claims, callWithRetry, type Database } from "./database.ts";
 import { claimsOf, factsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
 
 const WORKER: Claims = { role: "crm_worker" };
+const BOUNDS = {
+  max_unfinished: MAX_UNFINISHED_IMPORTS,
+  max_bytes: MAX_IMPORT_BYTES,
+  max_workspace_bytes: MAX_UPLOADED_BYTES,
+};
 
 /** What an import is made of. */
 export interface NewImport {
@@ -23,7 +29,10 @@ export interface NewImport {
 /** What a header says, once it can be read. */
 export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed" | "lines_processed">;
 
-/** Makes an import, which starts at once when it comes with its text. */
+/**
+ * Makes an import, which starts at once when it comes with its text.
+ * @throws ApiError `too_many_imports`, `upload_quota_exceeded`: what the workspace has that has not ended
+ */
 export async function createImport(
   database: Database,
   principal: Principal,
@@ -34,7 +43,13 @@ export async function createImport(
     idempotency,
   }: { made: NewImport; scope: string; content?: string; idempotency?: Idempotency },
 ): Promise<{ import: RecordData; replayed: { request_id: string; timestamp: string } | null }> {
-  const argument = { import: made, scope, content: content ?? null, ...(idempotency && { idempotency }) };
+  const argument = {
+    import: made,
+    scope,
+    content: content ?? null,
+    bounds: BOUNDS,
+    ...(idempotency && { idempotency }),
+  };
   return (await database.call("create_import", argument as never, claimsOf(principal))) as Awaited<
     ReturnType<typeof createImport>
   >;
@@ -45,14 +60,18 @@ export async function readImport(database: Database, principal: Principal, id: s
   return (await database.call("read_import", { id } as never, claimsOf(principal))) as RecordData | null;
 }
 
-/** Keeps a part of the text, or replaces it. */
+/**
+ * Keeps a part of the text, or replaces it.
+ * @throws ApiError `payload_too_large`, `upload_quota_exceeded`
+ */
 export async function putImportPart(
   database: Database,
   principal: Principal,
   id: string,
   { part, content }: { part: number; content: string },
 ): Promise<RecordData> {
-  return (await database.call("put_import_part", { id, part, content } as never, claimsOf(principal))) as RecordData;
+  const argument = { id, part, content, bounds: BOUNDS };
+  return (await database.call("put_import_part", argument as never, claimsOf(principal))) as RecordData;
 }
 
 /** @throws ApiError `validation_error` naming the first part that is missing */
@@ -189,7 +208,8 @@ export async function advanceImport(
 ): Promise<"running" | "completed" | "lost"> {
   const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
   const { lines: linesRead, ...rest } = step;
-  const argument = { id, lease, ...rest, lines_read: linesRead, ...first, turns, request: { resource: facts } };
+  const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES };
+  const argument = { id, lease, ...rest, ...listed, ...first, turns, request: { resource: facts } };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";
   };

@@ -49,6 +49,7 @@ function readerOf(resource: Resource, { field, member, custom }: NonNullable<Col
 function readerFor(schema: unknown): Reader {
   if (schema instanceof z.ZodNumber) return readNumber;
   if (schema instanceof z.ZodBoolean) return readBoolean;
+  if (schema instanceof z.ZodEnum) return enumReader(schema.options.map(String));
   if (schema instanceof z.ZodArray) return unwrap(schema.element) instanceof z.ZodString ? readList : readJson;
   const isOpen = schema instanceof z.ZodRecord || schema instanceof z.ZodUnknown;
   return schema instanceof z.ZodObject || isOpen ? readJson : readText;
@@ -63,14 +64,26 @@ function readNumber(cell: string): unknown {
   return /^-?\d+(\.\d+)?$/.test(text) && isExact(text, Number(text)) ? Number(text) : cell;
 }
 
+/** `Follow up` is follow_up, and `Customer` is customer: people write choices as they are shown. */
+function enumReader(options: readonly string[]): Reader {
+  return (cell) => {
+    const name = cell
+      .trim()
+      .toLowerCase()
+      .replace(/[\s-]+/g, "_");
+    return options.includes(name) ? name : cell;
+  };
+}
+
 const BOOLEANS: Record<string, boolean> = { true: true, false: false, yes: true, no: false, "1": true, "0": false };
 
 function readBoolean(cell: string): unknown {
   return BOOLEANS[cell.trim().toLowerCase()] ?? cell;
 }
 
-/** `vip;newsletter`, or a list as JSON, as exports write it. */
+/** `vip;newsletter`, `"vip","newsletter"`, or a list as JSON, as exports write it. */
 function readList(cell: string): unknown {
+  if (/^\s*"[^"]*"(\s*,\s*"[^"]*")+\s*$/.test(cell)) return readJson(`[${cell}]`);
   if (cell.trimStart().startsWith("[")) return readJson(cell);
   return cell
     .split(";")

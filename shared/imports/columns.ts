@@ -4,6 +4,7 @@ import type { CustomField } from "../query/query_context.ts";
 import { Violations } from "../query/violations.ts";
 import type { Resource } from "../resources/define.ts";
 import type { Delimiter } from "./csv_rows.ts";
+import { fieldOfHeader } from "./header_names.ts";
 
 /** Where the values of a column go; null leaves it out. */
 export type Column = null | {
@@ -24,8 +25,8 @@ export interface CsvColumns {
 export type Mapping = Record<string, string | null>;
 
 /**
- * What each column of a header becomes. A column that is not mapped is the field of its name; read-only fields are
- * left out, so that an export can be imported again.
+ * What each column of a header becomes. A column that is not mapped is the field of its name, also in the words of other
+ * programs; read-only fields are left out, so that an export can be imported again, and so are columns without a name.
  * @throws ApiError `unknown_field`, `read_only_field`, `validation_error`: what is wrong with the columns, at once
  */
 export function resolveHeader(
@@ -37,10 +38,7 @@ export function resolveHeader(
   const violations = new Violations();
   const targets = new Targets(resource, customFields);
   const complete = new Map(
-    header.map((name) => [
-      name,
-      Object.hasOwn(mapping, name) ? (mapping[name] ?? null) : defaultTarget(resource, name),
-    ]),
+    header.map((name) => [name, Object.hasOwn(mapping, name) ? (mapping[name] ?? null) : targets.byDefault(name)]),
   );
   for (const name of Object.keys(mapping)) {
     if (!complete.has(name))
@@ -62,6 +60,12 @@ export function resolveHeader(
   return { columns, mapping: Object.fromEntries(complete) };
 }
 
+/** Whether a header names a field, in its own words or in those of other programs. */
+export function isKnownHeader(resource: Resource, name: string): boolean {
+  const target = new Targets(resource, []).byDefault(name);
+  return target === null || target !== name || resource.names.all.includes(name);
+}
+
 /** What the mapped keys of NDJSON become. Which keys there are, each line says for itself. */
 export function resolveKeys(
   resource: Resource,
@@ -77,10 +81,6 @@ export function resolveKeys(
   return Object.fromEntries(keys.map((key, index) => [key, columns[index] ?? null]));
 }
 
-function defaultTarget(resource: Resource, name: string): string | null {
-  return resource.names.readOnly.includes(name) ? null : name;
-}
-
 /** What a column may be mapped to: the fields, the members of those that are objects, and the custom fields. */
 class Targets {
   private readonly byName: ReadonlyMap<string, NonNullable<Column>>;
@@ -94,6 +94,11 @@ class Targets {
     const customs = customFields.map(({ key, type }) => ({ field: "custom_fields", member: key, custom: type }));
     const columns: NonNullable<Column>[] = [...writable.map((field) => ({ field })), ...members, ...customs];
     this.byName = new Map(columns.map((column) => [targetOf(column), column]));
+  }
+
+  byDefault(name: string): string | null {
+    if (name === "" || this.resource.names.readOnly.includes(name)) return null;
+    return this.byName.has(name) ? name : (fieldOfHeader(this.resource, name, this.byName.keys()) ?? name);
   }
 
   resolve(name: string, target: string | null, violations: Violations): Column {

@@ -1,10 +1,11 @@
-import { MAX_COLUMNS, MAX_HEADER_BYTES } from "../bounds.ts";
+import { Buffer } from "node:buffer";
+import { MAX_COLUMNS, MAX_HEADER_BYTES, MAX_MAPPING_BYTES } from "../bounds.ts";
 import type { ImportStart } from "../db/imports.ts";
 import { ApiError } from "../errors.ts";
 import type { CustomField } from "../query/query_context.ts";
 import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
-import { type Mapping, resolveHeader, resolveKeys } from "./columns.ts";
+import { isKnownHeader, type Mapping, resolveHeader, resolveKeys } from "./columns.ts";
 import { type Delimiter, findDelimiter, readCsvRows } from "./csv_rows.ts";
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
@@ -37,7 +38,11 @@ export async function readHeader(
       lines_processed: 0,
     };
   }
-  const { delimiter, begin, lines } = findBeginning(text.bytes.subarray(mark), asked.delimiter);
+  const { delimiter, begin, lines } = findBeginning(
+    text.bytes.subarray(mark),
+    asked.delimiter,
+    (name) => Object.hasOwn(mapping, name) || name.startsWith("custom_fields.") || isKnownHeader(resource, name),
+  );
   const body = text.bytes.subarray(mark + begin, mark + begin + MAX_HEADER_BYTES);
   const isWhole = text.isEnd && body.length < MAX_HEADER_BYTES;
   const header = readCsvRows(body, { isEnd: isWhole, max: 1, delimiter });
@@ -51,6 +56,7 @@ export async function readHeader(
 
   const customFields = namesCustomField([...names, ...Object.values(mapping)]) ? await fetchCustomFields() : [];
   const resolved = resolveHeader(resource, names, mapping, customFields);
+  requireSmall(resolved.mapping);
   const isMapped = (field: string) => resolved.columns.some((column) => column?.field === field);
   if (matchBy !== undefined && !isMapped(matchBy))
     throw invalid("match_by", `The match_by field is ${matchBy}, and nothing is mapped to it.`);
@@ -73,17 +79,37 @@ export function requireMatch(resource: Resource, matchBy: string | undefined): v
 
 /**
  * What stands between the cells: what was asked for, what a first line `sep=;` says, or what the header is full of. And
- * where the header begins, behind such a line.
+ * where the header begins: behind such a line, and behind a preamble.
  */
 function findBeginning(
   bytes: Uint8Array,
   asked: Delimiter | undefined,
+  isKnown: (name: string) => boolean,
 ): { delimiter: Delimiter; begin: number; lines: number } {
   const head = new TextDecoder().decode(bytes.subarray(0, MAX_HEADER_BYTES));
   const [line = "", said] = /^"?sep=([,;\t|])"?[^\S\r\n]*(?:\r\n|\n|\r)/.exec(head) ?? [];
-  const rest = head.slice(line.length).trimStart();
+  const preamble = line === "" ? preambleOf(head, isKnown) : "";
+  const rest = head.slice(line.length + preamble.length).trimStart();
   const delimiter = asked ?? (said as Delimiter | undefined) ?? findDelimiter(rest.split(/[\r\n]/, 1)[0] ?? "");
-  return { delimiter, begin: line.length, lines: line === "" ? 0 : 1 };
+  const begin = Buffer.byteLength(line + preamble);
+  return { delimiter, begin, lines: (line + preamble).match(/\r\n|\n|\r/g)?.length ?? 0 };
+}
+
+const MAX_PREAMBLE_LINES = 10;
+
+/** Lines of prose and a blank one before the header, as LinkedIn writes them: nothing there is named by its first line. */
+function preambleOf(head: string, isKnown: (name: string) => boolean): string {
+  const [preamble = "", first = ""] =
+    /^([^,;\t|\r\n]+)(?:\r\n|\n|\r)(?:[^\r\n]+(?:\r\n|\n|\r))*(?:\r\n|\n|\r)/.exec(head) ?? [];
+  const isShort = preamble.split(/\r\n|\n|\r/).length <= MAX_PREAMBLE_LINES;
+  const isFollowed = /^[^\r\n]*[,;\t|]/.test(head.slice(preamble.length));
+  return isShort && isFollowed && !isKnown(first.trim().replace(/^"(.*)"$/, "$1")) ? preamble : "";
+}
+
+/** @throws ApiError `validation_error` for a mapping that is too large to be kept and listed */
+export function requireSmall(mapping: Mapping): void {
+  if (Buffer.byteLength(JSON.stringify(mapping)) > MAX_MAPPING_BYTES)
+    throw invalid("mapping", `The mapping may not be longer than ${MAX_MAPPING_BYTES / 1024} kB.`);
 }
 
 function namesCustomField(names: readonly (string | null)[]): boolean {

@@ -42,6 +42,7 @@ export const imports = defineResource({
     updated: count,
     unchanged: count,
     failed: count,
+    failed_unlisted: count,
     bytes_total: count,
     bytes_processed: count,
     created_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },

@@ -24,6 +24,7 @@ create table crm.imports (
   updated bigint not null default 0,
   unchanged bigint not null default 0,
   failed bigint not null default 0,
+  failed_unlisted bigint not null default 0,
   bytes_total bigint not null default 0,
   bytes_processed bigint not null default 0,
   lines_processed bigint not null default 0,
@@ -43,6 +44,7 @@ create table crm.imports (
 insert into crm.resources values ('imports', 'imports');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
+create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
 -- the next job, in turns
 create index imports_served on crm.imports (workspace_id, touched_at) where started_at is not null;
 create index imports_waiting on crm.imports (touched_at) where status in ('queued', 'running');
@@ -189,7 +191,7 @@ set search_path = ''
 as $$
   select row_to_json(shown) from (
     select id, resource, format, delimiter, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
-      unchanged, failed, bytes_total, bytes_processed, created_at, started_at, completed_at, created_by, error
+      unchanged, failed, failed_unlisted, bytes_total, bytes_processed, created_at, started_at, completed_at, created_by, error
     from crm.imports
     where id = import_id
   ) as shown;
@@ -220,12 +222,38 @@ begin
 end;
 $$;
 
-create function crm.put_import_part(job crm.imports, number integer, content text) returns void
+-- Has the workspace's requests for more text wait for each other: they are counted against one allowance.
+create function crm.lock_uploads(workspace uuid) returns void
+language sql volatile
+set search_path = ''
+as $$
+  select pg_advisory_xact_lock(hashtextextended('imports:' || workspace, 0));
+$$;
+
+-- Bytes and number of the imports that have not ended: of all, also those that the request may not see.
+create function crm.bytes_uploaded(workspace uuid) returns bigint
+language sql stable security definer
+set search_path = ''
+as $$
+  select coalesce(sum(bytes_total), 0)::bigint from crm.imports
+  where workspace_id = workspace and workspace = crm.current_workspace('write') and status in ('uploading', 'queued', 'running');
+$$;
+create function crm.unfinished_imports(workspace uuid) returns bigint
+language sql stable security definer
+set search_path = ''
+as $$
+  select count(*) from crm.imports
+  where workspace_id = workspace and workspace = crm.current_workspace('write') and status in ('uploading', 'queued', 'running');
+$$;
+
+-- The bounds are {max_bytes, max_workspace_bytes} of shared/bounds.ts.
+create function crm.put_import_part(job crm.imports, number integer, content text, bounds json) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  max_bytes constant bigint := 1024 * 1024 * 1024;
+  max_bytes constant bigint := bounds ->> 'max_bytes';
+  max_workspace_bytes constant bigint := bounds ->> 'max_workspace_bytes';
   bytes bigint;
 begin
   insert into crm.import_parts (import_id, workspace_id, part, content)
@@ -236,6 +264,9 @@ begin
     perform crm.fail('payload_too_large', jsonb_build_object('max_bytes', max_bytes));
   end if;
   update crm.imports set bytes_total = bytes, touched_at = now() where id = job.id;
+  if crm.bytes_uploaded(job.workspace_id) > max_workspace_bytes then
+    perform crm.fail('upload_quota_exceeded', jsonb_build_object('max_bytes', max_workspace_bytes));
+  end if;
 end;
 $$;
 
@@ -245,6 +276,7 @@ $$;
 --   scope         the scope that it takes
 --   content       the whole text, which starts it; null when parts are to come
 --   idempotency   as in api.write_records
+--   bounds        {max_unfinished, max_bytes, max_workspace_bytes} of shared/bounds.ts
 --
 -- Answers {"import", "replayed"}.
 create function api.create_import(json) returns json
@@ -274,12 +306,16 @@ begin
     end if;
   end if;
 
+  perform crm.lock_uploads(workspace);
+  if crm.unfinished_imports(workspace) >= ($1 -> 'bounds' ->> 'max_unfinished')::integer then
+    perform crm.fail('too_many_imports', jsonb_build_object('max_unfinished', ($1 -> 'bounds' ->> 'max_unfinished')::integer));
+  end if;
   insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed)
   values (workspace, given.resource, given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
     given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed)
   returning * into made;
   if $1 ->> 'content' is not null then
-    perform crm.put_import_part(made, 0, $1 ->> 'content');
+    perform crm.put_import_part(made, 0, $1 ->> 'content', $1 -> 'bounds');
   end if;
   answer := json_build_object('import', crm.shown_import(made.id), 'replayed', null);
 
@@ -294,7 +330,7 @@ begin
 end;
 $$;
 
--- Adds {"part", "content"} to the import {"id"}. The same part again takes the place of the first.
+-- Adds {"part", "content"} to the import {"id"}, within {"bounds"} as in api.create_import. The same part again takes the place of the first.
 create function api.put_import_part(json) returns json
 language plpgsql
 set search_path = ''
@@ -306,7 +342,8 @@ begin
   if job.status <> 'uploading' then
     perform crm.fail('import_not_uploading', jsonb_build_object('status', job.status));
   end if;
-  perform crm.put_import_part(job, ($1 ->> 'part')::integer, $1 ->> 'content');
+  perform crm.lock_uploads(job.workspace_id);
+  perform crm.put_import_part(job, ($1 ->> 'part')::integer, $1 ->> 'content', $1 -> 'bounds');
   return crm.shown_import(job.id);
 end;
 $$;
@@ -414,8 +451,8 @@ as $$
         limit ($1 ->> 'limit')::integer
       ) as page
     ), '[]'),
-    'total', case $1 ->> 'status' when 'created' then created when 'updated' then updated when 'unchanged' then unchanged when 'failed' then failed
-      else rows_processed end)
+    'total', case $1 ->> 'status' when 'created' then created when 'updated' then updated when 'unchanged' then unchanged when 'failed' then failed - failed_unlisted
+      else rows_processed - failed_unlisted end)
   from crm.imports
   where id = ($1 ->> 'id')::uuid;
 $$;
@@ -608,13 +645,16 @@ begin
 end;
 $$;
 
--- Writes a batch and notes what became of each row. The arrays belong together place by place.
-create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[], lines bigint[]) returns void
+-- Writes a batch and notes what became of each row, of those that failed only the first `room`. Answers how many of a
+-- status there were, and how many are not noted: {status: count, "unlisted": count}. The arrays belong together place by place.
+create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[], lines bigint[], room bigint)
+returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
   results json;
+  counts jsonb;
 begin
   begin
     results := crm.import_batch(request, records, keys);
@@ -624,22 +664,36 @@ begin
   exception when sqlstate 'AN002' then
     null; -- The changes are undone; what they would have been is in `results`.
   end;
+  select jsonb_object_agg(status, count) into counts
+  from (
+    select case result ->> 'status' when 'existing' then 'unchanged' else result ->> 'status' end as status, count(*)
+    from json_array_elements(results) as result
+    group by 1
+  ) as counted;
+  counts := counts || jsonb_build_object('unlisted', greatest(coalesce((counts ->> 'failed')::bigint, 0) - room, 0));
   if not job.dry_run then
     insert into crm.import_rows (import_id, workspace_id, row, line, status, record_id, error)
     select job.id, job.workspace_id, number, line, case status when 'existing' then 'unchanged' else status end,
       (result -> 'record' ->> 'id')::uuid, case when status = 'failed' then result end
-    from rows from (json_array_elements(results), unnest(numbers), unnest(lines)) as written (result, number, line)
-    cross join lateral (select result ->> 'status' as status) as said;
-    return;
+    from (
+      select *, result ->> 'status' as status, count(*) filter (where result ->> 'status' = 'failed') over (order by number) as failures
+      from rows from (json_array_elements(results), unnest(numbers), unnest(lines)) as written (result, number, line)
+    ) as said
+    where status <> 'failed' or failures <= room;
+    return counts;
   end if;
   execute format($query$
     insert into crm.import_rows (import_id, workspace_id, row, line, status, record_id, error, match_key)
     select $1, $2, number, line, case status when 'existing' then 'unchanged' else status end,
       case when status <> 'created' then (result -> 'record' ->> 'id')::uuid end, case when status = 'failed' then result end, %s
-    from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6), unnest($7)) as written (result, number, record, key, line)
-    cross join lateral (select result ->> 'status' as status) as said
+    from (
+      select *, result ->> 'status' as status, count(*) filter (where result ->> 'status' = 'failed') over (order by number) as failures
+      from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6), unnest($7)) as written (result, number, record, key, line)
+    ) as said
+    where status <> 'failed' or failures <= $8
   $query$, crm.render_match_key(request -> 'resource', job.match_by))
-  using job.id, job.workspace_id, results, numbers, records, keys, lines;
+  using job.id, job.workspace_id, results, numbers, records, keys, lines, room;
+  return counts;
 end;
 $$;
 
@@ -653,6 +707,7 @@ $$;
 --                 the functions of api.write_records are told
 --   turns         [{"records", "keys", "numbers", "lines"}] are written after them, one batch after the other
 --   failures      [{"row", "line", "error"}] are not
+--   max_listed    how many rows that failed the report of the import has; the others are counted
 --   last          whether the text ends here
 --
 -- Answers {"status"}; "lost" when the job is not where the slice began, or somebody else's: nothing was done.
@@ -667,12 +722,16 @@ declare
   workspace uuid;
   job crm.imports;
   request jsonb;
+  counts jsonb := '{}';
+  counted jsonb;
+  room bigint;
+  failures bigint;
 begin
   -- Taken apart once: each look into a text of half a megabyte reads all of it.
   select * into slice
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
-    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, turns json, failures json);
+    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, turns json, failures json, max_listed bigint);
   workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
@@ -691,19 +750,27 @@ begin
       select json_array_elements(turn -> 'records') from json_array_elements(slice.turns) as turn
     ) as written
   ));
-  if slice.numbers <> '{}' then
-    perform crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers, slice.lines);
-  end if;
-  for batch in select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[], lines bigint[]) loop
-    perform crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines);
-  end loop;
+  room := greatest(slice.max_listed - job.failed, 0);
+  failures := json_array_length(slice.failures);
   insert into crm.import_rows (import_id, workspace_id, row, line, status, error)
   select job.id, workspace, (failure ->> 'row')::bigint, (failure ->> 'line')::bigint, 'failed', failure -> 'error'
-  from json_array_elements(slice.failures) as failure;
+  from json_array_elements(slice.failures) with ordinality as given (failure, place)
+  where place <= room;
+  counts := jsonb_build_object('created', 0, 'updated', 0, 'unchanged', 0, 'failed', failures, 'unlisted', greatest(failures - room, 0));
+  for batch in
+    select slice.records, slice.keys, slice.numbers, slice.lines where slice.numbers <> '{}'
+    union all
+    select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[], lines bigint[])
+  loop
+    counted := crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines,
+      greatest(room - (counts ->> 'failed')::bigint, 0));
+    select jsonb_object_agg(key, value::bigint + coalesce((counted ->> key)::bigint, 0)) into counts from jsonb_each_text(counts);
+  end loop;
 
   update crm.imports as moved
-  set created = moved.created + noted.created, updated = moved.updated + noted.updated,
-    unchanged = moved.unchanged + noted.unchanged, failed = moved.failed + noted.failed,
+  set created = moved.created + (counts ->> 'created')::bigint, updated = moved.updated + (counts ->> 'updated')::bigint,
+    unchanged = moved.unchanged + (counts ->> 'unchanged')::bigint, failed = moved.failed + (counts ->> 'failed')::bigint,
+    failed_unlisted = moved.failed_unlisted + (counts ->> 'unlisted')::bigint,
     rows_processed = moved.rows_processed + slice.rows, bytes_processed = slice."to",
     lines_processed = moved.lines_processed + slice.lines_read,
     status = case when slice.last then 'completed' else moved.status end,
@@ -712,20 +779,14 @@ begin
     lease = case when slice.last then null else moved.lease end,
     lease_until = case when slice.last then null else clock_timestamp() + interval '30 seconds' end,
     attempts = 0, touched_at = clock_timestamp()
-  from (
-    select count(*) filter (where status = 'created') as created, count(*) filter (where status = 'updated') as updated,
-      count(*) filter (where status = 'unchanged') as unchanged, count(*) filter (where status = 'failed') as failed
-    from crm.import_rows
-    where import_id = job.id and row > job.rows_processed
-  ) as noted
   where moved.id = job.id;
   return json_build_object('status', case when slice.last then 'completed' else 'running' end);
 end;
 $$;
 
-grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text), crm.render_match_key(jsonb, text),
+grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.render_match_key(jsonb, text),
   crm.import_distinct(jsonb, json, text[]), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
-  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[]),
+  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),
   api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
   api.read_imports(json), api.read_import_rows(json), api.advance_import(json) to crm_api;
 

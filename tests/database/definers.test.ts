@@ -34,6 +34,8 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.workspace_of_plan": ["crm_api"],
     // Steps of such writes and reads, given what was found under the policies. Requests can't name them: crm is not exposed.
     "crm.activities_lock": ["crm_api"],
+    "crm.bytes_uploaded": ["crm_api"],
+    "crm.unfinished_imports": ["crm_api"],
     "crm.custom_fields_move_to": ["crm_api"],
     "crm.first_stage": ["crm_api"],
     "crm.pipelines_move_to": ["crm_api"],

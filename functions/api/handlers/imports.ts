@@ -8,7 +8,7 @@ import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
-import { readHeader, requireMatch } from "../../../shared/imports/header.ts";
+import { readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
 import { reported } from "../../../shared/imports/slice.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
@@ -56,6 +56,7 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
   // What was asked for, until the header is read.
   const delimiter = body.delimiter === undefined ? null : { delimiter: body.delimiter };
   requireMatch(resource, matchBy);
+  requireSmall(mapping);
   const start =
     body.content === undefined
       ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }

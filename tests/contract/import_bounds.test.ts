@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { MAX_LISTED_FAILURES, MAX_UNFINISHED_IMPORTS, MAX_UPLOADED_BYTES } from "../../shared/bounds.ts";
+import { endOf, rowsOf, runImport } from "../harness/import_jobs.ts";
+import { database } from "../harness/stack.ts";
+import { createWorkspace } from "../harness/workspace.ts";
+
+const importOf = (content: string, options: Record<string, unknown> = {}) => ({
+  resource: "contacts",
+  format: "csv",
+  content,
+  ...options,
+});
+
+describe("what a workspace's imports may take", () => {
+  test("has a number of imports that have not ended", async () => {
+    const { client } = await createWorkspace();
+    const { data: first } = await client.post("/imports", { resource: "contacts", format: "csv" });
+    await database()`
+      insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, mapping, created_by)
+      select workspace_id, 'deals', format, status, dry_run, on_conflict, mapping, created_by
+      from crm.imports, generate_series(2, ${MAX_UNFINISHED_IMPORTS}) where id = ${first.id}`;
+    const refused = await client.post("/imports", { resource: "contacts", format: "csv" });
+    expect(refused.status).toBe(409);
+    expect(refused.error).toMatchObject({
+      code: "too_many_imports",
+      details: { max_unfinished: MAX_UNFINISHED_IMPORTS },
+    });
+    await client.post(`/imports/${first.id}/cancel`);
+    expect((await client.post("/imports", { resource: "contacts", format: "csv" })).status).toBe(202);
+  });
+
+  test("has a number of bytes, of all that have not ended", async () => {
+    const { client } = await createWorkspace();
+    const { data: large } = await client.post("/imports", { resource: "contacts", format: "csv" });
+    const { data: small } = await client.post("/imports", { resource: "contacts", format: "csv" });
+    await database()`update crm.imports set bytes_total = ${MAX_UPLOADED_BYTES} where id = ${large.id}`;
+    const part = { part: 0, content: "email\n" };
+    const refused = await client.post(`/imports/${small.id}/parts`, part);
+    expect(refused.status).toBe(409);
+    expect(refused.error).toMatchObject({ code: "upload_quota_exceeded", details: { max_bytes: MAX_UPLOADED_BYTES } });
+    expect((await client.post("/imports", importOf("email\n"))).error.code).toBe("upload_quota_exceeded");
+    await client.post(`/imports/${large.id}/cancel`);
+    expect((await client.post(`/imports/${small.id}/parts`, part)).status).toBe(200);
+  });
+
+  test.each([
+    ["csv", { content: `${Array.from({ length: 900 }, (_, n) => `${n}${"x".repeat(100)}`).join(",")}\n` }],
+    ["ndjson", {}],
+  ])("has a length of a mapping that is kept (%s)", async (format, extra) => {
+    const { client } = await createWorkspace();
+    const names = Array.from({ length: 900 }, (_, n) => [`${n}${"x".repeat(100)}`, null]);
+    const mapping = Object.fromEntries(names);
+    const { status, error } = await client.post("/imports", { resource: "contacts", format, mapping, ...extra });
+    expect([status, error.code]).toEqual([400, "validation_error"]);
+    expect(error.details.mapping[0]).toMatch(/may not be longer than 64 kB/);
+  });
+});
+
+test("of very many rows that fail the first are listed, and all are counted", async () => {
+  const { client } = await createWorkspace();
+  const rows = MAX_LISTED_FAILURES + 3_000;
+  const made = await client.post("/imports", importOf(`email\n${"a\n".repeat(rows)}last@listed.example\n`));
+  const ended = await endOf(client, made.data.id);
+  expect(ended).toMatchObject({ created: 1, failed: rows, failed_unlisted: 3_000, rows_total: rows + 1 });
+  const [kept] = await database()`
+    select count(*)::integer as rows, max(length(error::text)) as longest from crm.import_rows where import_id = ${ended.id}`;
+  expect(kept?.["rows"]).toBe(MAX_LISTED_FAILURES + 1);
+  expect(kept?.["longest"]).toBeLessThan(1_000);
+  const failed = await client.get(`/imports/${ended.id}/rows?status=failed&limit=1`);
+  expect(failed.meta.total).toBe(MAX_LISTED_FAILURES);
+  const created = await rowsOf(client, ended.id, "created");
+  expect(created).toMatchObject([{ row: rows + 1, line: rows + 2 }]);
+});
+
+test("a small import does not wait behind the large ones of others, whatever is in them", async () => {
+  const content = `email,first_name\n${Array.from({ length: 40_000 }, (_, n) => `same@test.example,${n}\n`).join("")}`;
+  const hostile = await Promise.all(Array.from({ length: 2 }, () => createWorkspace()));
+  const { client } = await createWorkspace();
+  const started: [typeof client, string][] = [];
+  for (const [n, other] of [...hostile, ...hostile, ...hostile].entries()) {
+    const { data, status } = await other.client.post("/imports", importOf(content, { on_conflict: "update" }));
+    expect(status, `${n}`).toBe(202);
+    started.push([other.client, data.id]);
+  }
+  try {
+    for (let n = 0; n < 3; n++) {
+      const startedAt = Date.now();
+      const people = Array.from({ length: 100 }, (_, i) => `p${n}x${i}@small.example\n`).join("");
+      expect(await runImport(client, importOf(`email\n${people}`))).toMatchObject({ created: 100 });
+      expect(Date.now() - startedAt).toBeLessThan(8_000); // 3 s on a quiet machine
+    }
+    const [one] = started;
+    expect((await one?.[0].get(`/imports/${one[1]}`))?.data.status).toBe("running");
+  } finally {
+    for (const [other, id] of started) await other.post(`/imports/${id}/cancel`);
+  }
+});
