@@ -54,6 +54,10 @@ export const ERRORS = {
     "The imports that have not ended hold as much text as a workspace may have. Wait for some of them, or cancel them.",
   ],
   too_many_jobs: [409, "The workspace has too many jobs that have not ended. Wait for some of them, or cancel them."],
+  idempotency_storage_full: [
+    429,
+    "The workspace keeps too much for its Idempotency-Keys. Send smaller bulk requests, or wait until older answers expire after 24 hours.",
+  ],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
   precondition_failed: [
     412,

@@ -1,10 +1,10 @@
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
-import { MAX_EXPORT_WAIT_MS, MAX_WAIT_MS } from "../bounds.ts";
+import { MAX_CALLS_AT_ONCE, MAX_CALLS_WAITING, MAX_EXPORT_WAIT_MS, MAX_WAIT_MS } from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
+import { Gate, patiently } from "../limits/gate.ts";
 import type { Database as Schema } from "./database_types.ts";
-import { Gate, patiently } from "./gate.ts";
 import { sqlError } from "./sql_errors.ts";
 
 type Functions = Schema["api"]["Functions"];
@@ -74,7 +74,8 @@ export function createDatabase(config: Config): Database {
     return shared.signal;
   }
 
-  const gate = new Gate();
+  // Over all isolates the database counts (`gate.admit`), but a call that is refused there has cost a connection.
+  const gate = new Gate({ atOnce: MAX_CALLS_AT_ONCE, maxWaiting: MAX_CALLS_WAITING, maxWaitMs: MAX_WAIT_MS });
 
   /** A call in its workspace's turn. */
   function inTurn<Result>(claims: Claims, call: () => Promise<Result>, patienceMs = MAX_WAIT_MS): Promise<Result> {

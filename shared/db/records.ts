@@ -55,6 +55,8 @@ export interface WriteAnswer {
   results: WriteResult[];
   /** The job that goes on with the change, where it is too large for a request. */
   job: RecordData | null;
+  /** Whether the records were too large together, and are told by id, version and time alone. */
+  abridged: boolean;
   /** The first answer's id and time, when this is a repetition of it. */
   replayed: { request_id: string; timestamp: string } | null;
 }
@@ -117,13 +119,14 @@ export async function writeRecords(
   const answer = (await callWithRetry(database, "write_records", argument as never, claimsOf(principal))) as {
     results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
     job: RecordData | null;
+    abridged?: boolean;
     replayed: WriteAnswer["replayed"];
   };
   const results = answer.results.map(
     (result): WriteResult =>
       result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,
   );
-  return { results, job: answer.job, replayed: answer.replayed };
+  return { results, job: answer.job ?? null, abridged: answer.abridged ?? false, replayed: answer.replayed };
 }
 
 /** The claims that row-level security knows the principal by. */

@@ -78,7 +78,9 @@ function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
   }
   if (code === "validation_error" || code === "unknown_field") return bodyProblems(details);
   const missing = details["missing_fields"];
-  const isPassing = code === "idempotency_in_progress" || code === "too_many_concurrent_requests";
+  const isPassing = ["idempotency_in_progress", "too_many_concurrent_requests", "idempotency_storage_full"].includes(
+    code,
+  );
   const headers: Record<string, string> = isPassing ? { "Retry-After": "1" } : {};
   const message =
     Array.isArray(missing) && missing.length > 0

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isExact } from "../http/json.ts";
+import { isExact, isSuspicious, parseJson } from "../http/json.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Column, unwrap } from "./columns.ts";
@@ -55,8 +55,9 @@ function readerFor(schema: unknown): Reader {
   return schema instanceof z.ZodObject || isOpen ? readJson : readText;
 }
 
+/** The apostrophe in front of what a spreadsheet would run is the export's (`crm.without_formula`). */
 function readText(cell: string): string {
-  return cell;
+  return /^'['=@+\t\r-]/.test(cell) ? cell.slice(1) : cell;
 }
 
 function readNumber(cell: string): unknown {
@@ -93,7 +94,7 @@ function readList(cell: string): unknown {
 
 function readJson(cell: string): unknown {
   try {
-    return JSON.parse(cell);
+    return parseJson(cell, isSuspicious(cell));
   } catch {
     return cell;
   }

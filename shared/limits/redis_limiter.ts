@@ -30,7 +30,7 @@ export class UnusableAnswer extends Error {
 }
 
 /**
- * Counts in Redis, in one HTTP round trip. Rejects when Redis refuses, is unreachable after one retry, or takes longer
+ * Counts in Redis, in one HTTP round trip; a denial takes a second, for its Retry-After. Rejects when Redis refuses, is unreachable after one retry, or takes longer
  * than `timeoutMs`; the message of such an error may hold the whole command, so it must not be logged.
  */
 export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 }: RedisLimiterOptions): RedisLimiter {
@@ -79,7 +79,9 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
     async take({ plan, id }) {
       const answer = await board(() => ratelimitOf(plan).limit(id));
       if (answer.success) return decisionFrom(plan, answer);
-      return decisionFrom(plan, { ...answer, reset: await nextSlot(plan, id, answer.reset) });
+      // A denial stays one: when the counts can't be read, the window's end is what is known.
+      const reset = await nextSlot(plan, id, answer.reset).catch(() => answer.reset);
+      return decisionFrom(plan, { ...answer, reset });
     },
     async refund({ plan, id }, taken) {
       const answer = await board(async () =>

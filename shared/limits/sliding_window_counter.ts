@@ -12,7 +12,7 @@ export function nextSlotAtMs(
 ): number {
   const startMs = Math.floor(nowMs / windowMs) * windowMs;
   const leavesAt = (start: number, room: number, leaving: number) =>
-    leaving < room ? start : start + windowMs * (1 - room / leaving) + 1;
+    leaving < room ? start : start + windowMs * (1 - room / leaving);
   const slotMs =
     current < limit ? leavesAt(startMs, limit - current, previous) : leavesAt(startMs + windowMs, limit, current);
   return Math.max(nowMs, Math.ceil(slotMs));

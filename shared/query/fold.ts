@@ -56,5 +56,6 @@ const VARIANTS = new Map(
 );
 const VARIANT = new RegExp(`[${[...VARIANTS.keys()].join("")}]`, "g");
 
-// Letters that this runtime's Unicode knows and Postgres 17's (15.1) does not: they stay as they are.
-const YOUNGER = /([\u1c89\ua7cb\ua7cc\ua7da\ua7dc\u{105c9}\u{105e4}\u{10d50}-\u{10d65}\u{1ccd6}-\u{1ccf9}])/u;
+// Letters that some runtime's Unicode (17.0) knows and Postgres 17's (15.1) does not: they stay as they are.
+const YOUNGER =
+  /([\u1c89\ua7cb\ua7cc\ua7ce\ua7d2\ua7d4\ua7da\ua7dc\ua7f1\u{105c9}\u{105e4}\u{10d50}-\u{10d65}\u{16ea0}-\u{16eb8}\u{1ccd6}-\u{1ccf9}])/u;

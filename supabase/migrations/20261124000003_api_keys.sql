@@ -189,7 +189,7 @@ set search_path = ''
 as $$
 declare
   claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-  is_job constant boolean := claims ->> 'lane' = 'job';
+  is_job constant boolean := coalesce(claims ->> 'lane' = 'job', false);
 begin
   if claims ->> 'workspace_id' is null then
     return;

@@ -278,24 +278,29 @@ begin
 end;
 $$;
 
--- Deletes what has outlived its promise: answers after a day, deleted records after 90 days.
--- Production schedules it (README, "Road to production"); it is safe to run at any time.
+-- Deletes what has outlived its promise: answers after a day, deleted records after 90 days. At most ten thousand of
+-- each kind at a time, so that nobody waits for it; it is called every few minutes (README, "Road to production").
 create function crm.purge() returns void
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
+  max_rows constant integer := 10000;
   resource text;
 begin
-  delete from crm.idempotency_keys where created_at < now() - interval '24 hours';
+  delete from crm.idempotency_keys where (workspace_id, key) in (
+    select workspace_id, key from crm.idempotency_keys where created_at < now() - interval '24 hours' limit max_rows
+  );
   for resource in
     select relation.relname
     from pg_catalog.pg_trigger as trigger
     join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
     where trigger.tgname = 'stamp'
   loop
-    execute format('delete from crm.%I where deleted_at < now() - interval ''90 days''', resource);
+    execute format('delete from crm.%1$I where id in (select id from crm.%1$I where deleted_at < now() - interval ''90 days'' limit $1)', resource)
+    using max_rows;
   end loop;
+  delete from crm.jobs where finished_at < now() - interval '30 days';
 end;
 $$;
 

@@ -57,7 +57,7 @@ begin
       workspace_id uuid not null,
       record_id uuid not null,
       field text not null,
-      filter_text text not null generated always as (e'\x02field=' || field) stored,
+      filter_text text not null generated always as (e'\x02field=' || crm.fold(field)) stored,
       "from" jsonb,
       "to" jsonb,
       version bigint not null,

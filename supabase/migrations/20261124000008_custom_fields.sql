@@ -290,6 +290,7 @@ $$;
 create function crm.keep_custom_values() returns trigger
 language plpgsql security definer
 set search_path = ''
+set plan_cache_mode = force_custom_plan -- for one row another than for thousands
 as $$
 begin
   if tg_op = 'UPDATE' then

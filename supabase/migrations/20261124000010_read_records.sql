@@ -11,7 +11,7 @@
 create function crm.is_prepared(statement text) returns boolean
 language sql stable
 as $$
-  select strpos(coalesce(current_setting('crm.prepared', true), ''), statement) > 0;
+  select strpos(' ' || coalesce(current_setting('crm.prepared', true), '') || ' ', ' ' || statement || ' ') > 0;
 $$;
 
 -- Prepares a query and answers the name to execute it by. A session keeps the last hundred that are not too long, so
@@ -155,9 +155,9 @@ declare
   name constant text := quote_ident(node ->> 'column');
   rendered text;
 begin
-  if jsonb_typeof(node) is distinct from 'object' then
+  if node is null or node = 'null' then
     return 'true'; -- there is none
-  elsif node = '{}' then
+  elsif jsonb_typeof(node) <> 'object' or node = '{}' or (node ? 'and' and node ? 'or') then
     perform crm.malformed('condition');
   elsif node ? 'and' or node ? 'or' then
     select string_agg(crm.render_condition(child), case when node ? 'and' then ' and ' else ' or ' end)
@@ -183,7 +183,7 @@ begin
       case when (node -> 'negated')::boolean then 'not in' else 'in' end, crm.parameter(node -> 'custom'),
       crm.render_condition(node - 'custom' - 'negated' || jsonb_build_object('column', (node ->> 'kind') || '_value')));
   elsif node ? 'row' then
-    if op not in ('lt', 'gt') or jsonb_array_length(node -> 'row') <> jsonb_array_length(node -> 'value') then
+    if coalesce(op, '') not in ('lt', 'gt') or jsonb_array_length(node -> 'row') <> jsonb_array_length(node -> 'value') then
       perform crm.malformed('row');
     end if;
     return format('((%s) %s (%s))',

@@ -8,12 +8,14 @@ create table crm.idempotency_keys (
   key text not null check (length(key) between 1 and 255),
   fingerprint text not null,
   answer json not null,
+  bytes integer not null generated always as (octet_length(answer::text)) stored,
   created_at timestamptz not null default now(),
   primary key (workspace_id, key)
 );
 comment on table crm.idempotency_keys is
   'What a write with an Idempotency-Key answered, kept 24 hours; written in the transaction of the change.';
 
+create index idempotency_keys_large on crm.idempotency_keys (workspace_id, bytes) where bytes > 16384;
 create index idempotency_keys_created_at on crm.idempotency_keys (created_at);
 
 alter table crm.idempotency_keys enable row level security;
@@ -650,6 +652,19 @@ begin
 end;
 $$;
 
+-- Results with the id, version and time of each record alone.
+create function crm.abridged(results json) returns json
+language sql immutable
+set search_path = ''
+as $$
+  select json_agg(case
+    when result -> 'record' is null then result
+    else json_build_object('status', result ->> 'status', 'record', json_build_object(
+      'id', result -> 'record' -> 'id', 'version', result -> 'record' -> 'version', 'updated_at', result -> 'record' -> 'updated_at'))
+  end order by place)
+  from json_array_elements(results) with ordinality as listed (result, place);
+$$;
+
 -- Writes records and answers what became of each, in their order.
 --
 --   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
@@ -681,6 +696,9 @@ declare
   written boolean := true;
   names text[];
   job json;
+  is_abridged boolean;
+  max_answer_bytes constant integer := 4 * 1024 * 1024;
+  max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
   if idempotency is not null then
     if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
@@ -719,20 +737,28 @@ begin
     null; -- The changes are undone; what they would have been is in `results`.
   end;
 
+  -- Beyond this an answer has of each record what tells it and its state apart: nobody holds more in memory.
+  is_abridged := octet_length(results::text) > max_answer_bytes;
+  if is_abridged then
+    results := crm.abridged(results);
+  end if;
   if idempotency is not null and written then
+    if (select coalesce(sum(bytes), 0) from crm.idempotency_keys where workspace_id = workspace and bytes > 16384) > max_kept_bytes then
+      perform crm.fail('idempotency_storage_full');
+    end if;
     insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
     values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
-      json_build_object('results', results, 'job', job, 'replayed', idempotency - 'key' - 'fingerprint'))
+      json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', idempotency - 'key' - 'fingerprint'))
     on conflict (workspace_id, key) do update
     set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
   end if;
-  return json_build_object('results', results, 'job', job, 'replayed', null);
+  return json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', null);
 end;
 $$;
 
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.create_others(jsonb, json),
-  crm.take_locks(text, uuid, json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.take_locks(text, uuid, json), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

@@ -15,6 +15,14 @@ as $$
     alias, name);
 $$;
 
+-- A text as a spreadsheet must not run it: what would be a formula gets an apostrophe in front, which spreadsheets don't
+-- show and the import takes away. Numbers and telephone numbers stay as they are.
+create function crm.without_formula(value text) returns text
+language sql immutable parallel safe -- no "set search_path", to be inlined
+as $$
+  select case when value ~ '^([=@\t\r]|[+-](?![0-9 ().,/-]*$)|''[=@+\t\r-])' then '''' || value else value end;
+$$;
+
 -- The expression that makes a line of a row. Of CSV (RFC 4180) a cell is quoted where it must be, and objects
 -- and lists are JSON; the import reads the same back. A name that is no column is computed, as in crm.render_columns.
 create function crm.render_line(format text, resource text, alias text, names text[]) returns text
@@ -42,8 +50,8 @@ begin
         when typcategory = 'A' then format('case when %1$I.%2$I = ''{}'' then ''[]'' else %3$s end', alias, listed.name,
           format(quoted, format('to_json(%I.%I)::text', alias, listed.name)))
         when atttypid in ('json'::regtype, 'jsonb'::regtype) then format(quoted, format('%I.%I::text', alias, listed.name))
-        when typcategory = 'S' then format('case when %1$I.%2$I ~ ''[",\r\n]|^\s|\s$'' then %3$s else %1$I.%2$I end', alias, listed.name,
-          format(quoted, format('%I.%I', alias, listed.name)))
+        when typcategory = 'S' then format('case when %1$s ~ ''[",\r\n]|^\s|\s$'' then %2$s else %1$s end',
+          format('crm.without_formula(%I.%I)', alias, listed.name), format(quoted, format('crm.without_formula(%I.%I)', alias, listed.name)))
         else crm.render_text(alias, listed.name, atttypid)
       end) as cell
     from unnest(names) with ordinality as listed (name, place)
@@ -134,5 +142,5 @@ begin
 end;
 $$;
 
-grant execute on function crm.render_text(text, text, regtype), crm.render_line(text, text, text, text[]),
+grant execute on function crm.without_formula(text), crm.render_text(text, text, regtype), crm.render_line(text, text, text, text[]),
   crm.render_export(jsonb), crm.run_export(text, json, uuid), crm.export_search(json), api.export_records(json) to crm_api;

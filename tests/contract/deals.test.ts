@@ -253,7 +253,7 @@ test("stage_history tells who moved a deal from where to where and when, from it
 describe("GET /deals/summary", () => {
   let sums: SalesTeam;
   let color: string;
-  const amounts = ["0.1", "0.2", "0.0001", "1000000000.01", "33.33", "7", null];
+  const amounts = ["0.1", "0.2", "0.03", "1000000000.01", "33.33", "7", null];
   beforeAll(async () => {
     sums = await createSalesTeam();
     const { stage } = await sums.pipeline();
@@ -263,7 +263,7 @@ describe("GET /deals/summary", () => {
       name: n % 4 ? `Deal ${n}` : `Big deal ${n}`,
       stage_id: [stage["first"], stage["second"], stage["won"], stage["lost"], undefined][n % 5],
       amount: amounts[n % amounts.length],
-      currency: n % 11 === 10 ? (amounts[n % amounts.length] == null ? null : "JPY") : n % 3 ? "EUR" : "USD",
+      currency: n % 11 === 10 ? (amounts[n % amounts.length] == null ? null : "CLF") : n % 3 ? "EUR" : "USD",
       owner_id: n % 2 ? sums.ownerId : null,
       company_id: companies[n % 3]?.["id"] ?? null,
       priority: n % 6 ? "normal" : "urgent",

@@ -123,7 +123,7 @@ async function writeMany(
   );
   const answer =
     sent.length === 0
-      ? { results: [], job: null, replayed: null }
+      ? { results: [], job: null, abridged: false, replayed: null }
       : await writeRecords(services.database, principal, resource, {
           ...request,
           records: sent,
@@ -153,7 +153,7 @@ async function writeMany(
     {
       status: failed > 0 ? 207 : allCreated ? 201 : 200,
       data: answers.map((one, index) => ({ index, ...outcome(resource, one) })),
-      meta: { succeeded: answers.length - failed, failed },
+      meta: { succeeded: answers.length - failed, failed, ...(answer.abridged && { abridged: true }) },
     },
     dryRun,
   );

@@ -1,4 +1,3 @@
-import { MAX_CALLS_AT_ONCE, MAX_CALLS_WAITING, MAX_WAIT_MS } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 
 interface Lane {
@@ -6,39 +5,51 @@ interface Lane {
   waiting: (() => void)[];
 }
 
-/**
- * Lets a workspace have a few calls under way at once in this isolate; the others wait shortly for their turn. Over all
- * isolates the database counts (`gate.admit`), but a call that is refused there has cost a connection.
- */
+export interface GateOptions {
+  /** How many of one name are let through at once. */
+  atOnce: number;
+  /** How many may wait for their turn, and for how long. */
+  maxWaiting: number;
+  maxWaitMs: number;
+}
+
+/** Lets a few of each name through at once in this isolate; the others wait shortly for their turn. */
 export class Gate {
   private readonly lanes = new Map<string, Lane>();
 
-  /** Runs `call` in its turn. @throws ApiError `too_many_concurrent_requests` when too many wait, or it waits too long. */
-  async pass<Result>(name: string, call: () => Promise<Result>): Promise<Result> {
+  constructor(private readonly options: GateOptions) {}
+
+  /** Resolves in its turn with what ends it. @throws ApiError `too_many_concurrent_requests` for one too many, or too long a wait */
+  async enter(name: string): Promise<() => void> {
     const lane = this.lanes.get(name) ?? { busy: 0, waiting: [] };
     this.lanes.set(name, lane);
-    if (lane.busy >= MAX_CALLS_AT_ONCE) await this.turn(lane);
+    if (lane.busy >= this.options.atOnce) await this.turn(lane);
     else lane.busy += 1;
+    return () => {
+      const next = lane.waiting.shift();
+      if (next !== undefined) return next();
+      lane.busy -= 1;
+      if (lane.busy === 0) this.lanes.delete(name);
+    };
+  }
+
+  async pass<Result>(name: string, call: () => Promise<Result>): Promise<Result> {
+    const leave = await this.enter(name);
     try {
       return await call();
     } finally {
-      const next = lane.waiting.shift();
-      if (next !== undefined) next();
-      else {
-        lane.busy -= 1;
-        if (lane.busy === 0) this.lanes.delete(name);
-      }
+      leave();
     }
   }
 
-  /** Resolves with the place of a call that has ended. */
+  /** Resolves with the place of one that has ended. */
   private turn(lane: Lane): Promise<void> {
-    if (lane.waiting.length >= MAX_CALLS_WAITING) throw crowded();
+    if (lane.waiting.length >= this.options.maxWaiting) throw crowded();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         lane.waiting.splice(lane.waiting.indexOf(go), 1);
         reject(crowded());
-      }, MAX_WAIT_MS);
+      }, this.options.maxWaitMs);
       const go = () => {
         clearTimeout(timer);
         resolve();
