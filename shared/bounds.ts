@@ -11,8 +11,9 @@ export const MAX_BULK_VIOLATIONS = 500;
 export const MAX_LISTED_NAMES = 100;
 /** Names of one answer for which a similar one is looked for. */
 export const MAX_SUGGESTIONS = 5;
-/** Characters of a name that an error quotes. */
+/** Characters of a name that an error quotes, and of the path to a field. */
 export const MAX_QUOTED = 64;
+export const MAX_QUOTED_PATH = 200;
 
 /** Comparisons of one list or search, those of the URL and of a search body's tree alike. */
 export const MAX_COMPARISONS = 50;

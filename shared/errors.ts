@@ -54,17 +54,13 @@ export const ERRORS = {
     "The imports that have not ended hold as much text as a workspace may have. Wait for some of them, or cancel them.",
   ],
   too_many_jobs: [409, "The workspace has too many jobs that have not ended. Wait for some of them, or cancel them."],
-  idempotency_storage_full: [
-    429,
-    "The workspace keeps too much for its Idempotency-Keys. Send smaller bulk requests, or wait until older answers expire after 24 hours.",
-  ],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],
   precondition_failed: [
     412,
     'The record has changed since the version in If-Match. Read it again and retry with its new ETag, such as "3.k1Jx0aVb2c".',
   ],
-  uri_too_long: [414, "The URL is too long. Send long filters to POST /v1/<resource>/search."],
   payload_too_large: [413, "The request body is too large."],
+  uri_too_long: [414, "The URL is too long. Send long filters to POST /v1/<resource>/search."],
   unsupported_media_type: [415, "The request body must be sent with Content-Type: application/json."],
   idempotency_key_reused: [
     422,
@@ -91,6 +87,10 @@ export const ERRORS = {
   too_many_concurrent_requests: [
     429,
     "The workspace has too many requests under way at once. Wait for some of them to end, then retry.",
+  ],
+  idempotency_storage_full: [
+    429,
+    "The workspace keeps too much for its Idempotency-Keys. Send smaller bulk requests, or wait until older answers expire after 24 hours.",
   ],
   internal_error: [
     500,

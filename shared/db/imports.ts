@@ -93,8 +93,8 @@ export async function cancelImport(database: Database, principal: Principal, id:
   return (await database.call("cancel_import", { id } as never, claimsOf(principal))) as RecordData;
 }
 
-/** A page of imports: of those that the principal may read what they write. */
-export async function listImports(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
+/** A page of imports or jobs: of those that the principal may read what they write. */
+export async function readOwn(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
   return (await database.call("read_imports", plan as never, claimsOf(principal))) as ReadResult;
 }
 

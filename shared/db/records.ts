@@ -4,6 +4,7 @@ import type { ListQuery } from "../query/list_query.ts";
 import { type ReadPlan, recordPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
+import { withStoredPhones } from "./phones.ts";
 import { type FailedWrite, writeError } from "./sql_errors.ts";
 
 /** A record as JSON: field names as in SQL. */
@@ -104,10 +105,12 @@ export async function writeRecords(
   resource: Resource,
   request: WriteRequest,
 ): Promise<WriteAnswer> {
+  const upserted = request.onConflict === "update" ? resource.names.unique : [];
+  const by = request.operation === "create" ? upserted : ["id"];
   const argument = {
     resource: factsOf(resource),
     operation: request.operation,
-    records: request.records,
+    records: await withStoredPhones(database, claimsOf(principal), resource, request.records, by),
     on_conflict: request.onConflict ?? "error",
     ...(request.versions && { versions: request.versions }),
     ...(request.moveTo !== undefined && { move_to: request.moveTo }),

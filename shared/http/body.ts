@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { MAX_BODY_DEPTH } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
-import { findFault, isSuspicious, isTooDeep, parseJson } from "./json.ts";
+import { isSuspicious, isTooDeep, parseJson } from "./json.ts";
+import { faultError } from "./validation.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -38,7 +39,11 @@ export async function readJsonBody(
       message: `The request body is nested deeper than ${MAX_BODY_DEPTH} levels.`,
     });
   }
-  if (suspicious) refuseFault(value, recordsIn);
+  if (suspicious) {
+    // The records of a bulk request answer each for itself.
+    const fault = faultError(recordsIn === undefined ? value : { ...value, [recordsIn]: null }, "body");
+    if (fault !== undefined) throw fault;
+  }
   return { text, value: value as Record<string, unknown> };
 }
 
@@ -84,13 +89,4 @@ function malformed(text: string, error: unknown): ApiError {
     message: `The request body is not valid JSON. The error is in line ${line}, at character ${column}.`,
     details: { line, column },
   });
-}
-
-function refuseFault(body: object, recordsIn: string | undefined): void {
-  // The records of a bulk request answer each for itself.
-  const fault = findFault(recordsIn === undefined ? body : { ...body, [recordsIn]: null });
-  if (fault === undefined) return;
-  const field = fault.path.join(".").slice(0, 200) || "body";
-  const sentence = `The ${field} field ${fault.problem}.`;
-  throw new ApiError("validation_error", { message: sentence, details: { [field]: [sentence] } });
 }

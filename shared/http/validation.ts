@@ -1,7 +1,9 @@
 import { z } from "zod";
-import type { ApiError } from "../errors.ts";
+import { MAX_QUOTED_PATH } from "../bounds.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 import { type Telling, Violations } from "../query/violations.ts";
 import type { Resource } from "../resources/define.ts";
+import { findFault } from "./json.ts";
 
 /**
  * Checks a body against a schema.
@@ -23,6 +25,14 @@ export function validateRecord<T>(
 ): T | ApiError {
   const { data, violations } = check(schema, body, new Violations(telling), resource);
   return violations.isEmpty ? (data as T) : violations.error();
+}
+
+/** Why a value can't be kept as it is, told of the field in it, or of the `whole`; undefined when it can. */
+export function faultError(value: unknown, whole: string): ApiError | undefined {
+  const fault = findFault(value);
+  if (fault === undefined) return undefined;
+  const field = fault.path.join(".").slice(0, MAX_QUOTED_PATH) || whole;
+  return fieldError("validation_error", { [field]: [`The ${field} field ${fault.problem}.`] });
 }
 
 function check<T>(

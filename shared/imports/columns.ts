@@ -117,7 +117,8 @@ class Targets {
   }
 }
 
-function targetOf({ field, member }: NonNullable<Column>): string {
+/** The name that a mapping gives a column: a field, or a member of one. */
+export function targetOf({ field, member }: NonNullable<Column>): string {
   return member === undefined ? field : `${field}.${member}`;
 }
 

@@ -2,13 +2,13 @@ import { MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
 import type { ImportBatch } from "../db/imports.ts";
 import type { RecordData } from "../db/records.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
-import { ApiError } from "../errors.ts";
-import { findFault, isSuspicious, isTooDeep, parseJson } from "../http/json.ts";
-import { validateRecord } from "../http/validation.ts";
+import { ApiError, fieldError } from "../errors.ts";
+import { isSuspicious, isTooDeep, parseJson } from "../http/json.ts";
+import { faultError, validateRecord } from "../http/validation.ts";
 import type { Resource } from "../resources/define.ts";
 import { toRow } from "../resources/row.ts";
 import { cellSetters, setField } from "./cells.ts";
-import type { Column, CsvColumns } from "./columns.ts";
+import { type Column, type CsvColumns, targetOf } from "./columns.ts";
 import { readCsvRows } from "./csv_rows.ts";
 import { readLines } from "./ndjson_rows.ts";
 
@@ -56,10 +56,13 @@ type Body = Record<string, unknown> | ApiError;
 export function csvReader(resource: Resource, matchBy: string, { delimiter, columns }: CsvColumns): RowReader {
   const setters = cellSetters(resource, columns);
   const bodyOf = (cells: string[] | null): Body => {
-    if (cells === null) return invalid("row", "The row has text behind the closing quote of a cell.");
+    if (cells === null)
+      return fieldError("validation_error", { row: ["The row has text behind the closing quote of a cell."] });
     const filled = cells.length > columns.length ? cells.slice(columns.length).some((cell) => cell !== "") : false;
     if (cells.length < columns.length || filled)
-      return invalid("row", `The row has ${cells.length} cells, and the header has ${columns.length}.`);
+      return fieldError("validation_error", {
+        row: [`The row has ${cells.length} cells, and the header has ${columns.length}.`],
+      });
     const body: Record<string, unknown> = {};
     for (const [index, cell] of cells.entries()) {
       if (cell !== "") setters[index]?.(body, cell);
@@ -77,7 +80,7 @@ export function csvReader(resource: Resource, matchBy: string, { delimiter, colu
       if (slice.isCrowded) return this.read(stretch, { ...options, max: kept[slice.rows]?.[0] ?? 1 });
       if (broken === undefined) return slice;
       const at = `Row ${options.firstRow + found.length}, in line ${options.linesBefore + lines + 1},`;
-      return { ...slice, broken: reported(invalid("content", `${at} ${broken}.`)) };
+      return { ...slice, broken: reported(fieldError("validation_error", { content: [`${at} ${broken}.`] })) };
     },
   };
 }
@@ -87,8 +90,7 @@ function cellsByField(columns: readonly Column[], cells: readonly string[]): Map
   return new Map(
     columns.flatMap((column, index) => {
       if (column === null) return [];
-      const name = column.member === undefined ? column.field : `${column.field}.${column.member}`;
-      return [[name, cells[index] ?? ""] as const];
+      return [[targetOf(column), cells[index] ?? ""] as const];
     }),
   );
 }
@@ -191,9 +193,7 @@ function withinOf(resource: Resource, matchBy: string, record: RecordData): stri
 
 function checked(resource: Resource, body: Body): Body {
   if (body instanceof ApiError) return body;
-  const fault = findFault(body);
-  if (fault !== undefined) return invalid(fault.path.join("."), `The ${fault.path.join(".")} field ${fault.problem}.`);
-  return validateRecord(resource.create, body, resource);
+  return faultError(body, "row") ?? validateRecord(resource.create, body, resource);
 }
 
 /** The value of a line; undefined when it is no JSON, or nested deeper than a body may be. */
@@ -204,8 +204,4 @@ function parsed(line: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function invalid(at: string, sentence: string): ApiError {
-  return new ApiError("validation_error", { message: sentence, details: { [at]: [sentence] } });
 }

@@ -1,10 +1,8 @@
-import { MAX_QUOTED, MAX_SUGGESTIONS, MAX_VIOLATIONS } from "../bounds.ts";
+import { MAX_QUOTED, MAX_QUOTED_PATH, MAX_SUGGESTIONS, MAX_VIOLATIONS } from "../bounds.ts";
 import { ApiError, type ErrorCode, type FieldErrors } from "../errors.ts";
 import { listed, nearest } from "./suggest.ts";
 
 type ViolationCode = Extract<ErrorCode, "validation_error" | "unknown_field" | "read_only_field">;
-
-const MAX_PATH = 200;
 
 /**
  * What one answer may still say of what is wrong. Shared by the records of a bulk request, so that a thousand bad
@@ -63,7 +61,7 @@ export class Violations {
     this.codes.add(code);
     this.count += 1;
     if (this.count > this.max) return;
-    const field = path.map(String).join(".").slice(0, MAX_PATH) || "body";
+    const field = path.map(String).join(".").slice(0, MAX_QUOTED_PATH) || "body";
     const before = this.details.get(field) ?? [];
     const said = sentence(field);
     // A schema and what refines it find the same fault.

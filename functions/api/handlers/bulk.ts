@@ -1,18 +1,10 @@
 import { z } from "zod";
 import { MAX_BULK_RECORDS, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
-import { withStoredPhones } from "../../../shared/db/phones.ts";
-import {
-  claimsOf,
-  findMergeWinners,
-  type RecordData,
-  type WriteRequest,
-  writeRecords,
-} from "../../../shared/db/records.ts";
+import { findMergeWinners, type RecordData, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { findFault } from "../../../shared/http/json.ts";
-import { validate, validateRecord } from "../../../shared/http/validation.ts";
+import { faultError, validate, validateRecord } from "../../../shared/http/validation.ts";
 import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
 import { Telling } from "../../../shared/query/violations.ts";
@@ -40,7 +32,7 @@ export function bulkCreate(resource: Resource): Handler {
     const parent = await parentOf(resource, exchange);
     const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown, index: number) => {
-      const fields = faultOf(record) ?? validateRecord(resource.create, record, resource, telling);
+      const fields = faultError(record, "record") ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
     return writeMany(resource, exchange, options, records.map(read), {
@@ -62,7 +54,7 @@ export function bulkUpdate(resource: Resource): Handler {
     );
     const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown) => {
-      const fault = faultOf(record);
+      const fault = faultError(record, "record");
       if (fault !== undefined) return fault;
       const { id, ...given } = typeof record === "object" && record !== null ? (record as RecordData) : {};
       const fields = validateRecord(
@@ -113,14 +105,7 @@ async function writeMany(
   if (atomic && refused >= 0) throw aborted(records);
 
   const { services, principal } = exchange;
-  const by = request.operation === "create" ? (request.onConflict === "update" ? resource.names.unique : []) : ["id"];
-  const sent = await withStoredPhones(
-    services.database,
-    claimsOf(principal),
-    resource,
-    records.filter((record): record is RecordData => !(record instanceof ApiError)),
-    by,
-  );
+  const sent = records.filter((record): record is RecordData => !(record instanceof ApiError));
   const answer =
     sent.length === 0
       ? { results: [], job: null, abridged: false, replayed: null }
@@ -199,20 +184,9 @@ function aborted(answers: readonly unknown[]): ApiError {
   });
 }
 
-/** What in a record can't be kept as it is. */
-function faultOf(record: unknown): ApiError | undefined {
-  const fault = findFault(record);
-  if (fault === undefined) return undefined;
-  const field = fault.path.join(".").slice(0, 200) || "record";
-  return fieldError("validation_error", { [field]: [`The ${field} field ${fault.problem}.`] });
-}
-
 function existingId(id: unknown): ApiError | undefined {
   if (id === undefined) {
-    return new ApiError("validation_error", {
-      message: "The id field is required.",
-      details: { id: ["The id field is required."] },
-    });
+    return fieldError("validation_error", { id: ["The id field is required."] });
   }
   return uuid.safeParse(id).success ? undefined : new ApiError("not_found");
 }
@@ -222,6 +196,6 @@ function refuseRepeated(given: unknown[], at: string): void {
   const ids = given.map((id) => (typeof id === "string" ? id.toLowerCase() : id));
   const index = ids.findIndex((id) => id !== undefined && (seen.has(id) || !seen.add(id)));
   if (index < 0) return;
-  const sentence = `The ${at}.${index} entry repeats an id.`;
-  throw new ApiError("validation_error", { message: sentence, details: { [`${at}.${index}`]: [sentence] } });
+  const entry = `${at}.${index}`;
+  throw fieldError("validation_error", { [entry]: [`The ${entry} entry repeats an id.`] });
 }

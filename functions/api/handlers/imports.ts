@@ -132,7 +132,7 @@ export async function readImport(exchange: AuthorizedExchange): Promise<Reply> {
 
 /** `GET /v1/imports`: those of what the key may read. */
 export function listImports(exchange: AuthorizedExchange): Promise<Reply> {
-  return listOwn(imports, exchange, jobs.listImports);
+  return listOwn(imports, exchange);
 }
 
 /** `GET /v1/imports/{id}/rows`: what became of each row, or of those of a `status`. */

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { listImports } from "../../../shared/db/imports.ts";
 import { cancelJob } from "../../../shared/db/jobs.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -12,7 +11,7 @@ import { listOwn } from "./page.ts";
 
 /** `GET /v1/jobs` */
 export function listJobs(exchange: AuthorizedExchange): Promise<Reply> {
-  return listOwn(jobs, exchange, listImports);
+  return listOwn(jobs, exchange);
 }
 
 /** `GET /v1/jobs/{id}` */

@@ -17,12 +17,11 @@ import {
   searchBody,
 } from "../../../shared/query/list_query.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "../../../shared/query/query_context.ts";
-import { isSearch, listPlan, relatedScopes, totalSource } from "../../../shared/query/read_plan.ts";
-import { sortText } from "../../../shared/query/sort.ts";
+import { relatedScopes, totalSource } from "../../../shared/query/read_plan.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { present, presentPage } from "../../../shared/resources/present.ts";
-import { cursorValue, explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
+import { present } from "../../../shared/resources/present.ts";
+import { answerList } from "./page.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
 
@@ -119,50 +118,8 @@ export function recordId({ params }: Pick<AuthorizedExchange, "params">, name = 
 async function page(resource: Resource, exchange: AuthorizedExchange, given: ListQuery): Promise<Reply> {
   const query = await confine(resource, exchange, given);
   requireScopes(resource, exchange, query.include, query.where);
-  const request: PageRequest = {
-    scope: {
-      workspace: exchange.principal.workspaceId,
-      resource: resource.plural,
-      sort: sortText(query.sort),
-      filter: JSON.stringify([query.where, query.deleted]),
-    },
-    limit: query.limit,
-    cursor: query.cursor,
-  };
-  const position = positionOf(exchange, request);
   const counted = query.deleted !== undefined || totalSource(resource, query.where) === "count";
-  const source = !query.total || (counted && position?.total != null) ? "none" : counted ? "count" : "tallies";
-  const plan = listPlan(resource, query, position?.values, source);
-  const found = await readRecords(exchange.services.database, exchange.principal, plan).catch((error) => {
-    throw explainExpense(error, adviceFor(query));
-  });
-  const total = query.total ? totalOf(exchange, counted ? position : undefined, found.total) : { total: null };
-  const { shown, meta, headers } = pageOf(exchange, request, found, {
-    valuesOf: (row) => query.sort.map(({ column }) => cursorValue(row[column])),
-    total,
-    carry: query.total && counted,
-  });
-  const visible = query.fields ?? resource.names.all;
-  const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
-  return { data: presentPage(resource, shown, hidden, query.include), meta, headers };
-}
-
-/** What would make a list cheaper, in the words of its parameters. */
-export function adviceFor({
-  where,
-  sort,
-  total = true,
-}: Pick<ListQuery, "where" | "sort"> & { total?: boolean }): string[] {
-  return [
-    ...(where.some(isSearch)
-      ? [
-          "Search for longer or fewer words, or fewer of contains and starts_with.",
-          "Add a filter such as created_at[gte] or owner_id.",
-        ]
-      : ["Add a filter that fewer records satisfy, such as created_at[gte]."]),
-    ...(sort.length > 2 ? ["Sort by one field."] : []),
-    ...(total ? ["Leave the total out: total=false."] : []),
-  ];
+  return answerList(resource, exchange, query, { counted, read: readRecords });
 }
 
 /** A list below a record is that record's. @throws ApiError `not_found` when there is no such record */

@@ -1,14 +1,17 @@
 import type { Principal } from "../../../shared/auth/principal.ts";
 import type { Database } from "../../../shared/db/database.ts";
+import { readOwn } from "../../../shared/db/imports.ts";
 import type { ReadResult, RecordData } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { type CursorScope, decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
-import { parseListUrl } from "../../../shared/query/list_query.ts";
-import { listPlan, type ReadPlan } from "../../../shared/query/read_plan.ts";
+import { type ListQuery, parseListUrl } from "../../../shared/query/list_query.ts";
+import { isSearch, listPlan, type ReadPlan } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { presentPage } from "../../../shared/resources/present.ts";
+
+type ReadPage = (database: Database, principal: Principal, plan: ReadPlan) => Promise<ReadResult>;
 
 /** What a page is asked for and what its cursor is bound to. */
 export interface PageRequest {
@@ -92,37 +95,63 @@ export function explainExpense(error: unknown, advice: readonly string[]): unkno
   });
 }
 
-/** A list of what is no record: imports and jobs, of which row-level security shows those of what the key may read. */
-export async function listOwn(
+/** What would make a list cheaper, in the words of its parameters. */
+export function adviceFor({
+  where,
+  sort,
+  total = true,
+}: Pick<ListQuery, "where" | "sort"> & { total?: boolean }): string[] {
+  return [
+    ...(where.some(isSearch)
+      ? [
+          "Search for longer or fewer words, or fewer of contains and starts_with.",
+          "Add a filter such as created_at[gte] or owner_id.",
+        ]
+      : ["Add a filter that fewer records satisfy, such as created_at[gte]."]),
+    ...(sort.length > 2 ? ["Sort by one field."] : []),
+    ...(total ? ["Leave the total out: total=false."] : []),
+  ];
+}
+
+/**
+ * The answer to a list. Whether its total is `counted` decides if later pages carry it along or look again.
+ * @throws ApiError `invalid_cursor`, `query_too_expensive`
+ */
+export async function answerList(
   resource: Resource,
   exchange: AuthorizedExchange,
-  read: (database: Database, principal: Principal, plan: ReadPlan) => Promise<ReadResult>,
+  query: ListQuery,
+  { counted, read }: { counted: boolean; read: ReadPage },
 ): Promise<Reply> {
-  const { services, principal, url } = exchange;
-  const query = parseListUrl(resource, url.searchParams);
+  const { services, principal } = exchange;
   const request: PageRequest = {
     scope: {
       workspace: principal.workspaceId,
       resource: resource.plural,
       sort: sortText(query.sort),
-      filter: JSON.stringify(query.where),
+      filter: JSON.stringify([query.where, query.deleted]),
     },
     limit: query.limit,
     cursor: query.cursor,
   };
   const position = positionOf(exchange, request);
-  const counts = query.total && position?.total == null;
-  const found = await read(
-    services.database,
-    principal,
-    listPlan(resource, query, position?.values, counts ? "count" : "none"),
-  );
+  const source = !query.total || (counted && position?.total != null) ? "none" : counted ? "count" : "tallies";
+  const plan = listPlan(resource, query, position?.values, source);
+  const found = await read(services.database, principal, plan).catch((error) => {
+    throw explainExpense(error, adviceFor(query));
+  });
   const { shown, meta, headers } = pageOf(exchange, request, found, {
     valuesOf: (row) => query.sort.map(({ column }) => cursorValue(row[column])),
-    total: query.total ? totalOf(exchange, position, found.total) : { total: null },
-    carry: query.total,
+    total: query.total ? totalOf(exchange, counted ? position : undefined, found.total) : { total: null },
+    carry: query.total && counted,
   });
   const visible = query.fields ?? resource.names.all;
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
-  return { data: presentPage(resource, shown, hidden), meta, headers };
+  return { data: presentPage(resource, shown, hidden, query.include), meta, headers };
+}
+
+/** Imports or jobs, of which row-level security shows those that the key may read. */
+export function listOwn(resource: Resource, exchange: AuthorizedExchange): Promise<Reply> {
+  const query = parseListUrl(resource, exchange.url.searchParams);
+  return answerList(resource, exchange, query, { counted: true, read: readOwn });
 }

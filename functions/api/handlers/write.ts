@@ -1,12 +1,5 @@
 import { z } from "zod";
-import { withStoredPhones } from "../../../shared/db/phones.ts";
-import {
-  claimsOf,
-  type RecordData,
-  type WriteAnswer,
-  type WriteRequest,
-  writeRecords,
-} from "../../../shared/db/records.ts";
+import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -105,9 +98,7 @@ export async function writeOne(
 ): Promise<Reply> {
   const { services, principal } = exchange;
   const idempotency = readIdempotency(exchange);
-  const by = request.operation === "update" ? ["id"] : request.onConflict === "update" ? resource.names.unique : [];
-  const records = await withStoredPhones(services.database, claimsOf(principal), resource, request.records, by);
-  const answer = await writeRecords(services.database, principal, resource, { ...request, records, idempotency });
+  const answer = await writeRecords(services.database, principal, resource, { ...request, idempotency });
   const [result] = answer.results;
   if (result === undefined || result.status === "failed") {
     const error = result?.error ?? new ApiError("internal_error");
