@@ -267,11 +267,12 @@ begin
   execute format(
     'create unique index %I on crm.%I (workspace_id, %sexternal_id) where deleted_at is null and external_id is not null',
     resource || '_external_id_live', resource, external_id_within || ', ');
-  -- owner_id = …, newest first
-  execute format('create index %I on crm.%I (workspace_id, owner_id, created_at, id) where deleted_at is null', resource || '_owner_id', resource);
-  -- tags && …; used by crm.run_search only. A short pending list: what waits in it is scanned by every search.
-  execute format('create index %I on crm.%I using gin (workspace_id, tags) with (gin_pending_list_limit = 512) where deleted_at is null',
-    resource || '_tags', resource);
+  -- owner_id = …, newest first. As all indexes of references, of deleted records too: what refers to a record is looked
+  -- for when that is deleted or merged.
+  execute format('create index %I on crm.%I (workspace_id, owner_id, created_at, id)', resource || '_owner_id', resource);
+  -- tags && …, in crm.run_search and when a tag is renamed or deleted, which deleted records are told too. A short pending
+  -- list: what waits in it is scanned by every search.
+  execute format('create index %I on crm.%I using gin (workspace_id, tags) with (gin_pending_list_limit = 512)', resource || '_tags', resource);
   perform crm.set_up_stamped(resource);
   perform crm.check_custom_fields_of(resource);
   perform crm.count_tags_of(resource);

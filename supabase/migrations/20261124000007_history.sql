@@ -79,6 +79,7 @@ begin
     language plpgsql security definer
     set search_path = ''
     set timezone = 'UTC'
+    set enable_nestloop = off -- its plan is kept: made for one row, it would compare all of thousands with all
     as $function$
     begin
       insert into crm.%2$I (workspace_id, record_id, field, "from", "to", version, changed_at, changed_by)

@@ -286,30 +286,27 @@ begin
 end;
 $$;
 
--- After records were written: their values by field. Arrays have a row per member.
+-- After records were written: the values by field of those whose values are others now. Arrays have a row per member.
 create function crm.keep_custom_values() returns trigger
 language plpgsql security definer
 set search_path = ''
 set plan_cache_mode = force_custom_plan -- for one row another than for thousands
 as $$
+declare
+  changed uuid[];
 begin
   if tg_op = 'UPDATE' then
-    delete from crm.custom_values
-    where record_id in (
-      select later.id from new_rows as later join old_rows as earlier using (id)
-      where later.custom_fields <> earlier.custom_fields or (later.deleted_at is null) <> (earlier.deleted_at is null)
+    -- Compared as sets: a join's plan is kept, and made for one row it would compare all of thousands with all.
+    changed := array(
+      select id from (
+        select id, custom_fields, deleted_at is null from new_rows except select id, custom_fields, deleted_at is null from old_rows
+      ) as compared
     );
-    insert into crm.custom_values (field_id, record_id, workspace_id, text_value, number_value, time_value)
-    select field.id, later.id, later.workspace_id, typed.*
-    from new_rows as later
-    join old_rows as earlier using (id)
-    cross join lateral jsonb_each(later.custom_fields) as given
-    join crm.custom_fields as field on field.workspace_id = later.workspace_id
-      and field.resource = tg_argv[0] and field.key = given.key and field.deleted_at is null
-    cross join lateral crm.typed_values(field.type, given.value) as typed
-    where later.deleted_at is null
-      and (later.custom_fields <> earlier.custom_fields or (later.deleted_at is null) <> (earlier.deleted_at is null));
+    delete from crm.custom_values where record_id = any (changed);
   else
+    changed := array(select id from new_rows where custom_fields <> '{}');
+  end if;
+  if changed <> '{}' then
     insert into crm.custom_values (field_id, record_id, workspace_id, text_value, number_value, time_value)
     select field.id, later.id, later.workspace_id, typed.*
     from new_rows as later
@@ -317,7 +314,7 @@ begin
     join crm.custom_fields as field on field.workspace_id = later.workspace_id
       and field.resource = tg_argv[0] and field.key = given.key and field.deleted_at is null
     cross join lateral crm.typed_values(field.type, given.value) as typed
-    where later.deleted_at is null and later.custom_fields <> '{}';
+    where later.deleted_at is null and later.id = any (changed);
   end if;
   return null;
 end;

@@ -128,6 +128,7 @@ $$;
 create function crm.count_tags() returns trigger
 language plpgsql security definer
 set search_path = ''
+set enable_nestloop = off -- its plan is kept: made for one row, it would compare all of thousands with all
 as $$
 begin
   case tg_op

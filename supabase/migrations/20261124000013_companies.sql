@@ -44,7 +44,7 @@ create index companies_type on crm.companies (workspace_id, type, created_at, id
 create index companies_lifecycle_stage on crm.companies (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
 create index companies_phone on crm.companies (workspace_id, phone, created_at, id) where deleted_at is null;
 create index companies_phone_e164 on crm.companies (workspace_id, phone_e164, created_at, id) where deleted_at is null;
-create index companies_parent_company_id on crm.companies (workspace_id, parent_company_id, created_at, id) where deleted_at is null;
+create index companies_parent_company_id on crm.companies (workspace_id, parent_company_id, created_at, id);
 
 -- search_text like …; used by crm.run_search only
 create index companies_search_text on crm.companies using gin (workspace_id, search_text extensions.gin_trgm_ops)

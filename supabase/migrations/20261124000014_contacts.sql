@@ -51,7 +51,7 @@ create index contacts_birthday on crm.contacts (workspace_id, birthday, id) wher
 -- <field> = …, newest first
 create index contacts_status on crm.contacts (workspace_id, status, created_at, id) where deleted_at is null;
 create index contacts_lifecycle_stage on crm.contacts (workspace_id, lifecycle_stage, created_at, id) where deleted_at is null;
-create index contacts_company_id on crm.contacts (workspace_id, company_id, created_at, id) where deleted_at is null;
+create index contacts_company_id on crm.contacts (workspace_id, company_id, created_at, id);
 create index contacts_job_title on crm.contacts (workspace_id, job_title, created_at, id) where deleted_at is null;
 create index contacts_lead_source on crm.contacts (workspace_id, lead_source, created_at, id) where deleted_at is null;
 create index contacts_phone on crm.contacts (workspace_id, phone, created_at, id) where deleted_at is null;

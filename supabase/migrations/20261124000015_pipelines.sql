@@ -37,7 +37,7 @@ create unique index pipelines_name_live on crm.pipelines (workspace_id, name) wh
 create unique index pipelines_is_default_live on crm.pipelines (workspace_id) where deleted_at is null and is_default;
 create index pipelines_position on crm.pipelines (workspace_id, position, id) where deleted_at is null;
 create unique index stages_name_live on crm.stages (pipeline_id, name) where deleted_at is null;
-create index stages_position on crm.stages (workspace_id, pipeline_id, position, id) where deleted_at is null;
+create index stages_position on crm.stages (workspace_id, pipeline_id, position, id);
 
 -- The stages of a pipeline, embedded in it. Volatile, to see those that the same statement has made.
 create function crm.pipelines_stages(workspace_id uuid, pipeline_id uuid) returns json

@@ -47,10 +47,10 @@ create index deals_probability on crm.deals (workspace_id, probability, id) wher
 
 -- <field> = …, newest first
 create index deals_status on crm.deals (workspace_id, status, created_at, id) where deleted_at is null;
-create index deals_stage_id on crm.deals (workspace_id, stage_id, created_at, id) where deleted_at is null;
-create index deals_pipeline_id on crm.deals (workspace_id, pipeline_id, created_at, id) where deleted_at is null;
-create index deals_company_id on crm.deals (workspace_id, company_id, created_at, id) where deleted_at is null;
-create index deals_primary_contact_id on crm.deals (workspace_id, primary_contact_id, created_at, id) where deleted_at is null;
+create index deals_stage_id on crm.deals (workspace_id, stage_id, created_at, id);
+create index deals_pipeline_id on crm.deals (workspace_id, pipeline_id, created_at, id);
+create index deals_company_id on crm.deals (workspace_id, company_id, created_at, id);
+create index deals_primary_contact_id on crm.deals (workspace_id, primary_contact_id, created_at, id);
 create index deals_priority on crm.deals (workspace_id, priority, created_at, id) where deleted_at is null;
 create index deals_type on crm.deals (workspace_id, type, created_at, id) where deleted_at is null;
 

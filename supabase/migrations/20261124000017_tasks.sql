@@ -39,12 +39,12 @@ create index tasks_status_id on crm.tasks (workspace_id, status, id) where delet
 create index tasks_status on crm.tasks (workspace_id, status, created_at, id) where deleted_at is null;
 create index tasks_type on crm.tasks (workspace_id, type, created_at, id) where deleted_at is null;
 create index tasks_priority on crm.tasks (workspace_id, priority, created_at, id) where deleted_at is null;
-create index tasks_assignee_id on crm.tasks (workspace_id, assignee_id, created_at, id) where deleted_at is null;
+create index tasks_assignee_id on crm.tasks (workspace_id, assignee_id, created_at, id);
 create index tasks_assignee_status_due_at on crm.tasks (workspace_id, assignee_id, status, due_at, id) where deleted_at is null;
 create index tasks_status_due_at on crm.tasks (workspace_id, status, due_at, id) where deleted_at is null;
-create index tasks_contact_id on crm.tasks (workspace_id, contact_id, created_at, id) where deleted_at is null;
-create index tasks_company_id on crm.tasks (workspace_id, company_id, created_at, id) where deleted_at is null;
-create index tasks_deal_id on crm.tasks (workspace_id, deal_id, created_at, id) where deleted_at is null;
+create index tasks_contact_id on crm.tasks (workspace_id, contact_id, created_at, id);
+create index tasks_company_id on crm.tasks (workspace_id, company_id, created_at, id);
+create index tasks_deal_id on crm.tasks (workspace_id, deal_id, created_at, id);
 
 create index tasks_search_text on crm.tasks using gin (workspace_id, search_text extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512) where deleted_at is null;

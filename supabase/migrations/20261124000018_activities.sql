@@ -34,9 +34,9 @@ create index activities_type on crm.activities (workspace_id, type, created_at, 
 create index activities_type_occurred_at on crm.activities (workspace_id, type, occurred_at, id) where deleted_at is null;
 create index activities_subject on crm.activities (workspace_id, subject, created_at, id) where deleted_at is null;
 create index activities_external_id on crm.activities (workspace_id, external_id, created_at, id) where deleted_at is null;
-create index activities_contact_id on crm.activities (workspace_id, contact_id, created_at, id) where deleted_at is null;
-create index activities_company_id on crm.activities (workspace_id, company_id, created_at, id) where deleted_at is null;
-create index activities_deal_id on crm.activities (workspace_id, deal_id, created_at, id) where deleted_at is null;
+create index activities_contact_id on crm.activities (workspace_id, contact_id, created_at, id);
+create index activities_company_id on crm.activities (workspace_id, company_id, created_at, id);
+create index activities_deal_id on crm.activities (workspace_id, deal_id, created_at, id);
 create index activities_contact_occurred_at on crm.activities (workspace_id, contact_id, occurred_at, id) where deleted_at is null;
 create index activities_company_occurred_at on crm.activities (workspace_id, company_id, occurred_at, id) where deleted_at is null;
 create index activities_deal_occurred_at on crm.activities (workspace_id, deal_id, occurred_at, id) where deleted_at is null;
