@@ -6,6 +6,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
+import { argumentsOrHelp } from "../scripts/arguments.ts";
 import { answers } from "../scripts/stack/child.ts";
 import { freePort } from "../scripts/stack/ports.ts";
 import { DENO, ROOT, readSettings } from "../scripts/stack/settings.ts";
@@ -32,14 +33,28 @@ import { type Figure, type LoadRow, loadRow, show, type Verdict, verdict, writeR
 import { apiHeaders, bulkScenario, type ScenarioName, scenarios } from "./scenarios.ts";
 import { type BenchWorkspace, createBenchWorkspace } from "./workspace.ts";
 
-const quick = process.argv.includes("--quick");
+const given = argumentsOrHelp({
+  summary: "Measures this API beside bare PostgREST, and how that grows.",
+  example: "npm run bench -- --quick",
+  options: {
+    "--quick": { help: "a short run, up to 100,000 contacts" },
+    "--contacts": { help: "only the contacts beside PostgREST" },
+    "--book": { help: "only the whole book of business" },
+    "--rows": { value: "COUNT", help: "records of each resource in the largest book; 1000000 when absent" },
+  },
+});
+const quick = given["--quick"] !== undefined;
 /** `--contacts` and `--book` measure one part; a book alone is reported in a file of its own. */
 const parts = {
-  contacts: !process.argv.includes("--book"),
-  book: !process.argv.includes("--contacts"),
+  contacts: given["--book"] === undefined,
+  book: given["--contacts"] === undefined,
 };
-/** `--rows N`: records of each resource in the largest book. */
-const largest = Number(process.argv[process.argv.indexOf("--rows") + 1] ?? "") || 1_000_000;
+/** Records of each resource in the largest book. */
+const largest = Number(given["--rows"] ?? 1_000_000);
+if (!Number.isInteger(largest) || largest < 1) {
+  console.error(`--rows takes a number of records, not "${given["--rows"]}".`);
+  process.exit(1);
+}
 const ROUNDS = quick ? 2 : 3;
 const ROUND_SECONDS = quick ? 1.5 : 3;
 const GROWTH_SECONDS = quick ? 2 : 4;

@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { argumentsOrHelp } from "./arguments.ts";
+import { databaseUrl } from "./database_url.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FILE = "shared/db/database_types.ts";
@@ -34,14 +36,12 @@ async function run(command: string, args: string[], input = ""): Promise<string>
   return (await running).stdout;
 }
 
-function localDatabaseUrl(): string {
-  const file = `${ROOT}.local/env`;
-  const url = existsSync(file) ? /^DATABASE_URL="?([^"\n]+)/m.exec(readFileSync(file, "utf8"))?.[1] : undefined;
-  if (url === undefined) throw new Error("Set DATABASE_URL, or start the stack first: npm start");
-  return url;
-}
-
 if (import.meta.main) {
-  writeFileSync(ROOT + FILE, await generateTypes(process.env["DATABASE_URL"] ?? localDatabaseUrl()));
+  argumentsOrHelp({
+    summary: `Writes ${FILE} from the database of DATABASE_URL, or of the stack that runs on this machine.`,
+    example: "npm run gen",
+    options: {},
+  });
+  writeFileSync(ROOT + FILE, await generateTypes(databaseUrl()));
   console.log(`${FILE} is written.`);
 }

@@ -1,15 +1,24 @@
 // npm run seed: grows the demo workspace of the stack that runs on this machine.
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
+import { argumentsOrHelp, type Usage } from "./arguments.ts";
 import { DEMO_WORKSPACES } from "./seed/demo.ts";
 import { grouped, growWorkspace, tidyUp } from "./seed/grow.ts";
-import { ROOT } from "./stack/settings.ts";
+import { DATA_DIR_OPTION, dataDirOf } from "./stack/settings.ts";
 import type { StackInfo } from "./stack/stack_info.ts";
 
-const USAGE = "npm run seed -- --contacts 1000000 [--data-dir DIR] [--workspace ID]";
+const USAGE: Usage = {
+  summary: "Grows a demo workspace of the stack that runs on this machine.",
+  example: "npm run seed -- --contacts 1000000",
+  options: {
+    "--contacts": { value: "COUNT", help: "how many contacts there are to be, all else in proportion" },
+    "--workspace": { value: "ID", help: "which workspace; that of KEY_STANDARD when absent" },
+    "--data-dir": DATA_DIR_OPTION,
+  },
+};
 const MAX_CONTACTS = 9_999_999; // Their serial numbers have seven digits.
 const MUCH = 20_000;
 const progress = (line: string) => console.log(`› ${line}`);
@@ -21,7 +30,7 @@ interface Arguments {
 }
 
 try {
-  const { contacts, dataDir, workspaceId } = readArguments(process.argv.slice(2));
+  const { contacts, dataDir, workspaceId } = readGiven();
   const sql = await connect(dataDir);
   try {
     await seed(sql, contacts, workspaceId);
@@ -47,18 +56,16 @@ async function seed(sql: postgres.Sql, contacts: number, workspaceId: string): P
   );
 }
 
-function readArguments(args: readonly string[]): Arguments {
-  const read: Partial<Arguments> = {};
-  for (let place = 0; place < args.length; place += 2) {
-    const [name, value] = [args[place], args[place + 1]];
-    if (value === undefined) throw new Error(`${name} needs a value. There is: ${USAGE}`);
-    if (name === "--contacts") read.contacts = readCount(value);
-    else if (name === "--data-dir") read.dataDir = resolve(value);
-    else if (name === "--workspace") read.workspaceId = readId(value);
-    else throw new Error(`Unknown argument ${name}. There is: ${USAGE}`);
-  }
-  if (read.contacts === undefined) throw new Error(`Say how many contacts there are to be: ${USAGE}`);
-  return { dataDir: resolve(ROOT, ".local"), workspaceId: DEMO_WORKSPACES[0].id, ...read, contacts: read.contacts };
+function readGiven(): Arguments {
+  const given = argumentsOrHelp(USAGE);
+  if (typeof given["--contacts"] !== "string")
+    throw new Error(`Say how many contacts there are to be: ${USAGE.example}`);
+  const workspace = given["--workspace"];
+  return {
+    contacts: readCount(given["--contacts"]),
+    dataDir: dataDirOf(given["--data-dir"]),
+    workspaceId: typeof workspace === "string" ? readId(workspace) : DEMO_WORKSPACES[0].id,
+  };
 }
 
 function readCount(text: string): number {

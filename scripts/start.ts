@@ -1,7 +1,8 @@
 // npm start: the whole API on this machine, without Docker.
 import process from "node:process";
+import { argumentsOrHelp } from "./arguments.ts";
 import { untilNpmIsGone } from "./stack/npm_parent.ts";
-import { readSettings } from "./stack/settings.ts";
+import { readSettings, START } from "./stack/settings.ts";
 import { type Stack, startStack } from "./stack/stack.ts";
 
 const startedAt = performance.now();
@@ -19,6 +20,7 @@ process.on("uncaughtException", (error) => {
 
 let stack: Stack | undefined;
 try {
+  argumentsOrHelp(START);
   const settings = await readSettings(process.argv.slice(2), process.env);
   stack = await startStack(settings, (line) => console.log(`› ${line}`), {
     onFunctionError: (text) => console.error(text.trimEnd()),

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { readArguments, type Usage } from "../arguments.ts";
 import { freePorts } from "./ports.ts";
 
 /** The repository's root folder, with a slash at its end. */
@@ -23,6 +24,18 @@ export const PORTS = {
 } as const;
 
 export type Part = keyof typeof PORTS;
+
+export const DATA_DIR_OPTION = { value: "DIR", help: "the folder with all data; .local when absent" };
+export const START: Usage = {
+  summary: "Runs the whole API on this machine. PORT moves its ports, REDIS_URL uses a Redis of yours.",
+  example: "npm start -- --data-dir .second --free-ports",
+  options: {
+    "--data-dir": DATA_DIR_OPTION,
+    "--free-ports": { help: "takes ports that nobody uses, so that several stacks run side by side" },
+    "--no-seed": { help: "leaves the demo workspaces empty" },
+  },
+};
+
 type Environment = Record<string, string | undefined>;
 
 /** What a start was asked for. */
@@ -36,22 +49,22 @@ export interface Settings {
   seed: boolean;
 }
 
+/** The folder that `--data-dir` names: relative to where the command was given, `.local` of the repository without one. */
+export function dataDirOf(given: string | true | undefined): string {
+  return typeof given === "string" ? resolve(given) : resolve(ROOT, ".local");
+}
+
 /**
- * Settings from the command line and the environment: `--data-dir DIR` (default `.local`),
- * `--free-ports`, which lets several stacks run side by side, and `--no-seed`, for who brings own records.
+ * Settings from the command line (`START`) and the environment.
  * @throws when an argument or a port makes no sense
  */
 export async function readSettings(args: readonly string[], env: Environment): Promise<Settings> {
-  let dataDir = resolve(ROOT, ".local");
-  let isFreePorts = false;
-  let seed = true;
-  for (let i = 0; i < args.length; i++) {
-    if (args[i] === "--free-ports") isFreePorts = true;
-    else if (args[i] === "--no-seed") seed = false;
-    else if (args[i] === "--data-dir" && args[i + 1] !== undefined) dataDir = resolve(args[++i] ?? "");
-    else throw new Error(`Unknown argument ${args[i]}. There are: npm start -- --data-dir DIR --free-ports --no-seed`);
-  }
-  const first = isFreePorts ? await freePorts(Object.keys(PORTS).length) : (readPort(env, "PORT") ?? GATEWAY_PORT);
+  const given = readArguments(START, args);
+  const dataDir = dataDirOf(given["--data-dir"]);
+  const seed = given["--no-seed"] === undefined;
+  const first = given["--free-ports"]
+    ? await freePorts(Object.keys(PORTS).length)
+    : (readPort(env, "PORT") ?? GATEWAY_PORT);
   const ports = Object.fromEntries(
     Object.entries(PORTS).map(([part, { variable, offset }]) => [part, readPort(env, variable) ?? first + offset]),
   ) as Record<Part, number>;
