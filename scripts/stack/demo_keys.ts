@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type postgres from "postgres";
-import { generateApiKey, hashApiKey } from "../../shared/auth/key_format.ts";
+import { hashApiKey } from "../../shared/auth/key_format.ts";
+import { createApiKey } from "../api_keys.ts";
 
 interface DemoKey {
   variable: string;
@@ -39,23 +40,15 @@ export async function demoKeys(sql: postgres.Sql, envFile: string): Promise<Reco
   if (known?.["count"] === DEMO_KEYS.length) return kept;
 
   const keys: Record<string, string> = {};
-  for (const {
-    variable,
-    plan,
-    environment = "live",
-    name,
-    scope = "full_access",
-    permissions = {},
-    expired,
-    revoked,
-  } of DEMO_KEYS) {
-    const { key, prefix, lastFour, hashHex } = generateApiKey(environment === "sandbox" ? "test" : "live");
-    await sql`
-      insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope, permissions, expires_at, revoked_at)
-      select id, ${name}, ${prefix}, ${lastFour}, decode(${hashHex}, 'hex'), ${scope}, ${sql.json(permissions)},
-        ${expired ? new Date(Date.now() - 86_400_000) : null}, ${revoked ? new Date() : null}
-      from crm.workspaces where plan = ${plan} and environment = ${environment} order by created_at, id limit 1`;
-    keys[variable] = key;
+  for (const { variable, plan, environment = "live", expired, revoked, ...options } of DEMO_KEYS) {
+    const [workspace] = await sql`
+      select id from crm.workspaces where plan = ${plan} and environment = ${environment} order by created_at, id limit 1`;
+    keys[variable] = await createApiKey(sql, {
+      ...options,
+      workspaceId: workspace?.["id"],
+      ...(expired && { expiresAt: new Date(Date.now() - 86_400_000) }),
+      ...(revoked && { revokedAt: new Date() }),
+    });
   }
   return keys;
 }

@@ -125,7 +125,7 @@ export async function startStack(
       ),
     );
 
-    cron = startCron({ functionUrl: api.url, secret: secrets.cronSecret });
+    cron = startCron({ functionUrl: api.url, databaseUrl: database.url, secret: secrets.cronSecret });
     info = {
       apiUrl: `${gateway.url}/functions/v1/api`,
       functionUrl: api.url,

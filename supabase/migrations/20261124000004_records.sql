@@ -280,7 +280,7 @@ end;
 $$;
 
 -- Deletes what has outlived its promise: answers after a day, deleted records after 90 days. At most ten thousand of
--- each kind at a time, so that nobody waits for it; it is called every few minutes (README, "Road to production").
+-- each kind at a time, so that nobody waits for it; it is called every few minutes.
 create function crm.purge() returns void
 language plpgsql security definer
 set search_path = ''

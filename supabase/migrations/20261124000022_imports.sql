@@ -174,7 +174,7 @@ $$;
 create trigger forget_rows after delete on crm.imports
   referencing old table as old_rows for each statement execute function crm.forget_import_rows();
 
--- Reports are kept 30 days, what was never started a week. Scheduled in production (README).
+-- Reports are kept 30 days, what was never started a week.
 create function crm.purge_imports() returns void
 language sql volatile security definer
 set search_path = ''
