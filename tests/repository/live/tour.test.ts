@@ -1,0 +1,103 @@
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DENO, ROOT } from "../../../scripts/stack/settings.ts";
+import { tourBlocks } from "../../../scripts/tour_blocks.ts";
+import { stack } from "../../harness/stack.ts";
+import { createWorkspace } from "../../harness/workspace.ts";
+import { read } from "../source_files.ts";
+
+const blocks = tourBlocks(read("README.md"));
+
+/** What each command of the README is answered, in their order; `…` is an id. */
+const ANSWERS = [
+  "GET /v1/me 200",
+  "POST /v1/contacts 201",
+  "POST /v1/contacts 400",
+  "POST /v1/contacts 409",
+  "POST /v1/contacts?on_conflict=update 200",
+  "PATCH /v1/contacts/… 200",
+  "PATCH /v1/contacts/… 412",
+  "DELETE /v1/contacts/… 200",
+  "POST /v1/contacts/…/restore 200",
+  "GET /v1/contacts?status=active&score[gte]=50&sort=-score,last_name&limit=2&include=company 200",
+  "GET /v1/contacts?search=ada&fields=email&total=false 200",
+  "POST /v1/contacts/search 200",
+  "POST /v1/contacts/bulk 207",
+  "POST /v1/contacts 201",
+  "POST /v1/contacts 201",
+  "POST /v1/contacts?dry_run=true 201",
+  "POST /v1/companies 201",
+  "POST /v1/contacts 201",
+  "POST /v1/deals 201",
+  "GET /v1/deals/…/transitions 200",
+  "POST /v1/deals/…/win 200",
+  "POST /v1/activities 201",
+  "GET /v1/contacts/…/timeline 200",
+  "GET /v1/deals/…/history 200",
+  "GET /v1/deals/summary?group_by=stage_id,month 200",
+  "GET /v1/contacts?company.industry=Robotics&include=company 200",
+  "GET /v1/search?q=acme 200",
+  "GET /v1/contacts/export?format=csv&status=active 200",
+  "POST /v1/imports 202",
+  "GET /v1/imports/… 200",
+];
+
+let dataDir: string;
+let key: string;
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), "crm-tour-"));
+  ({ key } = await createWorkspace());
+  writeFileSync(join(dataDir, "env"), `API_URL=${stack().apiUrl}\nKEY_STANDARD=${key}\n`);
+});
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+function takeTour(): Promise<string> {
+  return new Promise((resolve, reject) =>
+    execFile(
+      DENO,
+      ["run", "-A", "--node-modules-dir=manual", join(ROOT, "scripts/tour.ts"), "--data-dir", dataDir],
+      (error, printed, said) => (error === null && said === "" ? resolve(printed) : reject(error ?? new Error(said))),
+    ),
+  );
+}
+
+test("npm run tour runs the README's commands, prints what each is answered, and does so again", async () => {
+  for (let i = 0; i < 2; i++) {
+    const report = await takeTour();
+    const answers = [...report.matchAll(/^([A-Z]+) (\S+)\n {2}(\d{3}) /gm)].map(
+      ([, method, path = "", status]) => `${method} ${path.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "…")} ${status}`,
+    );
+    expect(answers).toEqual(ANSWERS);
+    expect(report).toMatch(/^ {4}ETag: "2\./im);
+    expect(report).toMatch(/^ {4}Idempotent-Replayed: true/im);
+    expect(report).toMatch(/^ {4}Location: http.*\/v1\/deals\//im);
+    expect(report).not.toContain(key);
+  }
+});
+
+test("the commands show statuses where the text promises them, pasted as they stand", () => {
+  const { stdout, stderr } = spawnSync("bash", ["-c", (blocks[0] ?? "").replace(".local/env", `${dataDir}/env`)], {
+    encoding: "utf8",
+  });
+  expect(stderr.trim().split(/\s+/).map(Number)).toEqual(
+    ANSWERS.slice(0, 16).map((answer) => Number(answer.split(" ").at(-1))),
+  );
+  expect(stdout).toContain("Did you mean email?");
+});
+
+// zsh has no comments at its prompt, and takes a URL's ? and [ outside quotes for a pattern that must match a file.
+test.each([...read("README.md").matchAll(/^ *```sh\n(.*?)^ *```/gms)].map(([, text = ""]) => [text]))(
+  "a block of commands is safe to paste into any shell: %j",
+  (text) => {
+    for (const line of text.split("\n")) {
+      expect(line).not.toMatch(/(^|\s)#/);
+      const bare = line.replaceAll(/"(?:\\.|[^"\\])*"|'[^']*'/g, "");
+      expect(bare).not.toMatch(/[*?[\]]|\balias\b|^\s*(?:path|status)=/);
+    }
+    expect(spawnSync("bash", ["-n", "-c", text], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+  },
+);
