@@ -149,7 +149,7 @@ interface ClaimedRow {
   attempts: number;
 }
 
-/** Claims the import that has waited longest, of whatever workspace; undefined when none waits. */
+/** Claims an import of the workspace that had the least work done of late; undefined when none waits. */
 export async function claimImport(database: Database): Promise<ImportJob | undefined> {
   const lease = crypto.randomUUID();
   const row = (await database.call("claim_import", { lease } as never, WORKER)) as ClaimedRow | null;
@@ -190,8 +190,7 @@ export interface ImportStep {
   to: number;
   rows: number;
   lines: number;
-  /** Written one after the other. */
-  batches: ImportBatch[];
+  batch: ImportBatch;
   failures: { row: number; line: number; error: unknown }[];
   last: boolean;
 }
@@ -204,12 +203,11 @@ export async function advanceImport(
   database: Database,
   { id, lease, claims, matchBy }: ImportJob,
   resource: Resource,
-  { batches: [first = { records: [], keys: [], numbers: [], lines: [] }, ...turns], ...step }: ImportStep,
+  { batch, lines: linesRead, ...step }: ImportStep,
 ): Promise<"running" | "completed" | "lost"> {
   const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
-  const { lines: linesRead, ...rest } = step;
   const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES };
-  const argument = { id, lease, ...rest, ...listed, ...first, turns, request: { resource: facts } };
+  const argument = { id, lease, ...step, ...listed, ...batch, request: { resource: facts } };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";
   };

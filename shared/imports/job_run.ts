@@ -55,13 +55,9 @@ async function drainSlices(
     line += slice.lines;
     const { rows, lines, failures, broken } = slice;
     const last = broken === undefined && text.isAtEnd;
-    const batches = await Promise.all(
-      slice.batches.map(async (batch) => ({
-        ...batch,
-        records: await withStoredPhones(database, job.claims, resource, batch.records, [job.matchBy]),
-      })),
-    );
-    const step: ImportStep = { from, to: text.position, rows, lines, batches, failures, last };
+    const records = await withStoredPhones(database, job.claims, resource, slice.batch.records, [job.matchBy]);
+    const batch = { ...slice.batch, records };
+    const step: ImportStep = { from, to: text.position, rows, lines, batch, failures, last };
     const isOurs = await writes.add(() => budget.measure(() => advanceImport(database, job, resource, step)));
     if (!isOurs) return "lost";
     if (last || broken !== undefined || performance.now() >= until || budget.isSpent) {
@@ -113,7 +109,8 @@ class Writes {
 
 /** The text of an import is seen no more: it was cancelled, or its key may not write any longer, which is thrown. */
 async function explainLostText(database: Database, job: ImportJob, resource: Resource, at: number): Promise<JobEnding> {
-  const nothing = { from: at, to: at, rows: 0, lines: 0, batches: [], failures: [], last: false };
+  const batch = { records: [], keys: [], numbers: [], lines: [] };
+  const nothing = { from: at, to: at, rows: 0, lines: 0, batch, failures: [], last: false };
   const status = await advanceImport(database, job, resource, nothing);
   if (status === "lost") return "lost";
   throw new ApiError("internal_error", { cause: "the text of the import is gone" });

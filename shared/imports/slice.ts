@@ -32,13 +32,10 @@ export interface Slice {
   /** Bytes and lines that they are in the text. */
   length: number;
   lines: number;
-  /** Each of records of which no two are found by the same value: those that are about one record take turns. */
-  batches: ImportBatch[];
+  batch: ImportBatch;
   failures: { row: number; line: number; error: ReportedError }[];
   /** Why nothing behind them can be read. */
   broken?: ReportedError;
-  /** Whether it ends after `rows` because too many of them are about one record: then `length` is of more than those. */
-  isCrowded?: true;
 }
 
 /** An error as it is reported of a row and of a whole import. */
@@ -77,7 +74,6 @@ export function csvReader(resource: Resource, matchBy: string, { delimiter, colu
       const found = kept.map(([index, cells]) => ({ body: bodyOf(cells), line: lineOf[index] ?? 0 }));
       const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1] ?? []);
       const slice = sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
-      if (slice.isCrowded) return this.read(stretch, { ...options, max: kept[slice.rows]?.[0] ?? 1 });
       if (broken === undefined) return slice;
       const at = `Row ${options.firstRow + found.length}, in line ${options.linesBefore + lines + 1},`;
       return { ...slice, broken: reported(fieldError("validation_error", { content: [`${at} ${broken}.`] })) };
@@ -113,8 +109,7 @@ export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly
       const { rows, lineOf, lines, length } = readLines(stretch, options);
       const found = rows.map((line, index) => ({ body: bodyOf(line), line: lineOf[index] ?? 0 }));
       const givenOf = () => new Map<string, string>();
-      const slice = sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
-      return slice.isCrowded ? this.read(stretch, { ...options, max: slice.rows }) : slice;
+      return sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
     },
   };
 }
@@ -123,9 +118,6 @@ export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly
 export function reported({ code, message, details }: ApiError): ReportedError {
   return { code, message, details };
 }
-
-/** A slice ends before the row that would be the next of so many about one record: each waits for the one before it. */
-const MAX_TURNS = 20;
 
 interface SliceOptions extends ReadOptions {
   length: number;
@@ -140,8 +132,13 @@ function sliceOf(
   found: readonly { body: Body; line: number }[],
   { firstRow, linesBefore, length, lines, givenOf }: SliceOptions,
 ): Slice {
-  const slice: Slice = { rows: found.length, length, lines, batches: [], failures: [] };
-  const turns = new Map<string, number>();
+  const slice: Slice = {
+    rows: found.length,
+    length,
+    lines,
+    batch: { records: [], keys: [], numbers: [], lines: [] },
+    failures: [],
+  };
   const ids = uuidsV7(found.length);
   for (const [index, { body, line }] of found.entries()) {
     const place = { row: firstRow + index, line: linesBefore + line };
@@ -151,15 +148,10 @@ function sliceOf(
       continue;
     }
     const record = { ...toRow(resource, fields), id: ids[index] };
-    const key = matchKey(resource, matchBy, record);
-    const turn = key === null ? 0 : takeTurn(turns, [key, ...withinOf(resource, matchBy, record)].join("\x1f"));
-    if (turn >= MAX_TURNS) return { ...slice, rows: index, isCrowded: true };
-    slice.batches[turn] ??= { records: [], keys: [], numbers: [], lines: [] };
-    const batch = slice.batches[turn];
-    batch.records.push(record);
-    batch.keys.push(key);
-    batch.numbers.push(place.row);
-    batch.lines.push(place.line);
+    slice.batch.records.push(record);
+    slice.batch.keys.push(matchKey(resource, matchBy, record));
+    slice.batch.numbers.push(place.row);
+    slice.batch.lines.push(place.line);
   }
   return slice;
 }
@@ -173,22 +165,11 @@ function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): Reporte
   return { ...reported(error), ...(given.length > 0 && { given: Object.fromEntries(given) }) };
 }
 
-/** How many rows before were about the same. */
-function takeTurn(turns: Map<string, number>, key: string): number {
-  const turn = turns.get(key) ?? 0;
-  turns.set(key, turn + 1);
-  return turn;
-}
-
 /** The value that a record is found by, as its column compares it. */
 function matchKey(resource: Resource, matchBy: string, record: RecordData): string | null {
   const value = record[matchBy];
   if (typeof value !== "string") return null;
   return resource.fields[matchBy]?.keyColumn === undefined ? value : value.toLowerCase();
-}
-
-function withinOf(resource: Resource, matchBy: string, record: RecordData): string[] {
-  return (resource.fields[matchBy]?.within ?? []).map((name) => String(record[name]));
 }
 
 function checked(resource: Resource, body: Body): Body {

@@ -47,7 +47,7 @@ const DEFAULT_LIMITS: WorkLimits = { cpuMs: 800, wallMs: 60_000 };
 const MAX_ATTEMPTS = 5;
 const RETRY_SECONDS = 5;
 /** How long one workspace's job is taken on before it is another's turn. */
-const TURN_MS = 1_000;
+const TURN_MS = 500;
 /** Errors that another attempt doesn't change: who asked may not do it any more, or what it is about has gone. */
 const FINAL: readonly ErrorCode[] = [
   "invalid_api_key",
@@ -69,11 +69,14 @@ export function createWorker({ database, log, background, handOver, limits }: Wo
   async function work(): Promise<"idle" | "exhausted"> {
     const budget = new Budget(cpuMs, wallMs);
     while (!budget.isSpent) {
-      const turns = [await claimImportTurn(database, budget), await claimJobTurn(database)];
-      if (turns.every((turn) => turn === undefined)) return "idle";
-      for (const turn of turns) {
-        if (turn !== undefined && !(await take(turn))) return "idle"; // The timer comes again.
+      let isIdle = true;
+      for (const claim of [() => claimImportTurn(database, budget), () => claimJobTurn(database)]) {
+        const turn = await claim();
+        if (turn === undefined) continue;
+        isIdle = false;
+        if (!(await take(turn))) return "idle"; // The timer comes again.
       }
+      if (isIdle) return "idle";
     }
     return "exhausted";
   }

@@ -38,6 +38,8 @@ create table crm.imports (
   lease_until timestamptz,
   attempts integer not null default 0,
   touched_at timestamptz not null default now(),
+  -- Seconds of work that it had until then, those of a minute ago for a third (crm.faded).
+  served double precision not null default 0,
   unique (workspace_id, id)
 );
 -- What it takes depends on what is imported; row-level security knows.
@@ -45,7 +47,7 @@ insert into crm.resources values ('imports', 'imports');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
--- the next job, in turns
+-- what a workspace had of late, for whose turn it is
 create index imports_served on crm.imports (workspace_id, touched_at) where started_at is not null;
 create index imports_waiting on crm.imports (touched_at) where status in ('queued', 'running');
 
@@ -470,6 +472,26 @@ as $$
   ), '');
 $$;
 
+-- The constraint that keeps two records from being found by the same value.
+create function crm.import_constraint(request jsonb) returns text
+language sql immutable
+set search_path = ''
+as $$
+  select (request -> 'resource' ->> 'name') || '_' || (request ->> 'match_by') || '_live';
+$$;
+
+-- What becomes of a row whose record is there and is not changed by it: the holder has that id, null in a dry run that made it.
+create function crm.import_met(request jsonb, holder jsonb) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select case request ->> 'on_conflict'
+    when 'error' then jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'constraint', crm.import_constraint(request), 'existing_id', holder)
+    else jsonb_build_object('status', case request ->> 'on_conflict' when 'return' then 'unchanged' else 'updated' end,
+      'record', jsonb_build_object('id', holder))
+  end;
+$$;
+
 -- Writes records, each with the value that it is found by or null; no two are about the same record. Those that
 -- have a holder change it or not, as on_conflict says; the others are new. An error is the whole batch's.
 create function crm.import_distinct(request jsonb, records json, keys text[]) returns json
@@ -540,12 +562,7 @@ begin
     from json_array_elements(written) with ordinality as listed (result, n);
   end if;
 
-  select results || coalesce(jsonb_object_agg(place, case on_conflict
-    when 'error' then jsonb_build_object('status', 'failed', 'sqlstate', '23505',
-      'constraint', (resource ->> 'name') || '_' || field || '_live', 'existing_id', holder)
-    else jsonb_build_object('status', case on_conflict when 'return' then 'unchanged' else 'updated' end,
-      'record', jsonb_build_object('id', holder))
-  end), '{}')
+  select results || coalesce(jsonb_object_agg(place, crm.import_met(request, holder)), '{}')
   into results
   from jsonb_each(holders) as listed (place, holder)
   where on_conflict <> 'update' or holder = 'null';
@@ -645,6 +662,91 @@ begin
 end;
 $$;
 
+-- Two changes of one record as one: what the later names counts, of an object member by member.
+create function crm.fold_record(earlier jsonb, later jsonb, objects jsonb) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select coalesce(earlier, '{}') || later || coalesce((
+    select jsonb_object_agg(name, (earlier -> name) || (later -> name))
+    from jsonb_array_elements_text(objects) as name
+    where jsonb_typeof(earlier -> name) = 'object' and jsonb_typeof(later -> name) = 'object'
+  ), '{}');
+$$;
+create aggregate crm.folded(record jsonb, objects jsonb) (sfunc = crm.fold_record, stype = jsonb);
+
+-- As import_batch, but several records may be about one: those are one change, and cost no more than others. Where
+-- that can't be written it is cut in eight, so that the rows that can are as if each had been written by itself.
+create function crm.import_folded(request jsonb, records json, keys text[]) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  resource constant jsonb := request -> 'resource';
+  is_update constant boolean := request ->> 'on_conflict' = 'update';
+  -- By place: that of the first record that is about the same.
+  firsts integer[];
+  folded json;
+  folded_keys text[];
+  places integer[];
+  written jsonb;
+  results jsonb;
+  part json;
+  part_keys text[];
+  part_places integer[];
+begin
+  execute format($query$
+    select array_agg(case when key is null then place else first end order by place)
+    from (
+      select key, place, min(place) over (partition by %s) as first
+      from rows from (json_array_elements($1), unnest($2)) with ordinality as listed (record, key, place)
+    ) as grouped
+  $query$, crm.render_match_key(resource, request ->> 'match_by'))
+  into firsts using records, keys;
+  if not exists (select from unnest(firsts) with ordinality as listed (first, place) where first <> place) then
+    return crm.import_batch(request, records, keys);
+  end if;
+
+  select json_agg(record order by first), array_agg(key order by first), array_agg(first order by first)
+  into folded, folded_keys, places
+  from (
+    select first, min(key) as key, case when is_update then crm.folded(record::jsonb, resource -> 'objects' order by place)
+      else (array_agg(record::jsonb order by place))[1] end as record
+    from rows from (json_array_elements(records), unnest(keys), unnest(firsts)) with ordinality as listed (record, key, first, place)
+    group by first
+    -- An object that is cleared and then given anew is no single change.
+    having not is_update or count(*) = 1 or not bool_or(exists (
+      select from jsonb_array_elements_text(resource -> 'objects') as name where json_typeof(record -> name) = 'null'
+    ))
+  ) as groups;
+  select jsonb_object_agg(places[n], result) into written
+  from json_array_elements(crm.import_batch(request, folded, folded_keys)) with ordinality as listed (result, n);
+
+  select jsonb_object_agg(place, case
+    when place = first or result ->> 'status' = 'failed' or (is_update and result ->> 'status' <> 'created') then result
+    else crm.import_met(request, case when not (request -> 'dry_run')::boolean or result ->> 'status' <> 'created' then result -> 'record' -> 'id' end)
+  end) into results
+  from unnest(firsts) with ordinality as listed (first, place)
+  cross join lateral (select written -> first::text as result) as found;
+
+  for part, part_keys, part_places in
+    select json_agg(record order by place), array_agg(key order by place), array_agg(place order by place)
+    from (
+      select record, key, first, place, row_number() over (partition by first order by place) - 1 as nth, count(*) over (partition by first) as size
+      from rows from (json_array_elements(records), unnest(keys), unnest(firsts)) with ordinality as listed (record, key, first, place)
+    ) as placed
+    where size > 1 and coalesce(written -> first::text ->> 'status', 'failed') = 'failed'
+      and written -> first::text ->> 'constraint' is distinct from crm.import_constraint(request)
+    group by first, nth / ((size + 7) / 8)
+    order by first, nth / ((size + 7) / 8)
+  loop
+    select results || jsonb_object_agg(part_places[n], result) into results
+    from json_array_elements(crm.import_folded(request, part, part_keys)) with ordinality as listed (result, n);
+  end loop;
+  return (select json_agg(value order by key::integer) from jsonb_each(results));
+end;
+$$;
+
 -- Writes a batch and notes what became of each row, of those that failed only the first `room`. Answers how many of a
 -- status there were, and how many are not noted: {status: count, "unlisted": count}. The arrays belong together place by place.
 create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[], lines bigint[], room bigint)
@@ -657,7 +759,7 @@ declare
   counts jsonb;
 begin
   begin
-    results := crm.import_batch(request, records, keys);
+    results := crm.import_folded(request, records, keys);
     if job.dry_run then
       raise exception using errcode = 'AN002', message = 'undo';
     end if;
@@ -697,6 +799,23 @@ begin
 end;
 $$;
 
+-- Seconds of work that were had until then, of which those of a minute ago count for a third: whoever had much has waited
+-- enough after some minutes.
+create function crm.faded(seconds double precision, since timestamptz) returns double precision
+language sql stable
+set search_path = ''
+as $$
+  select seconds * exp(-least(extract(epoch from clock_timestamp() - since), 600)::double precision / 60);
+$$;
+
+-- The same of an import that has been worked on since it was touched last.
+create function crm.served_since(job crm.imports) returns double precision
+language sql stable
+set search_path = ''
+as $$
+  select crm.faded(job.served, job.touched_at) + least(extract(epoch from clock_timestamp() - job.touched_at), 30)::double precision;
+$$;
+
 -- One slice. The argument:
 --
 --   id, lease     the job and who has claimed it
@@ -705,7 +824,6 @@ $$;
 --   rows          how many they were, of which
 --   records, keys, numbers, lines   […] are written, with what each is found by and the number and line of its row; "request" is what
 --                 the functions of api.write_records are told
---   turns         [{"records", "keys", "numbers", "lines"}] are written after them, one batch after the other
 --   failures      [{"row", "line", "error"}] are not
 --   max_listed    how many rows that failed the report of the import has; the others are counted
 --   last          whether the text ends here
@@ -718,7 +836,6 @@ set timezone = 'UTC'
 as $$
 declare
   slice record;
-  batch record;
   workspace uuid;
   job crm.imports;
   request jsonb;
@@ -731,7 +848,7 @@ begin
   select * into slice
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
-    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, turns json, failures json, max_listed bigint);
+    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint);
   workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
@@ -743,13 +860,7 @@ begin
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
   perform set_config('crm.source', 'import', true);
-  perform crm.take_locks(job.resource, workspace, (
-    select json_agg(record) from (
-      select json_array_elements(slice.records) as record
-      union all
-      select json_array_elements(turn -> 'records') from json_array_elements(slice.turns) as turn
-    ) as written
-  ));
+  perform crm.take_locks(job.resource, workspace, slice.records);
   room := greatest(slice.max_listed - job.failed, 0);
   failures := json_array_length(slice.failures);
   insert into crm.import_rows (import_id, workspace_id, row, line, status, error)
@@ -757,15 +868,10 @@ begin
   from json_array_elements(slice.failures) with ordinality as given (failure, place)
   where place <= room;
   counts := jsonb_build_object('created', 0, 'updated', 0, 'unchanged', 0, 'failed', failures, 'unlisted', greatest(failures - room, 0));
-  for batch in
-    select slice.records, slice.keys, slice.numbers, slice.lines where slice.numbers <> '{}'
-    union all
-    select * from json_to_recordset(slice.turns) as given (records json, keys text[], numbers bigint[], lines bigint[])
-  loop
-    counted := crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines,
-      greatest(room - (counts ->> 'failed')::bigint, 0));
+  if slice.numbers <> '{}' then
+    counted := crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers, slice.lines, greatest(room - failures, 0));
     select jsonb_object_agg(key, value::bigint + coalesce((counted ->> key)::bigint, 0)) into counts from jsonb_each_text(counts);
-  end loop;
+  end if;
 
   update crm.imports as moved
   set created = moved.created + (counts ->> 'created')::bigint, updated = moved.updated + (counts ->> 'updated')::bigint,
@@ -778,29 +884,36 @@ begin
     completed_at = case when slice.last then clock_timestamp() end,
     lease = case when slice.last then null else moved.lease end,
     lease_until = case when slice.last then null else clock_timestamp() + interval '30 seconds' end,
-    attempts = 0, touched_at = clock_timestamp()
+    attempts = 0, served = crm.served_since(moved), touched_at = clock_timestamp()
   where moved.id = job.id;
   return json_build_object('status', case when slice.last then 'completed' else 'running' end);
 end;
 $$;
 
 grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.render_match_key(jsonb, text),
-  crm.import_distinct(jsonb, json, text[]), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
+  crm.import_distinct(jsonb, json, text[]), crm.import_met(jsonb, jsonb), crm.import_constraint(jsonb), crm.fold_record(jsonb, jsonb, jsonb),
+  crm.folded(jsonb, jsonb), crm.import_folded(jsonb, json, text[]), crm.faded(double precision, timestamptz), crm.served_since(crm.imports), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
   crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),
   api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
   api.read_imports(json), api.read_import_rows(json), api.advance_import(json) to crm_api;
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims a job of the workspace that was served longest ago, under the token {"lease"}, for 30 seconds; a slice prolongs that. Null when
--- none waits. A worker that died leaves a job that can be claimed once its lease is over.
+-- Claims a job of the workspace that had the least work done of late, under the token {"lease"}, for 30 seconds; a slice
+-- prolongs that. Null when none waits. A worker that died leaves a job that can be claimed once its lease is over.
 create function api.claim_import(json) returns json
-language sql volatile security definer
+language plpgsql volatile security definer
 set search_path = ''
 as $$
+declare
+  claimed json;
+begin
+  -- Two that chose at once would choose two jobs of one workspace.
+  perform pg_advisory_xact_lock(hashtextextended('claim_import', 0));
   update crm.imports as job
-  set status = 'running', lease = ($1 ->> 'lease')::uuid, lease_until = now() + interval '30 seconds',
-    started_at = coalesce(started_at, now()), attempts = attempts + 1, touched_at = now()
+  set status = 'running', lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '30 seconds',
+    started_at = coalesce(started_at, clock_timestamp()), attempts = attempts + 1,
+    served = crm.faded(served, touched_at), touched_at = clock_timestamp()
   where id = (
     select waiting.id from crm.imports as waiting
     where waiting.status in ('queued', 'running') and (waiting.lease_until is null or waiting.lease_until < now())
@@ -809,16 +922,19 @@ as $$
         where other.workspace_id = waiting.workspace_id and other.status = 'running' and other.lease_until >= now()
       )
     order by (
-      select max(served.touched_at) from crm.imports as served
-      where served.workspace_id = waiting.workspace_id and served.started_at is not null
-    ) nulls first, waiting.touched_at
+      select coalesce(sum(crm.faded(served.served, served.touched_at)), 0) from crm.imports as served
+      where served.workspace_id = waiting.workspace_id and served.started_at is not null and served.touched_at > now() - interval '10 minutes'
+    ), waiting.touched_at
     limit 1
     for update skip locked
   )
   returning json_build_object(
     'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'format', format, 'match_by', match_by,
     'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed, 'lines_processed', lines_processed,
-    'rows_processed', rows_processed, 'attempts', attempts);
+    'rows_processed', rows_processed, 'attempts', attempts)
+  into claimed;
+  return claimed;
+end;
 $$;
 
 -- Gives the job {"id"} back. {"wait"} seconds are nobody's, {"blameless"} doesn't count as an attempt.
@@ -827,7 +943,8 @@ language sql volatile security definer
 set search_path = ''
 as $$
   update crm.imports
-  set lease = null, lease_until = now() + ($1 ->> 'wait')::integer * interval '1 second', touched_at = now(),
+  set lease = null, lease_until = now() + ($1 ->> 'wait')::integer * interval '1 second',
+    served = crm.served_since(imports), touched_at = clock_timestamp(),
     attempts = attempts - case when ($1 ->> 'blameless')::boolean and attempts > 0 then 1 else 0 end
   where id = ($1 ->> 'id')::uuid and lease = ($1 ->> 'lease')::uuid and status = 'running';
 $$;

@@ -322,12 +322,71 @@ describe("a record that is there already", () => {
     expect(row).toMatchObject({ row: 2, error: { code: "duplicate_email" } });
   });
 
-  test("rows about the same record take turns, in their order", async () => {
+  test("rows about the same record are one change of it, as if each had been made by itself", async () => {
     const email = fresh("turns");
-    const content = csv("email,score,first_name", `${email},1,A`, `${email},2,`, `${email},,C`);
-    const ended = await runImport(mine.client, contactsCsv(content));
-    expect(counts(ended)).toMatchObject({ created: 1, updated: 2 });
-    expect(await contactOf(mine, email)).toMatchObject({ score: 2, first_name: "C", version: 3 });
+    const content = csv("email,score,first_name", `${email},1,A`, `${email},2,`, `${email.toUpperCase()},,C`);
+    for (const [options, expected] of [
+      [{ dry_run: true }, { created: 1, updated: 2 }],
+      [{}, { created: 1, updated: 2 }],
+      [{ dry_run: true }, { unchanged: 3 }],
+      [{}, { unchanged: 3 }],
+    ] as const)
+      expect(counts(await runImport(mine.client, contactsCsv(content, options)))).toMatchObject(expected);
+    expect(await contactOf(mine, email)).toMatchObject({ score: 2, first_name: "C", version: 1 });
+  });
+
+  test("of rows about the same record one that can't be written fails alone", async () => {
+    const [email, other] = [fresh("among"), fresh("other")];
+    await mine.client.post("/contacts", { email: other, external_id: other });
+    const rows = Array.from({ length: 20 }, (_, n) => `${email},${n},${n === 11 ? other : ""},F${n}`);
+    const ended = await runImport(mine.client, contactsCsv(csv("email,score,external_id,first_name", ...rows)));
+    expect(counts(ended)).toMatchObject({ created: 1, updated: 18, failed: 1 });
+    const [failed] = await rowsOf(mine.client, ended.id, "failed");
+    expect(failed).toMatchObject({ row: 12, error: { code: "duplicate_external_id" } });
+    expect(await contactOf(mine, email)).toMatchObject({ score: 19, first_name: "F19", external_id: null });
+  });
+
+  test.each([
+    ["return", { created: 1, unchanged: 2, failed: 1 }, "Second"],
+    ["error", { created: 1, failed: 3 }, "Second"],
+    ["update", { created: 1, updated: 2, failed: 1 }, "Fourth"],
+  ])("the first of them that can be written decides: on_conflict=%s", async (onConflict, expected, name) => {
+    const [email, other] = [fresh("first"), fresh("holder")];
+    await mine.client.post("/contacts", { email: other, external_id: other });
+    const rows = ["First", "Second", "Third", "Fourth"].map((n) => `${email},${n},${n === "First" ? other : ""}`);
+    const content = csv("email,first_name,external_id", ...rows);
+    const options = { on_conflict: onConflict };
+    const dry = await runImport(mine.client, contactsCsv(content, { ...options, dry_run: true }));
+    expect(counts(dry)).toMatchObject(expected);
+    const ended = await runImport(mine.client, contactsCsv(content, options));
+    expect(counts(ended)).toMatchObject(expected);
+    const contact = await contactOf(mine, email);
+    expect(contact.first_name).toBe(name);
+    for (const row of await rowsOf(mine.client, ended.id))
+      if (row.status !== "failed") expect(row.id).toBe(contact.id);
+      else if (row.row > 1) expect(row.error.details.existing_id).toBe(contact.id);
+  });
+
+  test("of an object each row gives members, and what a row clears is cleared", async () => {
+    const email = fresh("members");
+    const content = [
+      { email, address: { city: "Rome", street: "1 Via" }, custom_fields: { seats: 1 } },
+      { email, address: { city: "Oslo" }, custom_fields: { plan: "gold" } },
+    ];
+    await runImport(mine.client, contactsNdjson(content));
+    expect(await contactOf(mine, email)).toMatchObject({
+      address: { city: "Oslo", street: "1 Via" },
+      custom_fields: { seats: 1, plan: "gold" },
+      version: 1,
+    });
+    await runImport(
+      mine.client,
+      contactsNdjson([
+        { email, address: null },
+        { email, address: { state: "OR" } },
+      ]),
+    );
+    expect((await contactOf(mine, email)).address).toEqual({ state: "OR" });
   });
 
   test("what a row leaves out stays as it is, whatever its neighbours name", async () => {

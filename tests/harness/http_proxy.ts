@@ -8,10 +8,10 @@ export interface HttpProxy {
 }
 
 export interface HttpProxyOptions {
-  /** Told of each request before it is passed on. */
-  onRequest?: (method: string, path: string) => void;
-  /** Told of each answer before it is passed on; answering false keeps it back for ever. */
-  onAnswer?: (path: string, status: number) => boolean | Promise<boolean>;
+  /** Told of each request, and what it holds, before it is passed on. */
+  onRequest?: (method: string, path: string, body: Buffer) => void;
+  /** Told of each answer, and what its request held, before it is passed on; answering false keeps it back for ever. */
+  onAnswer?: (path: string, status: number, body: Buffer, answer: Buffer) => boolean | Promise<boolean>;
 }
 
 /** A proxy between a function and one of its stores, that sees what passes and can lose an answer after the work is done. */
@@ -21,8 +21,8 @@ export async function startHttpProxy(
 ): Promise<HttpProxy> {
   async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "GET", url = "" } = request;
-    onRequest(method, url);
     const body = await buffer(request);
+    onRequest(method, url, body);
     const { host: _host, connection: _connection, "content-length": _length, ...headers } = request.headers;
     const answer = await fetch(target + url, {
       method,
@@ -30,7 +30,7 @@ export async function startHttpProxy(
       ...(body.length > 0 && { body: new Uint8Array(body) }),
     });
     const bytes = Buffer.from(await answer.arrayBuffer());
-    if (!(await onAnswer(url, answer.status))) return;
+    if (!(await onAnswer(url, answer.status, body, bytes))) return;
     const {
       "content-encoding": _encoding,
       "content-length": _bytes,

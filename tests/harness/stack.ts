@@ -5,6 +5,7 @@ import { freePort } from "../../scripts/stack/ports.ts";
 import type { StackInfo } from "../../scripts/stack/stack_info.ts";
 
 let connection: postgres.Sql | undefined;
+const further = new Set<{ stop(): Promise<void> }>();
 
 /** The stack that this run started. */
 export function stack(): StackInfo & { dataDir: string } {
@@ -18,6 +19,8 @@ export function database(): postgres.Sql {
 }
 
 afterAll(async () => {
+  // Those of a test that ran out of time: nothing behind its last await has run.
+  await Promise.all([...further].map((child) => child.stop()));
   await connection?.end({ timeout: 2 });
   connection = undefined;
 });
@@ -34,5 +37,6 @@ export async function startAnotherFunction(
     env: { ...functionEnv, ...env } as FunctionEnv,
     name: `function-${port}`,
   });
+  further.add(child);
   return { baseUrl: url, pid: child.pid, logFile, ended: child.ended, stop: child.stop };
 }

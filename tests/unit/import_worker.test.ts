@@ -125,7 +125,8 @@ test("a job is written slice by slice, each where the one before it ended", asyn
   expectEachRowOnce();
   expect(steps.map(({ rows }) => rows)).toEqual([1500, 1500, 1500, 1500, 1500, 1500, 1000]);
   expect(handOvers).toBe(0);
-  expect(calls.filter((name) => name === "claim_import")).toHaveLength(2); // The second finds nothing.
+  const [claims, releases] = ["claim_import", "release_import"].map((name) => calls.filter((call) => call === name));
+  expect(claims).toHaveLength((releases?.length ?? 0) + 2); // The last finds nothing.
 });
 
 test("an invocation that has used its CPU gives the job back and hands over", async () => {

@@ -39,6 +39,7 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.actor` has a role mutable search_path",
     "Function `crm.claims` has a role mutable search_path",
     "Function `crm.fold` has a role mutable search_path",
+    "Function `crm.folded` has a role mutable search_path", // An aggregate has none.
     "Function `crm.is_prepared` has a role mutable search_path",
     "Function `crm.minor_units` has a role mutable search_path",
     "Function `crm.search_score` has a role mutable search_path",
