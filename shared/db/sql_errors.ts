@@ -77,16 +77,26 @@ function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
     return fieldError(code, { [field]: [`The ${field} field names a record that does not exist.`] });
   }
   if (code === "validation_error" || code === "unknown_field") return bodyProblems(details);
-  const missing = details["missing_fields"];
   const isPassing = ["idempotency_in_progress", "too_many_concurrent_requests", "idempotency_storage_full"].includes(
     code,
   );
   const headers: Record<string, string> = isPassing ? { "Retry-After": "1" } : {};
-  const message =
-    Array.isArray(missing) && missing.length > 0
-      ? { message: `The deal lacks fields that the stage requires: ${missing.join(", ")}.` }
-      : {};
-  return new ApiError(code, { ...message, details, headers });
+  return new ApiError(code, { ...sentenceOf(code, details), details, headers });
+}
+
+/** What a refusal is about, where that is not the same for all of its code. */
+function sentenceOf(code: ErrorCode, details: Record<string, unknown>): { message?: string } {
+  const { missing_fields: missing, options, stages } = details;
+  if (Array.isArray(missing) && missing.length > 0)
+    return { message: `The deal lacks fields that the stage requires: ${missing.join(", ")}.` };
+  if (code === "field_in_use" && Array.isArray(options))
+    return {
+      message:
+        "Records have the options that are missing from the list. Send the list with both old and new options, change the records, then leave the old ones out.",
+    };
+  if (code === "field_in_use" && stages !== undefined)
+    return { message: "Stages require the custom field. Take it out of their required_fields first." };
+  return {};
 }
 
 /** What SQL found wrong with a body: sentences by field, and some of the members that don't exist, with those that do. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isExact, isSuspicious, parseJson } from "../http/json.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { Resource } from "../resources/define.ts";
+import { trimmed } from "../resources/plain_text.ts";
 import { type Column, unwrap } from "./columns.ts";
 
 /** How the text of a cell is read. What doesn't read so stays text, for the validation to say what is wrong. */
@@ -61,15 +62,14 @@ function readText(cell: string): string {
 }
 
 function readNumber(cell: string): unknown {
-  const text = cell.trim().replace(/^\+/, "");
+  const text = trimmed(cell).replace(/^\+/, "");
   return /^-?\d+(\.\d+)?$/.test(text) && isExact(text, Number(text)) ? Number(text) : cell;
 }
 
 /** `Follow up` is follow_up, and `Customer` is customer: people write choices as they are shown. */
 function enumReader(options: readonly string[]): Reader {
   return (cell) => {
-    const name = cell
-      .trim()
+    const name = trimmed(cell)
       .toLowerCase()
       .replace(/[\s-]+/g, "_");
     return options.includes(name) ? name : cell;
@@ -79,7 +79,7 @@ function enumReader(options: readonly string[]): Reader {
 const BOOLEANS: Record<string, boolean> = { true: true, false: false, yes: true, no: false, "1": true, "0": false };
 
 function readBoolean(cell: string): unknown {
-  return BOOLEANS[cell.trim().toLowerCase()] ?? cell;
+  return BOOLEANS[trimmed(cell).toLowerCase()] ?? cell;
 }
 
 /** `vip;newsletter`, `"vip","newsletter"`, or a list as JSON, as exports write it. */

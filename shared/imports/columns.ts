@@ -135,8 +135,9 @@ function membersOf(resource: Resource, name: string): string[] {
 export function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return unwrap(schema.unwrap());
   if (!(schema instanceof z.ZodPipe)) return schema;
-  // A list is bounded before its entries are looked at: what comes out is the list of them.
-  return unwrap(schema.out instanceof z.ZodArray ? schema.out : schema.in);
+  // A list is bounded before its entries are looked at, a choice trimmed: what comes out tells what it is.
+  const tells = schema.out instanceof z.ZodArray || schema.out instanceof z.ZodEnum;
+  return unwrap(tells ? schema.out : schema.in);
 }
 
 /** Two columns can't both be one field, or one the whole and one a part of it. */

@@ -3,13 +3,13 @@ import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
-import { lengthOf, plainText } from "../resources/plain_text.ts";
+import { lengthOf, plainText, trimmed } from "../resources/plain_text.ts";
 import { normalisedHost } from "../resources/schemas.ts";
 import { dayAfter, isDay, readTime } from "../resources/time.ts";
 import { fold, lowerCase } from "./fold.ts";
 import type { CustomField, QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
-import { escapeLike, typedWords, wordPattern, wordsOf } from "./words.ts";
+import { escapeLike, readTyped, wordPattern, wordsOf } from "./words.ts";
 
 /** A filter with everything checked: columns exist, operators fit, values are of the column's type. */
 export type Condition =
@@ -39,6 +39,8 @@ type Test = Comparison | { and: Test[] } | { or: Test[] } | { not: Test };
 
 type Operator = (typeof OPERATORS)[number];
 const OPERATORS = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "contains", "starts_with", "is_null"] as const;
+
+type PartOperator = "contains" | "starts_with";
 
 const EQUALITY = ["eq", "ne", "in", "nin", "is_null"] as const;
 const ORDER = [...EQUALITY, "gt", "gte", "lt", "lte"] as const;
@@ -173,7 +175,7 @@ function fieldCondition(field: Field, kind: FilterKind, name: string, leaf: Leaf
   const op = operatorOf(kind, leaf);
   if (op === "contains" || op === "starts_with")
     if (kind === "tags") return { op: "has_any", tags: readValues(field, kind, "eq", leaf) };
-    else return textCondition(field, name, op, readPart(leaf, field.spaceless));
+    else return partCondition(field, kind, name, op, readPart(leaf, field.spaceless));
   if (kind === "tags")
     return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: readValues(field, kind, op, leaf) };
   const column = field.keyColumn ?? name;
@@ -196,7 +198,7 @@ function conditionOf(test: Test, leafOf: (comparison: Comparison) => Condition):
 }
 
 /** What is asked of one value, but for its letters. */
-function testOf(field: Field, kind: FilterKind, op: Exclude<Operator, "contains" | "starts_with">, leaf: Leaf): Test {
+function testOf(field: Field, kind: FilterKind, op: Exclude<Operator, PartOperator>, leaf: Leaf): Test {
   if (op === "is_null") return { op: readIsNull(leaf) ? "null" : "not_null" };
   const values = readValues(field, kind, op, leaf);
   if (kind === "timestamp" && values.some(isDay)) return timeTest(op, values);
@@ -288,31 +290,32 @@ function customCondition({ id, kind, type }: CustomField, leaf: Leaf): Condition
     const pattern = `${op === "contains" ? "%" : ""}${literal}%`;
     return { custom: id, kind: "fold", negated: false, compare: { op: "like", pattern } };
   }
-  // An address is the same in any case.
-  const isEmail = type === "email";
-  const field: Field = { schema: z.string(), ...(isEmail && { spaceless: true }) };
-  const test = testOf(field, filterKind, op, leaf);
-  const leafOf = (given: Comparison): Condition => {
-    const compare = isEmail ? foldedComparison(given) : given;
-    const of = { custom: id, kind: isEmail ? ("fold" as const) : kind };
-    if (compare.op === "ne") return { ...of, negated: true, compare: { ...compare, op: "eq" } };
-    if (compare.op === "nin") return { ...of, negated: true, compare: { ...compare, op: "in" } };
-    return { ...of, negated: false, compare };
-  };
-  return conditionOf(test, leafOf);
+  // An address is kept for comparison in lower case (crm.typed_values).
+  const field: Field = { schema: z.string(), ...(type === "email" && { spaceless: true, keyColumn: "text_value" }) };
+  return conditionOf(testOf(field, filterKind, op, leaf), (compare): Condition => {
+    const negated = compare.op === "ne" || compare.op === "nin";
+    if (compare.op === "ne") return { custom: id, kind, negated, compare: { ...compare, op: "eq" } };
+    if (compare.op === "nin") return { custom: id, kind, negated, compare: { ...compare, op: "in" } };
+    return { custom: id, kind, negated, compare };
+  });
 }
 
-function foldedComparison(comparison: Comparison): Comparison {
-  if ("value" in comparison) return { ...comparison, value: fold(comparison.value) };
-  return "values" in comparison ? { ...comparison, values: comparison.values.map(fold) } : comparison;
+/** As `textCondition`; of a domain also without what is only around it, which none is kept with: `https://www.`, a path. */
+function partCondition(field: Field, kind: FilterKind, name: string, op: PartOperator, value: string): Condition {
+  const asTyped = textCondition(field, name, op, value);
+  const bare = trimmed(value)
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/?#@]*@)?(www\.)*/i, "")
+    .replace(/(?<=.)[/?#:].*$/s, "");
+  if (kind !== "host" || bare === value || (bare === "" && op === "contains")) return asTyped;
+  return { or: [asTyped, textCondition(field, name, op, bare)] };
 }
 
 /**
  * A field that holds a text, or begins with it: `filter_text` has each folded field behind its name. Words of three
  * letters are what the trigram index of `search_text` can look up first.
  */
-function textCondition(field: Field, name: string, op: "contains" | "starts_with", value: string): Condition {
-  const literal = fold(value);
+function textCondition(field: Field, name: string, op: PartOperator, value: string): Condition {
+  const literal = fold(value).replaceAll("\x02", " ");
   const exact: Condition =
     op === "starts_with"
       ? { op: "filter", match: "like", pattern: `%\x02${escapeLike(name)}=${escapeLike(literal)}%` }
@@ -339,7 +342,7 @@ function readPart({ name, value, at, isUrl }: Leaf, isSpaceless = false): string
  * have ("Inc") counts only together with the others.
  */
 export function parseSearch(resource: Resource, raw: unknown, { mayRead }: QueryContext): Condition {
-  const words = typedWords(raw).map((word): Condition => ({ op: "text", pattern: wordPattern(word) }));
+  const words = readTyped(raw).words.map((word): Condition => ({ op: "text", pattern: wordPattern(word) }));
   const include = resource.searchedThrough === undefined ? undefined : resource.include[resource.searchedThrough];
   const through = include && resourceNamed(include.resource);
   if (include === undefined || through === undefined || !mayRead(through.scope)) return { and: words };
@@ -388,27 +391,30 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
 };
 
 function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, isUrl }: Leaf): string {
-  const text =
-    typeof value === "string"
-      ? isUrl && kind === "text"
-        ? withPlus(value, field.spaceless)
-        : value
-      : typeof value === "number" || typeof value === "boolean"
-        ? String(value)
-        : undefined;
+  const text = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
+  const written =
+    typeof text !== "string"
+      ? undefined
+      : kind !== "text"
+        ? trimmed(text)
+        : isUrl
+          ? withPlus(text, field.spaceless)
+          : text;
   if (kind === "enum") {
-    if (text !== undefined && field.schema.safeParse(text).success) return text;
+    const { data, success } = field.schema.safeParse(written);
+    if (written !== undefined && success) return String(data);
     throw invalid(at, `The ${name} filter ${enumSentence(field)}.`);
   }
   const { read, expected } = readers[kind];
-  const known = text === undefined ? undefined : read(text);
+  const known = written === undefined ? undefined : read(written);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
   return field.keyColumn === undefined ? known : lowerCase(known);
 }
 
-/** No text begins with a blank, and none of some fields holds one: it was a plus before the URL was read. */
+/** No number begins with a blank, and no text of some fields holds one: it was a plus before the URL was read. */
 function withPlus(text: string, isSpaceless: boolean | undefined): string {
-  return isSpaceless ? text.trimEnd().replaceAll(" ", "+") : text.replace(/^ (?=\d)/, "+");
+  if (!isSpaceless) return text.replace(/^ (?=\d)/, "+");
+  return trimmed(text.replace(/^ (?=\d+\s*$)/, "+")).replaceAll(" ", "+");
 }
 
 function enumSentence(field: Field): string {
@@ -422,9 +428,8 @@ function readTimestamp(text: string): string | undefined {
 }
 
 function readBoolean(value: unknown): boolean | undefined {
-  if (value === true || value === "true") return true;
-  if (value === false || value === "false") return false;
-  return undefined;
+  const written = typeof value === "string" ? trimmed(value) : String(value);
+  return written === "true" ? true : written === "false" ? false : undefined;
 }
 
 function invalid(at: string, sentence: string): ApiError {

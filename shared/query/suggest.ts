@@ -1,112 +1,80 @@
 import { MAX_LISTED_NAMES, MAX_QUOTED } from "../bounds.ts";
 
-/** What other APIs call what is meant: none of these is near to it by its letters. */
+/** What other APIs call what is meant: none of these is near to it by its letters. Of several names the first that exists. */
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.entries({
-    page: ["cursor"],
-    offset: ["cursor"],
-    skip: ["cursor"],
-    after: ["cursor"],
-    start: ["cursor"],
-    starting_after: ["cursor"],
-    page_token: ["cursor"],
-    per_page: ["limit"],
-    page_size: ["limit"],
-    pagesize: ["limit"],
-    size: ["limit"],
-    count: ["limit"],
-    top: ["limit"],
-    take: ["limit"],
-    q: ["search", "q"],
-    query: ["search", "q"],
-    term: ["search", "q"],
-    keyword: ["search", "q"],
-    order: ["sort"],
-    order_by: ["sort"],
-    orderby: ["sort"],
-    sort_by: ["sort"],
-    select: ["fields"],
-    properties: ["fields", "custom_fields"],
-    expand: ["include"],
-    embed: ["include"],
-    with: ["include"],
-    upsert: ["on_conflict"],
-    preview: ["dry_run"],
-    validate_only: ["dry_run"],
-    is_deleted: ["deleted"],
-    archived: ["deleted"],
-    zip: ["postal_code", "address.postal_code", "address"],
-    zip_code: ["postal_code", "address.postal_code", "address"],
-    zipcode: ["postal_code", "address.postal_code", "address"],
-    postcode: ["postal_code", "address.postal_code", "address"],
-    province: ["state", "address.state", "address"],
-    region: ["state", "address.state", "address"],
-    street_address: ["street", "address.street", "address"],
-    line1: ["street", "address.street", "address"],
-    country_code: ["country", "address.country", "address"],
-    city: ["address.city", "address"],
-    company: ["company_id"],
-    organization: ["company_id"],
-    organization_id: ["company_id"],
-    org_id: ["company_id"],
-    account_id: ["company_id"],
-    person_id: ["contact_id", "primary_contact_id"],
-    assigned_to: ["assignee_id", "owner_id"],
-    user_id: ["owner_id", "assignee_id"],
-    firstname: ["first_name"],
-    given_name: ["first_name"],
-    lastname: ["last_name"],
-    surname: ["last_name"],
-    family_name: ["last_name"],
-    mobile: ["phone"],
-    mobile_phone: ["phone"],
-    telephone: ["phone"],
-    tel: ["phone"],
-    mail: ["email"],
-    email_address: ["email"],
-    title: ["job_title", "name"],
-    position: ["job_title"],
-    role: ["job_title"],
-    url: ["website"],
-    homepage: ["website"],
-    labels: ["tags"],
-    categories: ["tags"],
-    language: ["locale"],
-    time_zone: ["timezone"],
-    tz: ["timezone"],
-    date_of_birth: ["birthday"],
-    dob: ["birthday"],
-    value: ["amount"],
-    price: ["amount"],
-    close_date: ["expected_close_date"],
-    closedate: ["expected_close_date"],
-    stage: ["stage_id"],
-    pipeline: ["pipeline_id"],
-    due_date: ["due_at"],
-    due: ["due_at"],
-    reminder: ["remind_at"],
-    employees: ["employee_count"],
-    revenue: ["annual_revenue"],
-    notes: ["body", "description"],
-    content: ["body"],
-    text: ["body"],
-    created: ["created_at"],
-    createdate: ["created_at"],
-    date_created: ["created_at"],
-    modified: ["updated_at"],
-    updated: ["updated_at"],
-    last_modified: ["updated_at"],
-    ext_id: ["external_id"],
-  }),
+  [
+    ["cursor", "page offset skip after start starting_after page_token next_page page_number"],
+    ["limit", "per_page perpage page_size pagesize count top take max max_results first"],
+    ["limit employee_count", "size"],
+    ["search q", "query term keyword keywords text_search"],
+    ["search", "q filter where"],
+    ["q", "search"],
+    ["sort", "order order_by orderby sort_by sortby sort_order ordering"],
+    ["fields", "select columns"],
+    ["custom_fields fields", "properties attributes metadata"],
+    ["include", "expand embed with"],
+    ["on_conflict", "upsert"],
+    ["dry_run", "preview validate_only"],
+    ["deleted", "is_deleted archived with_deleted include_deleted"],
+    ["postal_code address.postal_code address", "zip zip_code zipcode postcode post_code"],
+    ["state address.state address", "province region county"],
+    ["street address.street address", "street_address line1 address1 address_1 address_line_1 address_line1"],
+    ["country address.country address", "country_code"],
+    ["city address.city address", "city town"],
+    ["company_id name", "company company_name organization organisation organization_id org_id account account_id"],
+    ["contact_id primary_contact_id", "person person_id contact customer_id"],
+    ["deal_id", "deal opportunity opportunity_id"],
+    ["owner_id assignee_id", "owner user_id"],
+    ["assignee_id owner_id", "assignee assigned_to"],
+    ["first_name", "firstname given_name forename name full_name"],
+    ["last_name", "lastname surname family_name"],
+    ["phone", "mobile mobile_phone mobile_number phone_number telephone tel cell cell_phone"],
+    ["email", "mail email_address e_mail"],
+    ["job_title name subject", "title"],
+    ["job_title", "position role occupation"],
+    ["title subject name", "summary"],
+    ["title name", "subject"],
+    ["website domain", "url homepage web site"],
+    ["linkedin_url", "linkedin linkedin_profile"],
+    ["name", "deal_name dealname label"],
+    ["tags", "labels categories"],
+    ["locale", "language lang"],
+    ["timezone", "time_zone tz"],
+    ["birthday", "date_of_birth dob birthdate birth_date"],
+    ["amount", "value price deal_value"],
+    ["currency", "currency_code"],
+    ["expected_close_date", "close_date closedate"],
+    ["stage_id", "stage"],
+    ["pipeline_id", "pipeline"],
+    ["due_at", "due_date due deadline"],
+    ["remind_at", "reminder"],
+    ["industry", "sector"],
+    ["employee_count", "employees headcount number_of_employees"],
+    ["annual_revenue", "revenue turnover"],
+    ["body description", "notes note comment comments content text"],
+    ["created_at", "created createdate date_created created_on created_date"],
+    ["updated_at", "modified updated last_modified modified_at updated_on since"],
+    ["external_id", "ext_id reference reference_id remote_id"],
+    ["id", "uuid object_id record_id"],
+  ].flatMap(([meant = "", names = ""]) => names.split(" ").map((name) => [name, meant.split(" ")] as const)),
 );
 
 /** The candidate nearest to a misspelt name, or undefined when none is near enough to be what was meant. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const typed = name.slice(0, MAX_QUOTED).toLowerCase();
+  const typed = inSnakeCase(name.slice(0, MAX_QUOTED));
   if (typed === "") return undefined;
-  const synonyms = SYNONYMS.get(typed.replace(/[\s-]+/g, "_"));
-  if (synonyms !== undefined && !candidates.includes(typed))
-    return synonyms.find((synonym) => candidates.includes(synonym));
+  if (candidates.includes(typed)) return typed;
+  const synonyms = SYNONYMS.get(typed);
+  if (synonyms !== undefined) return synonyms.find((synonym) => candidates.includes(synonym));
+  // What others put in brackets: page[size], filter[status], fields[contacts].
+  const [, head = "", member = ""] = /^(\w+)\[(\w*)\]?$/.exec(name) ?? [];
+  if (member !== "")
+    return (
+      nearest(
+        head,
+        candidates.filter((candidate) => candidate === head),
+      ) ?? nearest(member, candidates)
+    );
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -119,11 +87,26 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** `unknown` as a sentence that helps: what was probably meant, and what exists. */
-export function unknownName(kind: string, name: string, allowed: readonly string[]): string {
-  const meant = nearest(name, allowed);
+// firstName, page[size] and Per-Page as they would be written here.
+function inSnakeCase(name: string): string {
+  return name
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase()
+    .replace(/[\s[\]-]+/g, "_")
+    .replace(/^_|_$/g, "");
+}
+
+/** That a name does not exist as a sentence that helps: what was probably meant, and what exists. */
+export function unknownName(
+  kind: string,
+  name: string,
+  allowed: readonly string[],
+  { suggests = true, lists = true } = {},
+): string {
+  const meant = suggests ? nearest(name, allowed) : undefined;
   const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
-  return `The ${name === "" ? "empty" : name.slice(0, MAX_QUOTED)} ${kind} does not exist.${hint} ${listed(allowed)}`;
+  const choice = lists ? ` ${listed(allowed)}` : "";
+  return `The ${name === "" ? "empty" : name.slice(0, MAX_QUOTED)} ${kind} does not exist.${hint}${choice}`;
 }
 
 /** The names that exist, as a sentence; of very many the first. */

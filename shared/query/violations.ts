@@ -1,6 +1,6 @@
-import { MAX_QUOTED, MAX_QUOTED_PATH, MAX_SUGGESTIONS, MAX_VIOLATIONS } from "../bounds.ts";
+import { MAX_QUOTED_PATH, MAX_SUGGESTIONS, MAX_VIOLATIONS } from "../bounds.ts";
 import { ApiError, type ErrorCode, type FieldErrors } from "../errors.ts";
-import { listed, nearest } from "./suggest.ts";
+import { listed, unknownName } from "./suggest.ts";
 
 type ViolationCode = Extract<ErrorCode, "validation_error" | "unknown_field" | "read_only_field">;
 
@@ -25,13 +25,11 @@ export class Telling {
 
   /** That a name does not exist, what was probably meant, and, the first time they are needed, what names do. */
   unknown(kind: string, name: string, allowed: readonly string[]): string {
-    const meant = this.suggestions > 0 ? nearest(name, allowed) : undefined;
-    this.suggestions -= 1;
     const choice = listed(allowed);
-    const isFirst = !this.told.has(choice);
+    const said = unknownName(kind, name, allowed, { suggests: this.suggestions > 0, lists: !this.told.has(choice) });
+    this.suggestions -= 1;
     this.told.add(choice);
-    const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
-    return `The ${name === "" ? "empty" : name.slice(0, MAX_QUOTED)} ${kind} does not exist.${hint}${isFirst ? ` ${choice}` : ""}`;
+    return said;
   }
 }
 

@@ -6,6 +6,8 @@ const DOT_ATOM = new RegExp(`^${ATOM}(?:\\.${ATOM})*$`, "u");
 const QUOTED = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])+"$/u;
 const LABEL = /^[A-Za-z0-9\u0080-\u{10ffff}](?:[A-Za-z0-9\-\u0080-\u{10ffff}]*[A-Za-z0-9\u0080-\u{10ffff}])?$/u;
 const UNPRINTABLE = /[\s\p{C}]/u;
+/** What IDNA reads as a full stop is none in an address as it is sent (RFC 5890). */
+const OTHER_STOPS = /[\u3002\uff0e\uff61]/;
 
 /**
  * Whether a text is a mailbox (RFC 5321 §4.1.2, with the letters of RFC 6531): a dot-atom or quoted local part of at
@@ -22,7 +24,7 @@ export function isMailbox(text: string): boolean {
 }
 
 function isDomain(domain: string): boolean {
-  if (UNPRINTABLE.test(domain) || domain.length > 253) return false;
+  if (UNPRINTABLE.test(domain) || OTHER_STOPS.test(domain) || domain.length > 253) return false;
   const labels = domain.split(".");
   if (labels.length < 2 || !labels.every((label) => LABEL.test(label)) || /^\d+$/.test(labels.at(-1) ?? ""))
     return false;

@@ -31,6 +31,20 @@ export function readE164(phone: string, country?: string | null): string | null 
   return isWhole && number.length <= MAX_DIGITS + 1 ? number : null;
 }
 
+/**
+ * The digits of a number that stay the same wherever it is dialled from: without +, 00 or 011 and the 0 that only callers
+ * at home dial. They stand in the number as it is written, so that it is also found where it was not understood.
+ */
+export function dialledDigits(number: string): string {
+  const written = number.replace(/\D/g, "");
+  const abroad = number.replace(/\D0\D/g, "").replace(/\D/g, ""); // as `crm.searchable` has it beside the other
+  const e164 = readE164(number.replace(/^[\s(]*(?:00|011)(?=\D*[1-9])/, "+")) ?? "";
+  const known = [e164.slice(1), parsePhoneNumberFromString(e164)?.nationalNumber ?? ""].filter(
+    (digits) => digits !== "",
+  );
+  return known.find((digits) => written.includes(digits) || abroad.includes(digits)) ?? written.replace(/^00?/, "");
+}
+
 /** In plain digits: of any width, and of the letters that stand for them behind a group of digits (1-800-FLOWERS). */
 function spelled(phone: string): string {
   const plain = phone.normalize("NFKC");

@@ -9,8 +9,13 @@ const NOTHING_SEEN = new RegExp(`^[${UNSEEN}\\u034f\\u180b-\\u180f\\ufe00-\\ufe0
  * that nobody could see is empty.
  */
 export function plainText(value: string): string {
-  const text = value.normalize("NFC").replace(AT_ENDS, "");
+  const text = trimmed(value.normalize("NFC"));
   return NOTHING_SEEN.test(text) ? "" : text;
+}
+
+/** A value without blanks or invisible characters at either end: the one rule for what is no text of its own. */
+export function trimmed(value: string): string {
+  return value.replace(AT_ENDS, "");
 }
 
 /** Characters as a person counts them and Postgres does: code points, not the halves of surrogate pairs. */

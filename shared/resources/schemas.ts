@@ -4,7 +4,7 @@ import { COUNTRIES } from "../standards/countries.ts";
 import { MINOR_UNITS } from "../standards/currencies.ts";
 import { TIME_ZONES } from "../standards/time_zones.ts";
 import { isMailbox } from "./mailbox.ts";
-import { lengthOf, plainText } from "./plain_text.ts";
+import { lengthOf, plainText, trimmed } from "./plain_text.ts";
 import { isDay, readTime } from "./time.ts";
 
 const HOST = /^(?!\d+(\.\d+){3}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
@@ -50,11 +50,13 @@ function isSound({ issues }: { issues: unknown[] }): boolean {
 
 /** One of `values`. */
 export function oneOf<const V extends readonly [string, ...string[]]>(values: V) {
-  return z.enum(values, `must be one of: ${values.join(", ")}`);
+  const message = `must be one of: ${values.join(", ")}`;
+  return z.string(message).transform(trimmed).pipe(z.enum(values, message));
 }
 
 export function uuid() {
-  return z.uuid("must be a UUID");
+  const message = "must be a UUID";
+  return z.string(message).transform(trimmed).pipe(z.uuid(message));
 }
 
 /** A whole number within bounds. */
@@ -75,7 +77,7 @@ export function timestamp() {
   return z
     .string(message)
     .transform((value, context) => {
-      const time = readTime(value.trim());
+      const time = readTime(trimmed(value));
       if (time !== undefined) return time;
       context.addIssue(message);
       return z.NEVER;
@@ -92,10 +94,7 @@ export function isTimestamp(schema: unknown): boolean {
 /** A calendar day, `YYYY-MM-DD`. */
 export function date() {
   const message = "must be a date such as 2026-03-21";
-  return z
-    .string(message)
-    .transform((value) => value.trim())
-    .pipe(z.string().refine(isDay, message));
+  return z.string(message).transform(trimmed).pipe(z.string().refine(isDay, message));
 }
 
 /** An absolute https URL, as every reader of URLs takes it: nothing in it has to be repaired or escaped first. */
@@ -122,7 +121,7 @@ function isWholeUrl(value: string): boolean {
 export function timezone() {
   const message = "must be an IANA time zone such as Europe/Berlin";
   return z.string(message).transform((value, context) => {
-    const name = TIME_ZONES_BY_KEY.get(value.trim().toLowerCase());
+    const name = TIME_ZONES_BY_KEY.get(trimmed(value).toLowerCase());
     if (name !== undefined) return name;
     context.addIssue(message);
     return z.NEVER;
@@ -133,7 +132,7 @@ export function timezone() {
 export function locale() {
   const message = "must be a language tag such as en-US";
   return z.string(message).transform((value, context) => {
-    const tag = canonicalLocale(value.trim().replaceAll("_", "-"));
+    const tag = canonicalLocale(trimmed(value).replaceAll("_", "-"));
     if (tag !== undefined && tag.length <= 100) return tag;
     context.addIssue(message);
     return z.NEVER;
@@ -150,14 +149,20 @@ function canonicalLocale(tag: string): string | undefined {
 
 /** ISO 3166-1 alpha-2. */
 export function country() {
-  return z.string().refine((code) => COUNTRIES.has(code), "must be a two-letter ISO country code such as US");
+  const message = "must be a two-letter ISO country code such as US";
+  return z
+    .string()
+    .transform(trimmed)
+    .pipe(z.string().refine((code) => COUNTRIES.has(code), message));
 }
 
 /** ISO 4217. */
 export function currency() {
+  const message = "must be a three-letter ISO 4217 currency code such as USD";
   return z
     .string()
-    .refine((code) => MINOR_UNITS.has(code), "must be a three-letter ISO 4217 currency code such as USD");
+    .transform(trimmed)
+    .pipe(z.string().refine((code) => MINOR_UNITS.has(code), message));
 }
 
 /**
@@ -167,7 +172,7 @@ export function currency() {
 export function money() {
   return z
     .union([z.string(), z.number()], 'must be a decimal such as "1000.00"')
-    .transform((value) => (typeof value === "number" ? plainDecimal(value) : value.trim()))
+    .transform((value) => (typeof value === "number" ? plainDecimal(value) : trimmed(value)))
     .pipe(
       z.string().check((context) => {
         const problem = moneyProblem(context.value);
@@ -197,8 +202,7 @@ export function host() {
 
 /** `https://www.Example.com/about` → `example.com`; what is no host stays as it is, to be refused. */
 export function normalisedHost(value: string): string {
-  const written = value
-    .trim()
+  const written = trimmed(value)
     .replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")
     .replace(/^.*@/, "")
     .replace(/[/?#:].*$/s, "");

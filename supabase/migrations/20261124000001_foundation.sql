@@ -80,40 +80,64 @@ begin
         '[\u00AD\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u061C\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E4\u06E7\u06E8\u06EA-\u06ED\u0730-\u074A\u08D3-\u08E1\u08E3-\u08FF\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF\u200B-\u200F\u202A-\u202E\u2060-\u206F\u20D0-\u20FF\uFE00-\uFE0F\uFE20-\uFE2F\uFEFF\U000E0000-\U000E0FFF]',
         '', 'g') collate pg_catalog.pg_c_utf8),
       'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
-    'łøđðħıŧςᲀᲁᲂᲃᲄᲅᲆᲇᲈیىکۀە٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९‘’‛ʹʻʼʽʾʿˈ`´′ꞌ“”„‟«»‹›″ʺ‐‑‒–—―−⁃',
-    'loddhitσвдосттъѣꙋييكهه012345678901234567890123456789''''''''''''''''''''''''''''""""""""""--------'), nfc);
+    'łøđðħıŧςᲀᲁᲂᲃᲄᲅᲆᲇᲈیىکۀە٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९‘’‛ʹʻʼʽʾʿˈ`´′ꞌ׳“”„‟«»‹›″ʺ״‐‑‒–—―−⁃',
+    'loddhitσвдосттъѣꙋييكهه012345678901234567890123456789''''''''''''''''''''''''''''''"""""""""""--------'), nfc);
 end;
 $$;
 
 -- The words of a text with a blank between them. Scripts that write none have one around each character, so that any
--- part of what is written is words too. Apostrophes join.
+-- part of what is written is words too. Apostrophes join; whatever else is no letter, mark or number separates
+-- (shared/standards/word_separators.ts).
 create function crm.words_of(value text) returns text
 language plpgsql immutable strict parallel safe
 as $$
 declare
-  folded text := pg_catalog.replace(crm.fold(value), '''', '');
+  folded constant text := pg_catalog.replace(crm.fold(value), '''', '');
 begin
-  if pg_catalog.octet_length(folded) > pg_catalog.length(folded) then
-    folded := pg_catalog.regexp_replace(folded collate pg_catalog.pg_c_utf8,
-      '([\u0E01-\u0E2E\u0E30-\u0E4E\u0E80-\u0EFF\u1000-\u109F\u1100-\u11FF\u1780-\u17FF\u3005-\u3007\u3041-\u3096\u3099\u309A\u309D-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3105-\u312F\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uA960-\uA97F\uAC00-\uD7FF\uF900-\uFAFF\U00020000-\U0003FFFF])',
-      ' \1 ', 'g');
+  if pg_catalog.octet_length(folded) = pg_catalog.length(folded) then
+    return pg_catalog.btrim(pg_catalog.regexp_replace(folded collate pg_catalog.pg_c_utf8, '[^0-9a-z]+', ' ', 'g'));
   end if;
-  return pg_catalog.btrim(pg_catalog.regexp_replace(folded collate pg_catalog.pg_c_utf8,
-    '[\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u060C\u061B\u061E\u061F\u066A-\u066D\u06D4\u0964\u0965\u0970\u0E2F\u0E4F\u0E5A\u0E5B\u1680\u2000-\u206F\u2E00-\u2E7F\u3000-\u3003\u3008-\u3020\u3030\u303D\u30A0\u30FB]+',
+  return pg_catalog.btrim(pg_catalog.regexp_replace(
+    pg_catalog.regexp_replace(folded collate pg_catalog.pg_c_utf8,
+      '([\u0E01-\u0E2E\u0E30-\u0E4E\u0E80-\u0EFF\u1000-\u109F\u1100-\u11FF\u1780-\u17FF\u3005-\u3007\u3041-\u3096\u3099\u309A\u309D-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3105-\u312F\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uA960-\uA97F\uAC00-\uD7FF\uF900-\uFAFF\U00020000-\U0003FFFF])',
+      ' \1 ', 'g') collate pg_catalog.pg_c_utf8,
+    '[\u0001-\u002F\u003A-\u005F\u007B-\u00F7\u02C2-\u02C5\u02D2-\u02EB\u02ED\u02EF-\u02FF\u0375\u03F6\u0482\u055A-\u055F\u0589-\u05C6\u0600-\u061F\u066A-\u066D\u06D4-\u06DE\u06E9\u06FD-\u06FE\u0700-\u070F\u07F6-\u07F9\u07FE-\u07FF\u0830-\u083E\u085E\u0888\u0890-\u0891\u08E2\u0964-\u0970\u09F2-\u09F3\u09FA-\u09FB\u09FD\u0A76\u0AF0-\u0AF1\u0B70\u0BF3-\u0BFA\u0C77\u0C7F\u0C84\u0D4F\u0D79\u0DF4\u0E3F\u0E4F\u0E5A-\u0E5B\u0F01-\u0F17\u0F1A-\u0F1F\u0F34\u0F36\u0F38\u0F3A-\u0F3D\u0F85\u0FBE-\u0FC5\u0FC7-\u0FDA\u104A-\u104F\u109E-\u109F\u10FB\u1360-\u1368\u1390-\u1399\u1400\u166D-\u166E\u1680\u169B-\u169C\u16EB-\u16ED\u1735-\u1736\u17D4-\u17D6\u17D8-\u17DB\u1800-\u180A\u1940-\u1945\u19DE-\u19FF\u1A1E-\u1A1F\u1AA0-\u1AA6\u1AA8-\u1AAD\u1B4E-\u1B4F\u1B5A-\u1B6A\u1B74-\u1B7F\u1BFC-\u1BFF\u1C3B-\u1C3F\u1C7E-\u1C7F\u1CC0-\u1CC7\u1CD3\u2016-\u214D\u214F\u218A-\u244A\u2500-\u2775\u2794-\u2BFF\u2CE5-\u2CEA\u2CF9-\u2CFC\u2CFE-\u2CFF\u2D70\u2E00-\u2E2E\u2E30-\u3004\u3008-\u3020\u3030\u3037\u303D-\u303F\u30A0\u30FB\u3190-\u3191\u31C0-\u31EF\u327F\u4DC0-\u4DFF\uA490-\uA4C6\uA4FE-\uA4FF\uA60D-\uA60F\uA673\uA67E\uA6F2-\uA716\uA720-\uA721\uA789-\uA78A\uA828-\uA82B\uA836-\uA839\uA874-\uA877\uA8CE-\uA8CF\uA8F8-\uA8FA\uA8FC\uA92E-\uA92F\uA95F\uA9C1-\uA9CD\uA9DE-\uA9DF\uAA5C-\uAA5F\uAA77-\uAA79\uAADE-\uAADF\uAAF0-\uAAF1\uAB5B\uAB6A-\uAB6B\uABEB\uE000-\uF8FF\uFBB2-\uFE46\uFFF9-\uFFFD\U00010100-\U00010102\U00010137-\U0001013F\U00010179-\U00010189\U0001018C-\U000101FC\U0001039F\U000103D0\U0001056F\U00010857\U00010877-\U00010878\U0001091F\U0001093F\U00010A50-\U00010A58\U00010A7F\U00010AC8\U00010AF0-\U00010AF6\U00010B39-\U00010B3F\U00010B99-\U00010B9C\U00010D6E\U00010D8E-\U00010D8F\U00010EAD\U00010ED0-\U00010ED8\U00010F55-\U00010F59\U00010F86-\U00010F89\U00011047-\U0001104D\U000110BB-\U000110C1\U000110CD\U00011140-\U00011143\U00011174-\U00011175\U000111C5-\U000111C8\U000111CD\U000111DB\U000111DD-\U000111DF\U00011238-\U0001123D\U000112A9\U000113D4-\U000113D8\U0001144B-\U0001144F\U0001145A-\U0001145D\U000114C6\U000115C1-\U000115D7\U00011641-\U00011643\U00011660-\U0001166C\U000116B9\U0001173C-\U0001173F\U0001183B\U00011944-\U00011946\U000119E2\U00011A3F-\U00011A46\U00011A9A-\U00011A9C\U00011A9E-\U00011AA2\U00011B00-\U00011B09\U00011BE1\U00011C41-\U00011C45\U00011C70-\U00011C71\U00011EF7-\U00011EF8\U00011F43-\U00011F4F\U00011FD5-\U00011FFF\U00012470-\U00012474\U00012FF1-\U00012FF2\U00013430-\U0001343F\U00016A6E-\U00016A6F\U00016AF5\U00016B37-\U00016B3F\U00016B44-\U00016B45\U00016D6D-\U00016D6F\U00016E97-\U00016E9A\U00016FE2\U0001BC9C\U0001BC9F-\U0001CCEF\U0001CCFA-\U0001CEF0\U0001CF50-\U0001D15D\U0001D16A-\U0001D16C\U0001D173-\U0001D17A\U0001D183-\U0001D184\U0001D18C-\U0001D1A9\U0001D1AE-\U0001D241\U0001D245\U0001D300-\U0001D356\U0001D800-\U0001D9FF\U0001DA37-\U0001DA3A\U0001DA6D-\U0001DA74\U0001DA76-\U0001DA83\U0001DA85-\U0001DA8B\U0001E14F\U0001E2FF\U0001E5FF\U0001E95E-\U0001E95F\U0001ECAC\U0001ECB0\U0001ED2E\U0001EEF0-\U0001F0F5\U0001F10D-\U0001FBFA\U000F0000-\U0010FFFD]+',
     ' ', 'g'));
 end;
 $$;
 
 -- What a record is found by: the words of its title, of the rest, and all digits as one, for numbers that are typed
--- with other blanks. '#', which is in no word, ends the title.
+-- with other blanks. '#', which is in no word, ends the title. A title without any word is found by its symbols.
 create function crm.searchable(title text, rest text default '') returns text
 language plpgsql immutable parallel safe
 as $$
 declare
-  words constant text := ' ' || coalesce(crm.words_of(title), '') || ' # ' || coalesce(crm.words_of(rest), '') || ' ';
+  words constant text := ' ' || coalesce(nullif(crm.words_of(title), ''), pg_catalog.translate(crm.fold(title), e' \t\n\r', ''), '')
+    || ' # ' || coalesce(crm.words_of(rest), '') || ' ';
   digits constant text := pg_catalog.regexp_replace(words collate pg_catalog.pg_c_utf8, '[^0-9]', '', 'g');
+  -- A number is also written with the 0 that is dialled at home: +49 (0) 711.
+  dialled constant text := case when pg_catalog.strpos(words, ' 0 ') > 0
+    then pg_catalog.regexp_replace(words collate pg_catalog.pg_c_utf8, ' 0 |[^0-9]', '', 'g') else digits end;
 begin
-  return words || case when pg_catalog.length(digits) >= 5 then digits || ' ' else '' end;
+  return words || case when pg_catalog.length(digits) >= 5 then digits || ' ' else '' end
+    || case when dialled <> digits and pg_catalog.length(dialled) >= 5 then dialled || ' ' else '' end;
+end;
+$$;
+
+-- What filters look a part of a text up in: each field's folded text behind its name. `fields` are names and values
+-- in turn; the character that separates them is none of a value's.
+create function crm.filterable(variadic fields text[]) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+  found text := '';
+begin
+  for place in 1 .. pg_catalog.cardinality(fields) by 2 loop
+    if fields[place + 1] is not null then
+      found := found || e'\x02' || fields[place] || '=' || pg_catalog.replace(fields[place + 1], e'\x02', ' ');
+    end if;
+  end loop;
+  return crm.fold(found);
 end;
 $$;
 
@@ -194,5 +218,5 @@ exception when data_exception then
 end;
 $$;
 
-grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.shown_domain(text),
+grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
   crm.decode_punycode(text) to crm_api;

@@ -24,7 +24,7 @@ create table crm.members (
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
   search_text text not null generated always as (crm.searchable(name, email)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02name=' || name, '') || coalesce(e'\x02email=' || email, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('name', name, 'email', email)) stored,
   unique (workspace_id, id),
   unique (workspace_id, user_id)
 );

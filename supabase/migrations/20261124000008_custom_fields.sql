@@ -12,7 +12,7 @@ create table crm.custom_fields (
   options text[] not null default '{}' check (cardinality(options) <= 200),
   required boolean not null default false,
   search_text text not null generated always as (crm.searchable(label, key)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02key=' || key, '') || coalesce(e'\x02label=' || label, ''))) stored
+  filter_text text not null generated always as (crm.filterable('key', key, 'label', label)) stored
 );
 comment on table crm.custom_fields is 'Definitions. The key and the type never change; the label is only shown.';
 
@@ -24,7 +24,7 @@ create table crm.custom_values (
   record_id uuid not null,
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
   text_value text collate "und-x-icu",
-  -- Folded, for contains, starts_with and addresses in another case.
+  -- Folded, for contains and starts_with.
   fold_value text generated always as (crm.fold(text_value)) stored,
   number_value numeric,
   time_value timestamptz
@@ -72,7 +72,7 @@ begin
     and (name ~ '^[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\U0010FFFF-]+(\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\U0010FFFF-]+)*$'
       or name ~ '^"([\u0020\u0021\u0023-\u005B\u005D-\u007E\u00A1-\U0010FFFF]|\\[\u0020-\u007E])+"$')
     and domain ~ '^([A-Za-z0-9\u00A1-\U0010FFFF]([A-Za-z0-9\u00A1-\U0010FFFF-]{0,61}[A-Za-z0-9\u00A1-\U0010FFFF])?\.)+[A-Za-z0-9\u00A1-\U0010FFFF]([A-Za-z0-9\u00A1-\U0010FFFF-]{0,61}[A-Za-z0-9\u00A1-\U0010FFFF])?$'
-    and length(domain) <= 253 and domain !~ '\.[0-9]+$';
+    and length(domain) <= 253 and domain !~ '\.[0-9]+$|[\u3002\uFF0E\uFF61]';
 end;
 $$;
 
@@ -131,7 +131,7 @@ as $$
       from jsonb_array_elements(value) with ordinality as listed (member, place)
     )
     when jsonb_typeof(value) <> 'string' then value
-    when field.type = 'datetime' then to_jsonb(coalesce(crm.read_time(btrim(value #>> '{}')), value #>> '{}'))
+    when field.type = 'datetime' then to_jsonb(coalesce(crm.read_time(crm.plain_text(value #>> '{}')), value #>> '{}'))
     else to_jsonb(crm.plain_text(value #>> '{}'))
   end;
 $$;
@@ -320,13 +320,14 @@ begin
 end;
 $$;
 
+-- A value as it is compared: addresses in lower case.
 create function crm.typed_values(type text, value jsonb)
 returns table (text_value text, number_value numeric, time_value timestamptz)
 language sql stable
 set search_path = ''
 as $$
   select
-    case when type not in ('number', 'datetime') then member #>> '{}' end,
+    case when type = 'email' then lower(member #>> '{}') when type not in ('number', 'datetime') then member #>> '{}' end,
     case when type = 'number' then (member #>> '{}')::numeric end,
     case when type = 'datetime' then (member #>> '{}')::timestamptz end
   from jsonb_array_elements(case when jsonb_typeof(value) = 'array' then value else jsonb_build_array(value) end) as member

@@ -6,7 +6,7 @@ create table crm.tags (
   name text collate "und-x-icu" not null check (length(name) between 1 and 100),
   name_key text collate "und-x-icu" not null generated always as (lower(name collate pg_catalog.pg_c_utf8)) stored,
   search_text text not null generated always as (crm.searchable(name)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02name=' || name, ''))) stored
+  filter_text text not null generated always as (crm.filterable('name', name)) stored
 );
 comment on table crm.tags is 'The tag names of a workspace. A name appears with the first record that carries it.';
 

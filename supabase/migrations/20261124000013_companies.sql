@@ -21,7 +21,7 @@ create table crm.companies (
   linkedin_url text check (length(linkedin_url) <= 2048),
   merged_into uuid,
   search_text text not null generated always as (crm.searchable(name, coalesce(crm.shown_domain(domain), '') || coalesce(' ' || domain, '') || coalesce(' ' || phone, '') || coalesce(' ' || phone_e164, ''))) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02domain=' || crm.shown_domain(domain), '') || coalesce(e'\x02domain=' || domain, '') || coalesce(e'\x02industry=' || industry, '') || coalesce(e'\x02currency=' || currency, '') || coalesce(e'\x02phone=' || phone, '') || coalesce(e'\x02phone_e164=' || phone_e164, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'name', name, 'domain', crm.shown_domain(domain), 'domain', domain, 'industry', industry, 'currency', currency, 'phone', phone, 'phone_e164', phone_e164)) stored,
   constraint companies_parent_company_id_fkey foreign key (workspace_id, parent_company_id)
     references crm.companies (workspace_id, id) on delete set null (parent_company_id)
 );

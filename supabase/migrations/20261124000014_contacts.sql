@@ -30,7 +30,7 @@ create table crm.contacts (
     coalesce(last_name || ' ', '') || coalesce(first_name || ' ', '') || email || coalesce(' ' || phone, '') || coalesce(' ' || phone_e164, '')
       || coalesce(' ' || job_title, '')
   )) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02email=' || email, '') || coalesce(e'\x02first_name=' || first_name, '') || coalesce(e'\x02last_name=' || last_name, '') || coalesce(e'\x02phone=' || phone, '') || coalesce(e'\x02phone_e164=' || phone_e164, '') || coalesce(e'\x02job_title=' || job_title, '') || coalesce(e'\x02lead_source=' || lead_source, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'email', email, 'first_name', first_name, 'last_name', last_name, 'phone', phone, 'phone_e164', phone_e164, 'job_title', job_title, 'lead_source', lead_source)) stored,
   constraint contacts_company_id_fkey foreign key (workspace_id, company_id)
     references crm.companies (workspace_id, id) on delete set null (company_id)
 );

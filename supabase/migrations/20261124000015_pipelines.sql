@@ -12,7 +12,7 @@ create table crm.pipelines (
   -- The stages that a new pipeline is given; its rows in crm.stages are made of them.
   initial_stages_key jsonb,
   search_text text not null generated always as (crm.searchable(name)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02currency=' || currency, ''))) stored
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'name', name, 'currency', currency)) stored
 );
 comment on table crm.pipelines is 'Each workspace has one default pipeline, from its first moment on.';
 
@@ -26,7 +26,7 @@ create table crm.stages (
   required_fields text[] not null default '{}' check (cardinality(required_fields) <= 50),
   rotting_days integer check (rotting_days between 1 and 3650),
   search_text text not null generated always as (crm.searchable(name)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02name=' || name, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('name', name)) stored,
   -- Deferred: a pipeline's first stages are there before it is.
   constraint stages_pipeline_id_fkey foreign key (workspace_id, pipeline_id)
     references crm.pipelines (workspace_id, id) on delete cascade deferrable initially deferred

@@ -20,7 +20,7 @@ create table crm.deals (
   stage_entered_at timestamptz not null default now(),
   weighted_amount numeric generated always as (round(amount * probability / 100, crm.minor_units(currency))) stored,
   search_text text not null generated always as (crm.searchable(name)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02name=' || name, '') || coalesce(e'\x02currency=' || currency, '') || coalesce(e'\x02lost_reason=' || lost_reason, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'name', name, 'currency', currency, 'lost_reason', lost_reason)) stored,
   constraint deals_company_id_fkey foreign key (workspace_id, company_id)
     references crm.companies (workspace_id, id) on delete set null (company_id),
   constraint deals_primary_contact_id_fkey foreign key (workspace_id, primary_contact_id)

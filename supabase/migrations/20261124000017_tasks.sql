@@ -15,7 +15,7 @@ create table crm.tasks (
   company_id uuid,
   deal_id uuid,
   search_text text not null generated always as (crm.searchable(title)) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02title=' || title, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'title', title)) stored,
   constraint tasks_assignee_id_fkey foreign key (workspace_id, assignee_id) references crm.members (workspace_id, id),
   constraint tasks_contact_id_fkey foreign key (workspace_id, contact_id)
     references crm.contacts (workspace_id, id) on delete set null (contact_id),

@@ -14,7 +14,7 @@ create table crm.activities (
   company_id uuid,
   deal_id uuid,
   search_text text not null generated always as (crm.searchable(subject, left(body, 1000))) stored,
-  filter_text text not null generated always as (crm.fold(coalesce(e'\x02external_id=' || external_id, '') || coalesce(e'\x02subject=' || subject, '') || coalesce(e'\x02outcome=' || outcome, ''))) stored,
+  filter_text text not null generated always as (crm.filterable('external_id', external_id, 'subject', subject, 'outcome', outcome)) stored,
   constraint activities_contact_id_fkey foreign key (workspace_id, contact_id)
     references crm.contacts (workspace_id, id) on delete set null (contact_id),
   constraint activities_company_id_fkey foreign key (workspace_id, company_id)

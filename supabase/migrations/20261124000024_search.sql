@@ -51,12 +51,10 @@ begin
       (select %1$L as type, id, created_at, search_text from crm.%2$I
        where workspace_id = %3$L and deleted_at is null and %4$s order by created_at desc, id desc limit %5$s)$sql$,
       kind ->> 'type', source.name, workspace, conditions, max_scored + 1);
-    if length(request ->> 'phrase') >= 3 then
-      hits := hits || format($sql$
-        (select %1$L as type, id, created_at, search_text from crm.%2$I
-         where workspace_id = %3$L and deleted_at is null and search_text like %4$L limit 100)$sql$,
-        kind ->> 'type', source.name, workspace, ' ' || replace(replace(replace(request ->> 'phrase', '\', '\\'), '%', '\%'), '_', '\_') || ' #%');
-    end if;
+    hits := hits || format($sql$
+      (select %1$L as type, id, created_at, search_text from crm.%2$I
+       where workspace_id = %3$L and deleted_at is null and search_text like %4$L limit 100)$sql$,
+      kind ->> 'type', source.name, workspace, ' ' || replace(replace(replace(request ->> 'phrase', '\', '\\'), '%', '\%'), '_', '\_') || ' #%');
     shown := shown || format(
       'when %L then (select row_to_json(shown) from (select %s from crm.%I as record where record.id = page.id) as shown)',
       kind ->> 'type', crm.render_columns(source.name, 'record', array(select jsonb_array_elements_text(kind -> 'columns'))), source.name);

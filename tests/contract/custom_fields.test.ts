@@ -466,6 +466,9 @@ describe("what is in use", () => {
       code: "field_in_use",
       details: { records: 1, options: ["a"] },
     });
+    expect((await set(["b", "c"])).error.message).toBe(
+      "Records have the options that are missing from the list. Send the list with both old and new options, change the records, then leave the old ones out.",
+    );
     expect((await set(["d", "b", "a"])).data.options).toEqual(["d", "b", "a"]);
     await team.client.patch(`/companies/${company["id"]}`, { custom_fields: { [key]: ["d"] } });
     expect((await set(["d"])).status).toBe(200);

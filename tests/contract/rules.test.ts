@@ -1233,6 +1233,9 @@ describe("what a review found", () => {
       code: "field_in_use",
       details: { stages: 1 },
     });
+    expect((await team.client.delete(`/custom_fields/${field["id"]}`)).error.message).toBe(
+      "Stages require the custom field. Take it out of their required_fields first.",
+    );
   });
 
   test("stages stand where they are put, and the others move on; a new open one stands before won and lost", async () => {

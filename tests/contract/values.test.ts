@@ -4,9 +4,9 @@ import { plainText } from "../../shared/resources/plain_text.ts";
 import { readTime } from "../../shared/resources/time.ts";
 import { MINOR_UNITS } from "../../shared/standards/currencies.ts";
 import { database } from "../harness/stack.ts";
-import { createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
+import { createWorkspace, freshEmail } from "../harness/workspace.ts";
 
-let key: TestKey;
+let key: Awaited<ReturnType<typeof createWorkspace>>;
 const custom: Record<string, string> = {};
 beforeAll(async () => {
   key = await createWorkspace();
@@ -49,6 +49,9 @@ describe("mailboxes, in a contact, an activity and a custom field alike (RFC 532
     `a@${"d".repeat(64)}.example`,
     "a@x.example\u0007b",
     "@x.example",
+    "x@d.münchen。example",
+    "x@d．example",
+    "x@d｡example",
   ];
   test.each(good)("%s is one", async (email) => {
     expect((await contact({ email })).data?.email).toBe(email);
@@ -188,6 +191,92 @@ describe("text", () => {
       expect((await customValue("text", given)).status).toBe(400);
     }
     expect((await customValue("select", "Gro\u0308ße")).status).toBe(201);
+  });
+
+  test("values of every kind are trimmed of blanks and of what nobody sees, in fields, custom fields and filters", async () => {
+    const around = (value: string) => `\u200b \u00a0${value}\ufeff\t`;
+    const { data } = await key.client.post("/contacts", {
+      email: around(freshEmail()),
+      status: around("inactive"),
+      birthday: around("1990-02-03"),
+      timezone: around("Europe/Berlin"),
+      locale: around("de-DE"),
+      website: around("https://x.example"),
+      owner_id: around(key.ownerId),
+      address: { country: around("DE") },
+      custom_fields: {
+        [custom["datetime"] ?? ""]: around("2026-03-21T10:30:00Z"),
+        [custom["select"] ?? ""]: around("Klein"),
+        [custom["email"] ?? ""]: around("Ada@x.example"),
+        [custom["url"] ?? ""]: around("https://x.example"),
+      },
+    });
+    expect(data).toMatchObject({
+      status: "inactive",
+      birthday: "1990-02-03",
+      timezone: "Europe/Berlin",
+      locale: "de-DE",
+      website: "https://x.example",
+      owner_id: key.ownerId,
+      address: { country: "DE" },
+      custom_fields: {
+        [custom["datetime"] ?? ""]: "2026-03-21T10:30:00.000000Z",
+        [custom["select"] ?? ""]: "Klein",
+        [custom["email"] ?? ""]: "Ada@x.example",
+        [custom["url"] ?? ""]: "https://x.example",
+      },
+    });
+    const deal = await key.client.post("/deals?dry_run=true", {
+      name: "D",
+      amount: around("12.50"),
+      currency: around("USD"),
+      expected_close_date: around("2027-01-01"),
+    });
+    expect(deal.data).toMatchObject({ amount: "12.50", currency: "USD", expected_close_date: "2027-01-01" });
+    for (const [filter, value] of [
+      ["status", "inactive"],
+      ["status[in]", "inactive"],
+      ["birthday[gte]", "1990-02-03"],
+      ["created_at[gte]", data.created_at],
+      ["owner_id", key.ownerId],
+      ["do_not_contact", "false"],
+      ["score[is_null]", "true"],
+      [`custom_fields.${custom["datetime"]}`, "2026-03-21"],
+      [`custom_fields.${custom["email"]}`, "ADA@X.example"],
+      [`custom_fields.${custom["select"]}`, "Klein"],
+    ] as const) {
+      const { data: found, body } = await key.client.get(`/contacts?${filter}=${encodeURIComponent(around(value))}`);
+      expect(
+        found?.map((one: { id: string }) => one.id),
+        `${filter} ${JSON.stringify(body)}`,
+      ).toContain(data.id);
+    }
+  });
+
+  test("a custom address is compared in any case, and with its accents", async () => {
+    const name = custom["email"] ?? "";
+    const ids: string[] = [];
+    for (const address of ["José@x.example", "jose@x.example"])
+      ids.push(
+        (await key.client.post("/contacts", { email: freshEmail(), custom_fields: { [name]: address } })).data.id,
+      );
+    for (const [typed, expected] of [
+      ["JOSÉ@X.EXAMPLE", [ids[0]]],
+      ["Jose\u0301@x.example", [ids[0]]],
+      ["Jose@x.example", [ids[1]]],
+    ] as const) {
+      const { data } = await key.client.get(`/contacts?custom_fields.${name}=${encodeURIComponent(typed)}`);
+      expect(
+        data.map((one: { id: string }) => one.id),
+        typed,
+      ).toEqual(expected);
+    }
+    const both = await key.client.get(`/contacts?custom_fields.${name}[contains]=jose@&sort=created_at&fields=id`);
+    expect(both.data.map((one: { id: string }) => one.id)).toEqual(ids);
+    const others = await key.client.get(
+      `/contacts?custom_fields.${name}[ne]=${encodeURIComponent("JOSÉ@x.example")}&id[in]=${ids}&fields=id`,
+    );
+    expect(others.status === 200 ? others.data.map((one: { id: string }) => one.id) : others.error).toEqual([ids[1]]);
   });
 
   test("tags that differ in case, blanks or normal form are one", async () => {

@@ -43,6 +43,18 @@ test("every code point separates words in SQL as it does in the API", async () =
   expect(different).toEqual([]);
 });
 
+test("what is no letter, mark or number separates words, and nothing else does", () => {
+  const different: string[] = [];
+  for (const points of codePoints())
+    for (const point of points) {
+      const [letter = ""] = [...fold(String.fromCodePoint(point))];
+      if (letter === "" || letter === "'" || /\p{Cn}/u.test(letter)) continue;
+      const isApart = wordsOf(`a${letter}b`).join(" ") === "a b";
+      if (isApart === /[\p{L}\p{M}\p{N}]/u.test(letter)) different.push(point.toString(16));
+    }
+  expect(different).toEqual([]);
+});
+
 test("an address is in lower case in SQL as it is in the API", async () => {
   const [row] = await database()`select lower('ΑΣ.Ünï@X.Example') as lower`;
   expect(row?.["lower"]).toBe(lowerCase("ΑΣ.Ünï@X.Example"));

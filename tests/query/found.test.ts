@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { wordsOf } from "../../shared/query/words.ts";
 import type { Client } from "../harness/client.ts";
+import { database } from "../harness/stack.ts";
 import { createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 let client: Client;
@@ -25,32 +26,104 @@ const script = fc.constantFrom(...Object.values(ALPHABETS));
 const word = script.chain((letters) =>
   fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength: 8 }).map((chosen) => chosen.join("")),
 );
-const separator = fc.constantFrom(" ", " (", ") ", ", ", " & ", "-", "/", " – ", "’", " “", ".", " [", ";", " · ");
+const separator = fc.constantFrom(
+  ...[
+    " ",
+    " (",
+    ") ",
+    ", ",
+    " & ",
+    "-",
+    "/",
+    " – ",
+    "’",
+    " “",
+    ".",
+    " [",
+    ";",
+    " · ",
+    " ★ ",
+    "→",
+    "😀",
+    " €",
+    " + ",
+    "|",
+  ],
+  ...["׳", "״", "\u2800", "\u0002", "_", " # ", "%", " ‑ ", "ʼ"],
+);
+/** What a person's note or a signature has beside words. */
+const extra = fc.constantFrom(
+  ...[
+    "",
+    "",
+    "",
+    "+49 (0) 30 9876543",
+    "+49 030 9876543",
+    "Tel.: 030/98 765 43",
+    "T: (0) 12345",
+    "1 2 3 4 5th",
+    "A1 2 3 4 5 6",
+  ],
+  ...[
+    "https://www.acme.example:8080/a/b?c=d",
+    "mailto:ada@x.example",
+    "www.x.example",
+    "Inc.",
+    "2024-01-15",
+    "٣ ٤ ٥ ٦ ٧",
+  ],
+);
 const name = fc
-  .array(fc.tuple(word, separator), { minLength: 1, maxLength: 4 })
-  .map((parts) => parts.map(([one, between]) => one + between).join(""))
+  .tuple(fc.array(fc.tuple(word, separator), { minLength: 1, maxLength: 4 }), extra)
+  .map(([parts, last]) => parts.map(([one, between]) => one + between).join("") + last)
   .filter((text) => wordsOf(text).length > 0);
 
-test("a company is found by its own name and by each of its words, in any case, by search, GET /search and filters", async () => {
+/** A text as another keyboard, program or country writes it. */
+const SPELLINGS: Record<string, (text: string) => string> = {
+  "as it is": (text) => text,
+  "in capitals": (text) => text.toUpperCase(),
+  "in small letters": (text) => text.toLowerCase(),
+  decomposed: (text) => text.normalize("NFD"),
+  "with typewriter marks": (text) => text.replace(/[’ʼ׳]/g, "'").replace(/[“״]/g, '"').replace(/[–‑]/g, "-"),
+  "with typographer's marks": (text) => text.replace(/['’ʼ]/g, "‘").replace(/"/g, "”").replace(/-/g, "\u2010"),
+  "in full width": (text) => text.replace(/[!-~]/g, (one) => String.fromCharCode(one.charCodeAt(0) + 0xfee0)),
+  "with marks nobody sees": (text) => `\u202a${[...text].join("\u200b")}\u202c`,
+};
+
+test("a record is found by its own name and by each of its words, however written, by search, GET /search and filters", async () => {
+  const kinds = [
+    { path: "/companies", type: "companies", field: "name", body: (text: string) => ({ name: text }) },
+    { path: "/tasks", type: "tasks", field: "title", body: (text: string) => ({ title: text }) },
+    {
+      path: "/contacts",
+      type: "contacts",
+      field: "last_name",
+      body: (text: string) => ({ email: freshEmail(), last_name: text }),
+    },
+  ];
   await fc.assert(
-    fc.asyncProperty(name, async (text) => {
-      const { data } = await client.post("/companies", { name: text });
-      const kept: string = data.name;
-      const finds = async (path: string) => {
-        const { status, data: found, body } = await client.get(path);
-        expect(status, `${path} ${JSON.stringify(body).slice(0, 300)}`).toBe(200);
+    fc.asyncProperty(fc.constantFrom(...kinds), name, async ({ path, type, field, body }, text) => {
+      const made = await client.post(path, body(text));
+      expect(made.status, JSON.stringify(made.body)).toBe(201);
+      const kept: string = made.data[field];
+      const finds = async (asked: string) => {
+        const { status, data: found, body } = await client.get(asked);
+        expect(status, `${asked} ${JSON.stringify(body).slice(0, 300)}`).toBe(200);
         return found.map((one: { id: string }) => one.id);
       };
-      const typed = [kept, kept.toUpperCase(), kept.toLowerCase(), kept.normalize("NFD"), ...wordsOf(kept)];
-      for (const query of typed) {
-        const asked = encodeURIComponent(query);
-        const narrowed = `&sort=-created_at&fields=id&limit=100&created_at[gte]=${data.created_at}`;
-        expect(await finds(`/companies?search=${asked}${narrowed}`), query).toContain(data.id);
+      const narrowed = `&sort=-created_at&fields=id&limit=100&created_at[gte]=${made.data.created_at}`;
+      for (const [how, spell] of Object.entries(SPELLINGS)) {
+        const whole = encodeURIComponent(spell(kept));
+        expect(await finds(`${path}?search=${whole}${narrowed}`), `${kept} ${how}`).toContain(made.data.id);
+        const filter = `${field}[contains]=${whole}`;
+        expect(await finds(`${path}?${filter}${narrowed}`), `${kept} ${filter} ${how}`).toContain(made.data.id);
       }
-      expect(await finds(`/search?types=companies&q=${encodeURIComponent(kept)}&limit=100`), kept).toContain(data.id);
+      for (const one of wordsOf(kept))
+        expect(await finds(`${path}?search=${encodeURIComponent(one)}${narrowed}`), one).toContain(made.data.id);
       const whole = encodeURIComponent(kept);
-      for (const filter of [`name[eq]=${whole}`, `name[contains]=${whole}`, `name[starts_with]=${whole}`])
-        expect(await finds(`/companies?${filter}&sort=-created_at&limit=100`), filter).toContain(data.id);
+      expect(await finds(`/search?types=${type}&q=${whole}&limit=100`), kept).toContain(made.data.id);
+      for (const filter of [`${field}[eq]=${whole}`, `${field}[starts_with]=${whole}`])
+        expect(await finds(`${path}?${filter}${narrowed}`), filter).toContain(made.data.id);
     }),
     { numRuns: 25 },
   );
@@ -68,6 +141,16 @@ describe("what a person types finds the record", () => {
     ["שָׁלוֹם", ["שלום"]],
     ["Acme Inc", ["Acme Inc.", "Acme, Inc.", "\u200bAcme", "Ａｃｍｅ"]],
     ["Zoë «Straße» Łódź", ["zoe strasse lodz", "ZOË", '"Strasse"']],
+    ["Acme★Works→Nord", ["acme works nord", "nord", "Acme ★ Works", "★ works"]],
+    ["500€Club😀Nord", ["club", "500 club", "€ club", "no"]],
+    ["★★★", ["★★★", "★"]],
+    ["!!!", ["!!!"]],
+    ["צה״ל גרופ ג׳ירף", ['צה"ל', "ג'ירף", "צה״ל"]],
+    ["Call +49 (0) 711 7654321 now", ["Call +49 (0) 711 7654321 now", "+49 711 7654321", "0711 7654321"]],
+    [
+      "one two three four five six seven eight nine ten eleven zwölf",
+      ["one two three four five six seven eight nine ten eleven zwölf"],
+    ],
   ])("%s", async (kept, typed) => {
     const { data } = await client.post("/companies", { name: kept });
     for (const query of typed) {
@@ -87,7 +170,11 @@ describe("what a person types finds the record", () => {
       last_name: "王",
       phone: "+49 711 1234567",
     });
-    const numbers = ["+49 (0) 711 1234567", "0049 711 1234567", "0711 1234567", "+49–711–1234567", "tel:+497111234567"];
+    const numbers = [
+      ...["+49 (0) 711 1234567", "0049 711 1234567", "0711 1234567", "+49–711–1234567", "tel:+497111234567"],
+      ...["+49 0711 1234567", "011 49 711 1234567", "Tel.: 0711 1234567", "Tel.: 711 1234567", "T: +49 711 1234567"],
+      ...["Mobile +49 711 1234567", "phone: (0711) 123 45 67", "小明 +49 711 1234567"],
+    ];
     for (const query of [
       "王小明",
       "小明",
@@ -107,11 +194,92 @@ describe("what a person types finds the record", () => {
   test("a domain with what stands around it, in its own letters and in those of DNS", async () => {
     const { data } = await client.post("/companies", { name: "Idn", domain: "münchen-stadt.example" });
     expect(data.domain).toBe("xn--mnchen-stadt-dlb.example");
-    const asked = ["www.münchen-stadt.example", "https://münchen-stadt.example/", "muenchen".slice(0, 0) + data.domain];
+    const asked = [
+      ...["www.münchen-stadt.example", "https://münchen-stadt.example/", data.domain],
+      ...[
+        "https://www.münchen-stadt.example:8443/about?from=mail#team",
+        "münchen-stadt.example/about",
+        `${data.domain}:443`,
+      ],
+    ];
     for (const query of asked)
       expect((await client.get(`/companies?search=${encodeURIComponent(query)}`)).meta.total, query).toBe(1);
-    expect((await client.get(`/companies?domain[starts_with]=${encodeURIComponent("münchen")}`)).meta.total).toBe(1);
+    for (const [start, total] of [
+      ["münchen", 1],
+      ["www.münchen", 1],
+      ["https://www.münchen-stadt.example/about", 1],
+      ["xn--mnchen", 1],
+      ["/about", 0],
+    ] as const) {
+      const { meta } = await client.get(`/companies?name=Idn&domain[starts_with]=${encodeURIComponent(start)}`);
+      expect(meta.total, start).toBe(total);
+    }
+    const all = (await client.get("/companies?domain[is_null]=false")).meta.total;
+    expect((await client.get("/companies?domain[starts_with]=www.")).meta.total).toBe(all);
+    expect((await client.get("/companies?domain[contains]=www.")).meta.total).toBe(0);
   });
+});
+
+test("of more than ten words the numbers and the longest count, in any order", async () => {
+  const { client } = await createWorkspace();
+  const { data } = await client.post("/contacts", {
+    email: freshEmail(),
+    last_name: "Langenscheidt",
+    phone: "0711 555123",
+  });
+  const short = "a b c d e f g h i j";
+  await client.post("/contacts", {
+    email: freshEmail(),
+    first_name: short,
+    last_name: "Langenscheidt",
+    phone: "0711 555124",
+  });
+  const found = await client.get(`/contacts?search=${encodeURIComponent(`Langenscheidt ${short} 0711 555123`)}`);
+  expect(found.data).toEqual([]);
+  const own = await client.get(`/contacts?search=${encodeURIComponent(`${short} Langenscheidt 0711 555124`)}`);
+  expect(own.data.map((one: { id: string }) => one.id)).not.toContain(data.id);
+  expect(own.meta.total).toBe(1);
+});
+
+test("a title of one or two characters is found first by GET /search, also behind 2,000 that begin with it", async () => {
+  const { client, workspaceId } = await createWorkspace();
+  const { data } = await client.post("/companies", { name: "HP" });
+  await database()`
+    insert into crm.companies (workspace_id, name) select ${workspaceId}, 'HPX ' || n from generate_series(1, 2100) as n`;
+  const found = await client.get("/search?q=hp&types=companies&limit=1");
+  expect(found.data[0]).toMatchObject({ id: data.id, score: 6 });
+});
+
+test("what has no word is looked for as it is, and is no error", async () => {
+  const { client } = await createWorkspace();
+  await client.post("/companies", { name: "Acme, Inc." });
+  for (const path of [
+    "/companies?search=%2C%3B",
+    "/companies?search=%E2%98%85",
+    "/search?q=%2C%3B",
+    "/companies?search=.",
+  ])
+    expect(await client.get(path), path).toMatchObject({ status: 200, data: [] });
+  const unseen = await client.get("/companies?search=%CC%81");
+  expect(unseen.error.message).toBe("The search parameter must have a letter, a digit or a symbol.");
+});
+
+test("of an activity's body the first 1,000 characters are searched", async () => {
+  const { client } = await createWorkspace();
+  const contact = (await client.post("/contacts", { email: freshEmail() })).data.id;
+  const body = `${"x ".repeat(490)}within ${"y ".repeat(20)}beyond`;
+  await client.post("/activities", { type: "note", contact_id: contact, subject: "Call", body });
+  expect((await client.get("/activities?search=call+within")).meta.total).toBe(1);
+  expect((await client.get("/activities?search=call+beyond")).meta.total).toBe(0);
+});
+
+test("a control character in a value is none of the filter's", async () => {
+  const { client } = await createWorkspace();
+  const { data } = await client.post("/contacts", { email: freshEmail(), first_name: "a\u0002last_name=Evil" });
+  expect((await client.get("/contacts?last_name[starts_with]=evil")).meta.total).toBe(0);
+  const whole = encodeURIComponent(data.first_name);
+  for (const op of ["eq", "contains", "starts_with"])
+    expect((await client.get(`/contacts?first_name[${op}]=${whole}`)).meta.total, op).toBe(1);
 });
 
 test("names are sorted as an alphabet is, and no page loses or repeats one", async () => {

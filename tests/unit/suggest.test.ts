@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { nearest, unknownName } from "../../shared/query/suggest.ts";
+import { companies } from "../../shared/resources/companies.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
+import { tasks } from "../../shared/resources/tasks.ts";
 
 test.each([
   ["emial", "email"],
@@ -14,6 +16,44 @@ test.each([
   ["adress", "address"],
 ])("%s means %s", (typed, meant) => {
   expect(nearest(typed, contacts.names.all)).toBe(meant);
+});
+
+const LIST = ["limit", "cursor", "sort", "search", "fields", "include", "total", "deleted"];
+
+test.each([
+  ["page", "cursor"],
+  ["offset", "cursor"],
+  ["per_page", "limit"],
+  ["perPage", "limit"],
+  ["page[size]", "limit"],
+  ["page[number]", "cursor"],
+  ["pageSize", "limit"],
+  ["q", "search"],
+  ["query", "search"],
+  ["order_by", "sort"],
+  ["sort_by", "sort"],
+  ["sortBy", "sort"],
+  ["Order-By", "sort"],
+  ["fields[contacts]", "fields"],
+  ["filter[status]", "status"],
+  ["expand", "include"],
+  ["zip", "address"],
+  ["mobile", "phone"],
+  ["surname", "last_name"],
+  ["full_name", "first_name"],
+  ["company_name", "company_id"],
+  ["owner", "owner_id"],
+  ["linkedin", "linkedin_url"],
+  ["date_of_birth", "birthday"],
+])("what others call %s is %s here", (typed, meant) => {
+  expect(nearest(typed, [...LIST, ...contacts.names.all])).toBe(meant);
+});
+
+test("a name that other resources have too means what this one has", () => {
+  expect(nearest("company_name", companies.names.all)).toBe("name");
+  expect(nearest("subject", tasks.names.all)).toBe("title");
+  expect(nearest("search", ["q", "types", "limit", "cursor"])).toBe("q");
+  expect(nearest("zip", ["street", "city", "state", "postal_code", "country"])).toBe("postal_code");
 });
 
 test("nothing is suggested for what is far from every name", () => {

@@ -5,7 +5,7 @@ import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
-import { escapeLike, typedWords, wordPattern } from "../../../shared/query/words.ts";
+import { escapeLike, readTyped, type Typed, wordPattern } from "../../../shared/query/words.ts";
 import { resources } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
@@ -24,14 +24,14 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
   const { services, principal, url } = exchange;
   const options = allowOnly(url.searchParams, ["q", "types", "limit", "cursor"]);
   const limit = parseLimit(options.get("limit"));
-  const words = readWords(options.get("q"));
+  const { words, phrase } = readQuery(options.get("q"));
   const types = readTypes(exchange, options.get("types"));
   const request: PageRequest = {
     scope: {
       workspace: principal.workspaceId,
       resource: "search",
       sort: "-score,-created_at,-id",
-      filter: JSON.stringify([words, types.map(({ plural }) => plural)]),
+      filter: JSON.stringify([words, phrase, types.map(({ plural }) => plural)]),
     },
     limit,
     cursor: options.get("cursor"),
@@ -40,7 +40,7 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
   const argument = {
     types: types.map(({ singular, table, names }) => ({ type: singular, table, columns: names.all })),
     patterns: words.map(wordPattern),
-    phrase: words.join(" "),
+    phrase,
     word_starts: words.map((word) => `% ${escapeLike(word)}%`),
     limit: limit + 1,
     total: position === undefined,
@@ -73,8 +73,8 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
   return resource === undefined ? data : present(resource, data);
 }
 
-function readWords(raw: string | undefined): string[] {
-  if (raw !== undefined) return typedWords(raw, "q");
+function readQuery(raw: string | undefined): Typed {
+  if (raw !== undefined) return readTyped(raw, "q");
   const sentence = "The q parameter is required.";
   throw new ApiError("validation_error", { message: sentence, details: { q: [sentence] } });
 }
