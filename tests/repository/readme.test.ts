@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ROOT } from "../../scripts/stack/settings.ts";
+import * as bounds from "../../shared/bounds.ts";
+import { ERRORS } from "../../shared/errors.ts";
+import { imports } from "../../shared/resources/imports.ts";
+import { filesIn, read } from "./source_files.ts";
+
+const readme = read("README.md");
+const KB = 1024;
+const MB = 1024 * KB;
+const GB = 1024 * MB;
+
+/** What the second column of the table of bounds says in the row that begins so. */
+function bound(row: string): string | undefined {
+  return new RegExp(`^\\| ${row} \\| ([^|]+) \\|`, "m").exec(readme)?.[1];
+}
+
+/** A constant of a migration, as SQL has it. */
+function inSql(file: string, name: string): string | undefined {
+  const migration = filesIn("supabase/migrations").find((path) => path.endsWith(`_${file}.sql`)) ?? "";
+  return new RegExp(`${name} constant \\w+ := ([^;]+);`).exec(read(migration))?.[1];
+}
+
+test("the README's table of bounds has the numbers of shared/bounds.ts and of the migrations", () => {
+  const { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES, MAX_URL_BYTES, MAX_BULK_RECORDS, MAX_DATA_BYTES } = bounds;
+  const { MAX_COMPARISONS, MAX_VALUES, MAX_SEARCH_WORDS, MAX_VIOLATIONS, MAX_LISTED_FAILURES } = bounds;
+  const { MAX_UNFINISHED_IMPORTS, MAX_IMPORT_BYTES, MAX_UPLOADED_BYTES, MAX_WAIT_MS } = bounds;
+  expect(bound("body, of bulk")).toBe(`${MAX_BODY_BYTES / MB} MB, ${MAX_BULK_BODY_BYTES / MB} MB`);
+  expect(bound("URL")).toBe(`${MAX_URL_BYTES / KB} kB`);
+  expect(bound("records of a bulk request")).toBe(MAX_BULK_RECORDS.toLocaleString("en-US"));
+  expect(bound("comparisons of a filter, values of one, words of a search")).toBe(
+    [MAX_COMPARISONS, MAX_VALUES, MAX_SEARCH_WORDS].join(", "),
+  );
+  expect(bound("violations told")).toBe(String(MAX_VIOLATIONS));
+  expect(bound("`data` of an activity")).toBe(`${MAX_DATA_BYTES / KB} kB`);
+  expect(bound("imports of a workspace that have not ended")).toBe(
+    `${MAX_UNFINISHED_IMPORTS}, of ${MAX_IMPORT_BYTES / GB} GB, ${MAX_UPLOADED_BYTES / GB} GB together`,
+  );
+  expect(bound("failed rows that a report lists")).toBe(MAX_LISTED_FAILURES.toLocaleString("en-US"));
+  expect(readme).toContain(`waits up to ${MAX_WAIT_MS / 1000} s`);
+  expect(bound("jobs of a workspace that have not ended")).toBe(inSql("jobs", "max_unfinished"));
+  expect(inSql("write_records", "max_kept_bytes")).toBe(
+    bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
+  );
+});
+
+test("each error code that the README names has the status that it names", () => {
+  const named = [...readme.matchAll(/\b([45]\d\d) `([a-z_]+)`(?:, `([a-z_]+)`)?/g)].flatMap(([, status, ...codes]) =>
+    codes.filter((code) => code !== undefined).map((code) => ({ code, status: Number(status) })),
+  );
+  expect(named.length).toBeGreaterThan(8);
+  const statuses: Record<string, readonly [number, string]> = ERRORS;
+  expect(named.filter(({ code, status }) => statuses[code]?.[0] !== status)).toEqual([]);
+});
+
+test("each field of an import that the README names is one", () => {
+  const table = /\| field of an import \| \|\n(.*?)\n\n/s.exec(readme)?.[1] ?? "";
+  const names = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, first = ""]) =>
+    [...first.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+  );
+  expect(names.length).toBeGreaterThan(7);
+  expect(names.filter((name) => !Object.hasOwn(imports.fields, name ?? ""))).toEqual([]);
+});
+
+test("each script, and each file and folder, that the README and the decisions name is there", () => {
+  const texts = [readme, ...filesIn("docs/adr").map(read)].join("\n");
+  const { scripts } = JSON.parse(read("package.json"));
+  const run = [...texts.matchAll(/npm (?:run )?(?:-s )?([a-z:]+)/g)].map(([, name = ""]) => name);
+  expect(run.filter((name) => !["ci", "test", "start", "run"].includes(name) && !(name in scripts))).toEqual([]);
+  const named = [
+    ...texts.matchAll(/\b(?:docs\/adr\/\d{4}|(?:shared|functions|scripts|tests|bench)\/[\w/.]+\.\w+)/g),
+  ].map(([path]) => path);
+  const files = [...filesIn("docs/adr"), "shared/resources/products.ts"];
+  expect(named.filter((path) => !existsSync(join(ROOT, path)) && !files.some((file) => file.startsWith(path)))).toEqual(
+    [],
+  );
+});
