@@ -52,7 +52,7 @@ test.concurrent(".ci/run says how long each step took, goes on after one that fa
   expect(text).toMatch(/^── npm ci: \d+ s$/m);
   expect(text).toMatch(/^── npm test failed after \d+ s\.$/m);
   expect(text).toMatch(/^── Types: \d+ s$/m);
-  expect(text).toMatch(/left running, and are ended now:\n +\d+ .*program\/sleep 300/);
+  expect(text).toMatch(/left running, and are ended now:\n *\d+ .*program\/sleep 300/);
   expect(isAlive(pid("program"))).toBe(false);
 });
 
