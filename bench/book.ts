@@ -47,7 +47,7 @@ export async function measureBook(bench: BookBench): Promise<void> {
   for (const size of sizes) {
     progress(`Seeding a book of ${size.toLocaleString("en-US")} records of each resource`);
     const account = await createAccount(sql, `Book of ${size}`);
-    await seedBook(sql, account.id, size, { longTimeline: true, progress });
+    await seedBook(sql, account.id, size, { timelineEntries: LONG_TIMELINE, progress });
     accounts.push(account);
   }
   progress("Vacuum");

@@ -16,7 +16,7 @@ export async function seedBook(
   sql: postgres.Sql,
   workspaceId: string,
   size: number,
-  { longTimeline, progress }: { longTimeline: boolean; progress: (line: string) => void },
+  { timelineEntries, progress }: { timelineEntries: number; progress: (line: string) => void },
 ): Promise<void> {
   const session = await sql.reserve();
   await session`set session_replication_role = replica`;
@@ -25,8 +25,7 @@ export async function seedBook(
       const startedAt = performance.now();
       const indexes = size >= 100_000 ? await dropIndexes(session, resource) : [];
       await session.unsafe(INSERTS[resource], [workspaceId, size]);
-      if (resource === "activities" && longTimeline)
-        await session.unsafe(LONG_TIMELINE_INSERT, [workspaceId, LONG_TIMELINE]);
+      if (resource === "activities") await session.unsafe(LONG_TIMELINE_INSERT, [workspaceId, timelineEntries]);
       for (const definition of indexes) await session.unsafe(definition);
       await addUpTallies(session, resource, workspaceId);
       if (resource === "deals") await session.unsafe(STAGE_CHANGES_INSERT, [workspaceId]);

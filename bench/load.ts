@@ -111,7 +111,7 @@ export function median(values: readonly number[]): number {
     : ((ascending[middle - 1] ?? Number.NaN) + (ascending[middle] ?? Number.NaN)) / 2;
 }
 
-function measurement(
+export function measurement(
   latencies: number[],
   seconds: number,
   statuses: Record<string, number>,

@@ -29,10 +29,30 @@ export interface Figure {
   value: string;
 }
 
+/** What a victim of an attack felt, and the functions held. */
+export interface AttackRow {
+  name: string;
+  /** What the attacker was answered, how often. */
+  answers: Record<string, number>;
+  quietP50Ms: number;
+  quietP95Ms: number;
+  p50Ms: number;
+  p95Ms: number;
+  /** What the victim's p95 may be at most. */
+  boundMs: number;
+  /** Answers of 5xx, and requests without an answer. */
+  victimFailures: number;
+  /** Memory (RSS) of each function at most: what the attack added, and all of it. */
+  addedMb: number[];
+  peakMb: number[];
+  met: boolean;
+}
+
 export interface Report {
   machine: Record<string, string | number>;
   settings: Record<string, string | number>;
   loads: LoadRow[];
+  attacks?: AttackRow[];
   figures: Figure[];
   verdicts: Verdict[];
 }
@@ -70,7 +90,7 @@ export function show(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: value >= 100 ? 0 : value >= 10 ? 1 : 2 });
 }
 
-function render({ machine, settings, loads, figures, verdicts }: Report): string {
+function render({ machine, settings, loads, attacks = [], figures, verdicts }: Report): string {
   const facts = (values: Record<string, string | number>) =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${value}`)
@@ -84,11 +104,8 @@ function render({ machine, settings, loads, figures, verdicts }: Report): string
     ),
     "",
     ...(loads.length === 0 ? [] : [...loadTable(loads), ""]),
-    ...table(
-      ["Figure", "Value"],
-      figures.map(({ name, value }) => [name, value]),
-    ),
-    "",
+    ...(attacks.length === 0 ? [] : [...attackTable(attacks), ""]),
+    ...(figures.length === 0 ? [] : [...figureTable(figures), ""]),
   ].join("\n");
 }
 
@@ -103,6 +120,46 @@ function loadTable(loads: readonly LoadRow[]): string[] {
       show(row.p99Ms),
       String(row.errors),
     ]),
+  );
+}
+
+function attackTable(attacks: readonly AttackRow[]): string[] {
+  const [p50, p95] = [
+    (row: AttackRow) => show(row.p50Ms / row.quietP50Ms),
+    (row: AttackRow) => show(row.p95Ms / row.quietP95Ms),
+  ];
+  return table(
+    [
+      "Attack",
+      "Attacker gets",
+      "Victim quiet p50 / p95 ms",
+      "during",
+      "ratio",
+      "p95 asked",
+      "",
+      "Its 5xx",
+      "Functions' MB, added / most",
+    ],
+    attacks.map((row) => [
+      row.name,
+      Object.entries(row.answers)
+        .map(([answer, times]) => `${show(times)} × ${answer}`)
+        .join(", "),
+      `${show(row.quietP50Ms)} / ${show(row.quietP95Ms)}`,
+      `${show(row.p50Ms)} / ${show(row.p95Ms)}`,
+      `${p50(row)} / ${p95(row)}`,
+      `≤ ${show(row.boundMs)}`,
+      row.met ? "met" : "**not met**",
+      String(row.victimFailures),
+      row.peakMb.map((peak, i) => `${show(row.addedMb[i] ?? 0)} / ${show(peak)}`).join("; "),
+    ]),
+  );
+}
+
+function figureTable(figures: readonly Figure[]): string[] {
+  return table(
+    ["Figure", "Value"],
+    figures.map(({ name, value }) => [name, value]),
   );
 }
 

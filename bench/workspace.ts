@@ -2,22 +2,29 @@ import { Buffer } from "node:buffer";
 import { sign } from "hono/jwt";
 import type postgres from "postgres";
 import { generateApiKey } from "../shared/auth/key_format.ts";
+import type { Plan } from "../shared/limits/plans.ts";
 import { addUpTallies } from "./book_seed.ts";
 
-/** A workspace on the plan `benchmark`, whose limit can't be reached, and a key for it. */
+/** A workspace and a key for it; unless said on the plan `benchmark`, whose limit can't be reached. */
 export interface Account {
   id: string;
   keyId: string;
   key: string;
 }
 
-export async function createAccount(sql: postgres.Sql, name: string): Promise<Account> {
-  const [workspace] = await sql`insert into crm.workspaces (name, plan) values (${name}, 'benchmark') returning id`;
+export async function createAccount(sql: postgres.Sql, name: string, plan: Plan = "benchmark"): Promise<Account> {
+  const [workspace] = await sql`insert into crm.workspaces (name, plan) values (${name}, ${plan}) returning id`;
+  const id = workspace?.["id"];
+  return { id, ...(await createKey(sql, id)) };
+}
+
+/** A further key of a workspace, with a quota of its own. */
+export async function createKey(sql: postgres.Sql, workspaceId: string): Promise<{ keyId: string; key: string }> {
   const { key, prefix, lastFour, hashHex } = generateApiKey("live");
   const [apiKey] = await sql`
     insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope)
-    values (${workspace?.["id"]}, 'bench', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access') returning id`;
-  return { id: workspace?.["id"], keyId: apiKey?.["id"], key };
+    values (${workspaceId}, 'bench', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access') returning id`;
+  return { keyId: apiKey?.["id"], key };
 }
 
 /** A workspace with contacts, and both ways to them: a key for the API, a token for bare PostgREST. */

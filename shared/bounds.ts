@@ -31,6 +31,18 @@ export const MAX_URL_BYTES = 16 * 1024;
 export const MAX_BODY_BYTES = 1024 * 1024;
 export const MAX_BULK_BODY_BYTES = 5 * 1024 * 1024;
 export const MAX_BODY_DEPTH = 32;
+/** Values of a body, containers included: parsed, each takes many times its text. */
+export const MAX_BODY_VALUES = 60_000;
+/** How long a body may take to come, and how long nothing of it may. */
+export const MAX_BODY_MS = 60_000;
+export const MAX_BODY_PAUSE_MS = 10_000;
+/** Bytes of a body that takes no place; larger ones of a workspace that an isolate receives at once, and bytes for all. */
+export const FREE_BODY_BYTES = 64 * 1024;
+export const MAX_UPLOADS_AT_ONCE = 2;
+export const MAX_UPLOADED_AT_ONCE_BYTES = 32 * 1024 * 1024;
+/** Bytes of bodies that an isolate parses and answers at once, for one workspace and for all. */
+export const MAX_BODY_BYTES_AT_WORK_OF_ONE = MAX_BULK_BODY_BYTES;
+export const MAX_BODY_BYTES_AT_WORK = 2 * MAX_BULK_BODY_BYTES;
 /** Records of one bulk request. */
 export const MAX_BULK_RECORDS = 1000;
 /** Members of an object whose members nobody declared: `custom_fields`, `data`, `mapping`. */

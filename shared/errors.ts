@@ -59,6 +59,7 @@ export const ERRORS = {
     412,
     'The record has changed since the version in If-Match. Read it again and retry with its new ETag, such as "3.k1Jx0aVb2c".',
   ],
+  request_timeout: [408, "The request body did not arrive in time. Send it again, or in smaller parts."],
   payload_too_large: [413, "The request body is too large."],
   uri_too_long: [414, "The URL is too long. Send long filters to POST /v1/<resource>/search."],
   unsupported_media_type: [415, "The request body must be sent with Content-Type: application/json."],

@@ -3,6 +3,7 @@ import { createCredentialStore } from "../../shared/auth/credential_store.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
+import { BodyPlaces } from "../../shared/http/body_places.ts";
 import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
@@ -51,6 +52,7 @@ function createServices(config: Config, background: Background): Services {
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
     refunds: createLocalLimiter({ factor: 10 }),
+    bodies: new BodyPlaces(),
     worker: createWorker({ database, log, background, handOver: () => callDrain(config, log) }),
   };
 }

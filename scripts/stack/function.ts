@@ -54,6 +54,8 @@ export async function startFunction({
       "--no-prompt",
       "--quiet",
       "--no-remote", // What the bundle holds comes from node_modules; nothing is fetched.
+      // As in an isolate of the edge, where a heap grows with what it needs, not with what the machine has.
+      "--v8-flags=--max-old-space-size=128",
       "--allow-net",
       `--allow-env=${[...OWN_VARIABLES, ...LIBRARY_VARIABLES].join(",")}`,
       "--config",

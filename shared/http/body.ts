@@ -1,21 +1,17 @@
 import { Buffer } from "node:buffer";
-import { MAX_BODY_DEPTH } from "../bounds.ts";
+import { FREE_BODY_BYTES, MAX_BODY_DEPTH, MAX_BODY_MS, MAX_BODY_PAUSE_MS, MAX_BODY_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
-import { isSuspicious, isTooDeep, parseJson } from "./json.ts";
+import type { Upload } from "./body_places.ts";
+import { hasMoreValues, isSuspicious, isTooDeep, parseJson } from "./json.ts";
 import { faultError } from "./validation.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
- * for the actions that need none. What is below `recordsIn` is left to whoever reads the records one by one.
- * @throws ApiError of the 400 family for another content type or coding, size, syntax, depth, or values that
- * can't be kept as they are.
+ * The bytes of a request's body.
+ * @throws ApiError for a content coding, more than `maxBytes`, or a body that does not come in time.
  */
-export async function readJsonBody(
-  request: Request,
-  { maxBodyBytes: maxBytes, recordsIn }: { maxBodyBytes: number; recordsIn?: string },
-): Promise<{ text: string; value: Record<string, unknown> }> {
+export async function receiveBody(request: Request, maxBytes: number, upload: Upload): Promise<Uint8Array> {
   const coding = request.headers.get("content-encoding")?.trim().toLowerCase();
   if (coding !== undefined && coding !== "" && coding !== "identity") {
     throw new ApiError("unsupported_media_type", {
@@ -23,11 +19,65 @@ export async function readJsonBody(
       headers: { "Accept-Encoding": "identity" },
     });
   }
-  const bytes = await readBytes(request, maxBytes);
+  const tooLarge = () => new ApiError("payload_too_large", { details: { max_bytes: maxBytes } });
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  const endsAt = Date.now() + MAX_BODY_MS;
+  let length = 0;
+  for (;;) {
+    const { done, value } = await nextChunk(reader, Math.min(MAX_BODY_PAUSE_MS, endsAt - Date.now()));
+    if (done) break;
+    // Counted while it arrives: a chunked body announces no length, and a header may lie.
+    length += value.byteLength;
+    if (length > maxBytes) throw tooLarge();
+    await upload.arrived(value.byteLength);
+    chunks.push(value);
+  }
+  const [first] = chunks;
+  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+}
+
+async function nextChunk<Chunk>(
+  reader: { read(): Promise<Chunk>; cancel(): Promise<void> },
+  milliseconds: number,
+): Promise<Chunk> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new ApiError("request_timeout")); // First: cancelling ends the read, as if the body were whole.
+      reader.cancel().catch(() => {});
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([reader.read(), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
+ * for the actions that need none. What is below `recordsIn` is left to whoever reads the records one by one.
+ * @throws ApiError of the 400 family for another content type, syntax, depth, or values that can't be kept as they are.
+ */
+export function parseJsonBody(
+  request: Request,
+  bytes: Uint8Array,
+  recordsIn?: string,
+): { text: string; value: Record<string, unknown> } {
   if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {} };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 
+  // Before it is parsed, which is what costs. A body that takes no place can't have too many.
+  if (bytes.byteLength > FREE_BODY_BYTES && hasMoreValues(bytes, MAX_BODY_VALUES)) {
+    throw new ApiError("payload_too_large", {
+      message: `The request body has more than ${MAX_BODY_VALUES.toLocaleString("en-US")} values. Send it in smaller parts.`,
+      details: { max_values: MAX_BODY_VALUES },
+    });
+  }
   const text = decode(bytes);
   const suspicious = isSuspicious(text);
   const value = parse(text, suspicious);
@@ -45,22 +95,6 @@ export async function readJsonBody(
     if (fault !== undefined) throw fault;
   }
   return { text, value: value as Record<string, unknown> };
-}
-
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new ApiError("payload_too_large", { details: { max_bytes: maxBytes } });
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
-  if (request.body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Counted while it arrives: a chunked body announces no length, and a header may lie.
-  for await (const chunk of request.body) {
-    length += chunk.byteLength;
-    if (length > maxBytes) throw tooLarge();
-    chunks.push(chunk);
-  }
-  const [first] = chunks;
-  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
 }
 
 function decode(bytes: Uint8Array): string {

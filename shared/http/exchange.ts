@@ -8,6 +8,7 @@ import type { Worker } from "../jobs/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
 import type { LocalLimiter } from "../limits/local_limiter.ts";
+import type { BodyPlaces } from "./body_places.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
 import { newRequestId } from "./request_id.ts";
@@ -23,6 +24,7 @@ export interface Services {
   addressLimiter: AddressLimiter;
   /** How many 304 of a key cost nothing: ten times its plan, that asking again and again has an end. */
   refunds: LocalLimiter;
+  bodies: BodyPlaces;
   worker: Worker;
   log: Log;
 }
@@ -48,6 +50,8 @@ export interface Exchange {
   decision?: RateDecision;
   /** The parsed JSON body; undefined where the route takes none. */
   body?: unknown;
+  /** Gives back what the body takes of the memory that all share; once, when the request is answered. */
+  endWork?: () => void;
   /** SHA-256 of what makes two requests the same, for the Idempotency-Key. */
   fingerprint?: string;
 }

@@ -16,6 +16,32 @@ export function isSuspicious(text: string): boolean {
   return /\\u0000|\\ud[89a-f]|"__proto__"|\d(?:\.?\d){15}|\de[+-]?\d/i.test(text);
 }
 
+const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE] = ['"', "\\", ",", "[", "{"].map((character) =>
+  character.charCodeAt(0),
+);
+
+/** Whether JSON in UTF-8 has more than so many values, told from its commas and opening brackets. */
+export function hasMoreValues(bytes: Uint8Array, max: number): boolean {
+  let count = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) i = endOfText(bytes, i);
+    else if ((byte === COMMA || byte === BRACKET || byte === BRACE) && ++count > max) return true;
+  }
+  return false;
+}
+
+/** Where the text ends that a quote begins. */
+function endOfText(bytes: Uint8Array, start: number): number {
+  for (let end = start; ; ) {
+    end = bytes.indexOf(QUOTE, end + 1);
+    if (end === -1) return bytes.length;
+    let slashes = 0;
+    while (bytes[end - 1 - slashes] === BACKSLASH) slashes += 1;
+    if (slashes % 2 === 0) return end;
+  }
+}
+
 /**
  * JSON as a value. Numbers of a suspicious text that can't be held exactly become something that is no number, which
  * `findFault` finds: a changed number would be worse than none.
@@ -40,9 +66,10 @@ export function findFault(value: unknown): Fault | undefined {
       problem: `has a number with more digits than can be kept exactly: ${value.source.slice(0, 32)}. Send at most 15 digits, or send it as text`,
     };
   if (typeof value !== "object" || value === null) return undefined;
-  for (const [name, member] of Object.entries(value)) {
+  // Not over its entries: a list of them takes more than the object, which may be large.
+  for (const name in value) {
     if (!isStorableText(name)) return { path: [], problem: "has a name with a character that can't be stored" };
-    const fault = findFault(member);
+    const fault = findFault((value as Record<string, unknown>)[name]);
     if (fault !== undefined) return { ...fault, path: [name, ...fault.path] };
   }
   return undefined;
@@ -52,7 +79,8 @@ export function findFault(value: unknown): Fault | undefined {
 export function isTooDeep(value: unknown, depth = 1): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (depth > MAX_BODY_DEPTH) return true;
-  for (const member of Array.isArray(value) ? value : Object.values(value)) {
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
     if (typeof member === "object" && isTooDeep(member, depth + 1)) return true;
   }
   return false;

@@ -73,6 +73,7 @@ export async function patiently<Result>(call: () => Promise<Result>, patienceMs:
   }
 }
 
-function crowded(): ApiError {
+/** The workspace, or the isolate, has too much under way. */
+export function crowded(): ApiError {
   return new ApiError("too_many_concurrent_requests", { headers: { "Retry-After": "1" } });
 }

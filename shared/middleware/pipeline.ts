@@ -58,6 +58,8 @@ async function answer(exchange: Exchange): Promise<Response> {
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);
     return failure(exchange, thrown);
+  } finally {
+    exchange.endWork?.();
   }
 }
 

@@ -1,13 +1,21 @@
 import { createHash } from "node:crypto";
-import { readJsonBody } from "../http/body.ts";
+import { parseJsonBody, receiveBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 
 /** Reads the JSON that the route takes, and fingerprints the request for its Idempotency-Key. */
 export async function readBody(exchange: Exchange): Promise<void> {
-  const { route, request, url } = exchange;
+  const { route, request, url, services, principal, address } = exchange;
   if (route?.maxBodyBytes === undefined) return;
-  const { maxBodyBytes, recordsIn } = route;
-  const { text, value } = await readJsonBody(request, { maxBodyBytes, ...(recordsIn && { recordsIn }) });
+  const owner = principal?.workspaceId ?? address;
+  const upload = services.bodies.upload(owner);
+  let bytes: Uint8Array;
+  try {
+    bytes = await receiveBody(request, route.maxBodyBytes, upload);
+    exchange.endWork = await services.bodies.work(owner, bytes.byteLength);
+  } finally {
+    upload.end();
+  }
+  const { text, value } = parseJsonBody(request, bytes, route.recordsIn);
   exchange.body = value;
   if (request.headers.has("idempotency-key")) {
     const parts = [request.method, route.path, JSON.stringify(exchange.params), url.search, text];

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { generateApiKey } from "../../shared/auth/key_format.ts";
+import { MAX_BODY_VALUES } from "../../shared/bounds.ts";
 import { type CallOptions, Client } from "../harness/client.ts";
 import { stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
@@ -196,6 +197,15 @@ const cases: Case[] = [
     ...post({ email: freshEmail(), first_name: "x".repeat(1024 * 1024) }),
     status: 413,
     code: "payload_too_large",
+  },
+  {
+    name: "a bulk body of more values than can be worked on",
+    method: "POST",
+    path: "/contacts/bulk",
+    body: { records: Array.from({ length: MAX_BODY_VALUES }, () => ({})) },
+    status: 413,
+    code: "payload_too_large",
+    details: { max_values: MAX_BODY_VALUES },
   },
   {
     name: "a bulk body over 5 MiB",
