@@ -59,6 +59,8 @@ export const MAX_UPLOADED_BYTES = 2 * MAX_IMPORT_BYTES;
 export const MAX_UNFINISHED_IMPORTS = 50;
 /** Rows that failed which the report of an import lists; those beyond are counted in `failed_unlisted`. */
 export const MAX_LISTED_FAILURES = 10_000;
+/** Jobs of a workspace that have not ended. */
+export const MAX_UNFINISHED_JOBS = 20;
 /** Bytes of an activity's `data` as JSON. */
 export const MAX_DATA_BYTES = 64 * 1024;
 

@@ -16,17 +16,17 @@ export function isSuspicious(text: string): boolean {
   return /\\u0000|\\ud[89a-f]|"__proto__"|\d(?:\.?\d){15}|\de[+-]?\d/i.test(text);
 }
 
-const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE] = ['"', "\\", ",", "[", "{"].map((character) =>
-  character.charCodeAt(0),
-);
+const QUOTE = '"'.charCodeAt(0);
+const BACKSLASH = "\\".charCodeAt(0);
+const SEPARATORS = new Set([",", "[", "{"].map((character) => character.charCodeAt(0)));
 
 /** Whether JSON in UTF-8 has more than so many values, told from its commas and opening brackets. */
 export function hasMoreValues(bytes: Uint8Array, max: number): boolean {
   let count = 0;
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
+    const byte = bytes[i] as number;
     if (byte === QUOTE) i = endOfText(bytes, i);
-    else if ((byte === COMMA || byte === BRACKET || byte === BRACE) && ++count > max) return true;
+    else if (SEPARATORS.has(byte) && ++count > max) return true;
   }
   return false;
 }

@@ -28,6 +28,7 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   const { MAX_COMPARISONS, MAX_VALUES, MAX_SEARCH_WORDS, MAX_VIOLATIONS, MAX_LISTED_FAILURES } = bounds;
   const { MAX_UNFINISHED_IMPORTS, MAX_IMPORT_BYTES, MAX_UPLOADED_BYTES, MAX_WAIT_MS } = bounds;
   expect(bound("body, of bulk")).toBe(`${MAX_BODY_BYTES / MB} MB, ${MAX_BULK_BODY_BYTES / MB} MB`);
+  expect(bound("values of a body")).toBe(bounds.MAX_BODY_VALUES.toLocaleString("en-US"));
   expect(bound("URL")).toBe(`${MAX_URL_BYTES / KB} kB`);
   expect(bound("records of a bulk request")).toBe(MAX_BULK_RECORDS.toLocaleString("en-US"));
   expect(bound("comparisons of a filter, values of one, words of a search")).toBe(
@@ -40,7 +41,8 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   );
   expect(bound("failed rows that a report lists")).toBe(MAX_LISTED_FAILURES.toLocaleString("en-US"));
   expect(readme).toContain(`waits up to ${MAX_WAIT_MS / 1000} s`);
-  expect(bound("jobs of a workspace that have not ended")).toBe(inSql("jobs", "max_unfinished"));
+  expect(bound("jobs of a workspace that have not ended")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
+  expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
   );
