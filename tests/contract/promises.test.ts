@@ -145,3 +145,69 @@ describe("§6 lists", () => {
     expect((await narrow.post("/contacts/search", { filter })).error.code).toBe("insufficient_scope");
   });
 });
+
+describe("§6 what a client may rely on in lists", () => {
+  test("who only follows Link: rel=next comes to every record once, and to an end", async () => {
+    const { client } = await createWorkspace();
+    const emails = Array.from({ length: 7 }, freshEmail);
+    await client.post("/contacts/bulk", { records: emails.map((email) => ({ email })) });
+    const found: string[] = [];
+    let next: string | undefined = "/contacts?limit=3&sort=email&fields=email";
+    for (let pages = 0; next !== undefined && pages < 5; pages++) {
+      const { headers, data, meta } = await client.get(next);
+      found.push(...data.map(({ email }: { email: string }) => email));
+      const [, url] = /^<([^>]+)>; rel="next"$/.exec(headers.get("link") ?? "") ?? [];
+      expect(url !== undefined).toBe(meta.has_more);
+      next = url?.split("/v1").at(-1);
+    }
+    expect(found).toEqual(emails.toSorted());
+  });
+
+  test("deleted=only and include show what was deleted, when, and into what it was merged; else it is not there", async () => {
+    const { client } = await createWorkspace();
+    const made = await Promise.all(
+      [1, 2, 3, 4].map(async () => (await client.post("/contacts", { email: freshEmail() })).data.id),
+    );
+    const [kept, deleted, loser, winner] = made;
+    await client.delete(`/contacts/${deleted}`);
+    await client.post(`/contacts/${winner}/merge`, { ids: [loser] });
+    const ids = async (query: string) =>
+      (await client.get(`/contacts?${query}`)).data.map(({ id }: { id: string }) => id);
+    expect((await ids("sort=id")).toSorted()).toEqual([kept, winner].toSorted());
+    expect((await ids("deleted=include")).toSorted()).toEqual(made.toSorted());
+    expect(await ids("deleted=only&sort=deleted_at")).toEqual([deleted, loser]);
+    const { data } = await client.get("/contacts?deleted=only&sort=-deleted_at");
+    expect(data).toMatchObject([
+      { id: loser, merged_into: winner },
+      { id: deleted, merged_into: null },
+    ]);
+    expect(await ids(`deleted=only&deleted_at[gte]=${data[0].deleted_at}`)).toEqual([loser]);
+  });
+
+  test("total=false leaves the total out; one that was counted says as of when, the same on each page", async () => {
+    const { client } = await createWorkspace();
+    await client.post("/contacts/bulk", {
+      records: Array.from({ length: 3 }, () => ({ email: freshEmail(), first_name: "Grace" })),
+    });
+    expect((await client.get("/contacts?total=false")).meta.total).toBeNull();
+    const path = "/contacts?first_name=Grace&limit=1";
+    const first = await client.get(path);
+    await client.post("/contacts", { email: freshEmail(), first_name: "Grace" });
+    const second = await client.get(`${path}&cursor=${first.meta.next_cursor}`);
+    expect([first.meta.total, second.meta.total]).toEqual([3, 3]);
+    expect(Date.parse(second.meta.total_as_of)).toBeLessThanOrEqual(Date.parse(first.meta.timestamp) + 1000);
+    expect((await client.get("/contacts?status=active")).meta.total).toBe(4);
+  });
+});
+
+test("§7 an Idempotency-Key is free again after 24 hours, whether or not its answer has been deleted by then", async () => {
+  const key = { "idempotency-key": randomUUID() };
+  const send = (email: string) => mine.client.post("/contacts", { email }, key);
+  await send(freshEmail());
+  expect((await send(freshEmail())).error.code).toBe("idempotency_key_reused");
+  await database()`
+    update crm.idempotency_keys set created_at = now() - interval '24 hours 1 second'
+    where workspace_id = ${mine.workspaceId} and key = ${key["idempotency-key"]}`;
+  const again = await send(freshEmail());
+  expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([201, null]);
+});
