@@ -17,7 +17,8 @@ function lacksContext(field: string, derived: string, row: RecordData): boolean 
 }
 
 function countryOf(row: RecordData): string | null | undefined {
-  return (row["address"] as { country?: string | null } | null | undefined)?.country;
+  const address = row["address"] as { country?: string | null } | null | undefined;
+  return address === null ? null : address?.country;
 }
 
 /**

@@ -63,7 +63,7 @@ export function findFault(value: unknown): Fault | undefined {
   if (value instanceof InexactNumber)
     return {
       path: [],
-      problem: `has a number with more digits than can be kept exactly: ${value.source.slice(0, 32)}. Send at most 15 digits, or send it as text`,
+      problem: `has a number with more digits than can be kept exactly: ${value.source.slice(0, 32)}. Send at most 15 digits; an amount may be sent as text`,
     };
   if (typeof value !== "object" || value === null) return undefined;
   // Not over its entries: a list of them takes more than the object, which may be large.

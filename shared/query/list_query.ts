@@ -2,6 +2,7 @@ import { z } from "zod";
 import { MAX_COMPARISONS } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import { type Resource, withDeleted } from "../resources/define.ts";
+import { namesIn } from "../resources/plain_text.ts";
 import { list, oneOf } from "../resources/schemas.ts";
 import { type Condition, filterableFields, parseFilterTree, parseSearch, parseUrlFilter } from "./filter.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
@@ -40,8 +41,8 @@ export function parseListUrl(
     sort: parseSort(resource, given.get("sort"), context),
     limit: parseLimit(given.get("limit")),
     cursor: given.get("cursor"),
-    fields: parseFields(resource, given.get("fields")?.split(",")),
-    include: parseInclude(resource, given.get("include")?.split(",")),
+    fields: parseFields(resource, namesGiven(given, "fields")),
+    include: parseInclude(resource, namesGiven(given, "include")),
     total: parseFlag("total", given.get("total"), true),
     ...parseDeleted(given.get("deleted")),
   };
@@ -82,7 +83,7 @@ export function parseFilters(
   const filterable = filterableFields(resource, context);
   for (const [parameter, raw] of given) {
     if (allowed.includes(parameter)) continue;
-    const [, name = parameter, operator] = /^([a-z0-9_.]+)\[(\w*)\]$/i.exec(parameter) ?? [];
+    const [, name = parameter, operator] = /^([a-z0-9_.]+)\[([^[\]]*)\]$/i.exec(parameter) ?? [];
     if (!filterable.includes(name)) throw unknownParameter(parameter, [...allowed, ...filterable]);
     where.push(parseUrlFilter(resource, context, { name, operator, raw }));
   }
@@ -131,9 +132,14 @@ export function parseSearchBody(
 export function parseReadUrl(resource: Resource, parameters: URLSearchParams): Pick<ListQuery, "fields" | "include"> {
   const given = allowOnly(parameters, ["fields", "include"]);
   return {
-    fields: parseFields(resource, given.get("fields")?.split(",")),
-    include: parseInclude(resource, given.get("include")?.split(",")),
+    fields: parseFields(resource, namesGiven(given, "fields")),
+    include: parseInclude(resource, namesGiven(given, "include")),
   };
+}
+
+function namesGiven(given: Map<string, string>, name: string): string[] | undefined {
+  const raw = given.get(name);
+  return raw === undefined ? undefined : namesIn(raw);
 }
 
 /** Whether it has words to be found by. */

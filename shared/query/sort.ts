@@ -1,5 +1,6 @@
 import { ApiError } from "../errors.ts";
 import { isNullable, type Resource } from "../resources/define.ts";
+import { namesIn } from "../resources/plain_text.ts";
 import type { Condition } from "./filter.ts";
 import { type CustomField, PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
 import { unknownName } from "./suggest.ts";
@@ -34,7 +35,7 @@ export function parseSort(
   raw: string = resource.defaultSort,
   context: QueryContext = PLAIN_CONTEXT,
 ): SortKey[] {
-  const names = raw.split(",");
+  const names = namesIn(raw);
   if (names.length > MAX_SORT_FIELDS) throw invalid(`The sort parameter takes at most ${MAX_SORT_FIELDS} fields.`);
   const keys = names.map((entry, index): SortKey => {
     const descending = entry.startsWith("-");

@@ -16,12 +16,15 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
     ["on_conflict", "upsert"],
     ["dry_run", "preview validate_only"],
     ["deleted", "is_deleted archived with_deleted include_deleted"],
-    ["postal_code address.postal_code address", "zip zip_code zipcode postcode post_code"],
-    ["state address.state address", "province region county"],
-    ["street address.street address", "street_address line1 address1 address_1 address_line_1 address_line1"],
-    ["country address.country address", "country_code"],
-    ["city address.city address", "city town"],
-    ["company_id name", "company company_name organization organisation organization_id org_id account account_id"],
+    ["postal_code address.postal_code", "zip zip_code zipcode postcode post_code"],
+    ["state address.state", "province region county"],
+    ["street address.street", "street_address line1 address1 address_1 address_line_1 address_line1"],
+    ["country address.country", "country_code"],
+    ["city address.city", "city town"],
+    [
+      "company_id company name",
+      "company company_name organization organisation organization_id org_id account account_id",
+    ],
     ["contact_id primary_contact_id", "person person_id contact customer_id"],
     ["deal_id", "deal opportunity opportunity_id"],
     ["owner_id assignee_id", "owner user_id"],
@@ -61,13 +64,15 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
 
 /** The candidate nearest to a misspelt name, or undefined when none is near enough to be what was meant. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const typed = inSnakeCase(name.slice(0, MAX_QUOTED));
+  const quoted = name.slice(0, MAX_QUOTED);
+  const typed = inSnakeCase(quoted);
   if (typed === "") return undefined;
   if (candidates.includes(typed)) return typed;
   const synonyms = SYNONYMS.get(typed);
-  if (synonyms !== undefined) return synonyms.find((synonym) => candidates.includes(synonym));
+  if (synonyms !== undefined)
+    return synonyms.find((one) => candidates.includes(one) || candidates.includes(one.replace(/\..*/, "")));
   // What others put in brackets: page[size], filter[status], fields[contacts].
-  const [, head = "", member = ""] = /^(\w+)\[(\w*)\]?$/.exec(name) ?? [];
+  const [, head = "", member = ""] = /^(\w+)\[(\w*)\]?$/.exec(quoted) ?? [];
   if (member !== "")
     return (
       nearest(

@@ -14,8 +14,8 @@ const UNSPACED =
 /** What is only around an address: its scheme, `www.`, and of a page its port and path. */
 const AROUND_ADDRESSES: readonly [RegExp, string][] = [
   [/\bmailto:/g, " "],
-  [/\bhttps?:\/\/(?:[^\s/@]*@)?([^\s/?#:]+)\S*/g, " $1"],
-  [/(?<![^\s@])(www\.[^\s/?#:]+|[^\s/?#:@]+\.\p{L}{2,}(?=:\d|\/))(?::\d+)?(?:[/?#]\S*)?/gu, "$1"],
+  [/\b[a-z][a-z0-9+.-]*:\/\/(?:[^\s/@]*@)?([^\s/?#:]+)\S*/g, " $1"],
+  [/(?<![^\s@])(www\.[^\s/?#:]+|[^\s/?#:@]+\.\p{L}{2,}(?=:\d|[/?#]))(?::\d+)?(?:[/?#]\S*)?/gu, "$1"],
   [/(^|[\s@])(?:www\.)+(?=\S+\.)/g, "$1"],
 ];
 
@@ -24,7 +24,7 @@ const AROUND_ADDRESSES: readonly [RegExp, string][] = [
  * the label that a form or a signature has before it.
  */
 const PHONE =
-  /(?<![\p{L}\p{M}\p{N}])((?:tel(?:ef[oa]no?|ephone)?|phone|fon|mobile?|mob|cell|handy|gsm|fax)[.:]*\s*|[tmpf][.:]+\s*)?(\+?[\s(]*\d(?:[\s()./-]*\d){4,})(?![\p{L}\p{M}\p{N}])/gu;
+  /(?<![\p{L}\p{M}\p{N}])((?:tel(?:ef[oa]no?|ephone)?|ph(?:one)?|fon|mobile?|mob|cell|handy|gsm|fax|[tmpf](?=[\s.:]))(?:[.\s]*(?:number|num|no|nr))?[.:]*\s*)?(\+?[\s(]*\d(?:[\s()./-]*\d){4,})(?![\p{L}\p{M}\p{N}])/gu;
 
 /** Words as they stand in a search text, which `crm.searchable` makes. */
 export function wordsOf(text: string): string[] {

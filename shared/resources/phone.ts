@@ -32,8 +32,8 @@ export function readE164(phone: string, country?: string | null): string | null 
 }
 
 /**
- * The digits of a number that stay the same wherever it is dialled from: without +, 00 or 011 and the 0 that only callers
- * at home dial. They stand in the number as it is written, so that it is also found where it was not understood.
+ * The digits of a number that stay the same wherever it is dialled from: without +, 00 or 011 and the 0 (in Russia 8) that
+ * only callers at home dial. They stand in the number as it is written, so that it is also found where it was not understood.
  */
 export function dialledDigits(number: string): string {
   const written = number.replace(/\D/g, "");
@@ -42,7 +42,10 @@ export function dialledDigits(number: string): string {
   const known = [e164.slice(1), parsePhoneNumberFromString(e164)?.nationalNumber ?? ""].filter(
     (digits) => digits !== "",
   );
-  return known.find((digits) => written.includes(digits) || abroad.includes(digits)) ?? written.replace(/^00?/, "");
+  return (
+    known.find((digits) => written.includes(digits) || abroad.includes(digits)) ??
+    written.replace(/^(?:00?|8(?=\d{10}$))/, "")
+  );
 }
 
 /** In plain digits: of any width, and of the letters that stand for them behind a group of digits (1-800-FLOWERS). */

@@ -18,6 +18,11 @@ export function trimmed(value: string): string {
   return value.replace(AT_ENDS, "");
 }
 
+/** The names of a parameter that takes several, separated by commas. */
+export function namesIn(raw: string): string[] {
+  return raw.split(",").map(trimmed);
+}
+
 /** Characters as a person counts them and Postgres does: code points, not the halves of surrogate pairs. */
 export function lengthOf(text: string): number {
   let length = text.length;

@@ -253,6 +253,20 @@ describe("text", () => {
     }
   });
 
+  test("names in a list may have blanks around them", async () => {
+    const path =
+      "/contacts?limit=1&sort=-score, created_at&fields=id, email&include=owner, company&status=active, inactive";
+    const { status, data } = await key.client.get(path.replaceAll(" ", "%20"));
+    expect({ status, names: Object.keys(data[0]) }).toEqual({
+      status: 200,
+      names: ["id", "email", "owner", "company"],
+    });
+    expect((await key.client.get("/search?q=ada&types=contacts,%20deals")).status).toBe(200);
+    expect((await key.client.get("/contacts?score[%3E]=5")).error.message).toMatch(
+      /^The > operator does not work on score\./,
+    );
+  });
+
   test("a custom address is compared in any case, and with its accents", async () => {
     const name = custom["email"] ?? "";
     const ids: string[] = [];
@@ -331,6 +345,19 @@ describe("phones keep what they had", () => {
       phone: "0228 555555",
     });
     expect(upsert.data.phone_e164).toBe("+49228555555");
+  });
+
+  test("a country that goes with the number reads none, one that stays reads it", async () => {
+    const address = { country: "DE" };
+    const made = await key.client.post("/contacts", { email: freshEmail(), phone: "0228 123456", address });
+    const path = `/contacts/${made.data.id}?dry_run=true`;
+    for (const [given, e164] of [
+      [{ address: null }, null],
+      [{ address: { country: null } }, null],
+      [{ address: { city: "Bonn" } }, "+49228999999"],
+      [{}, "+49228999999"],
+    ] as const)
+      expect((await key.client.patch(path, { phone: "0228 999999", ...given })).data.phone_e164).toBe(e164);
   });
 
   test("a country that comes later reads the number, and more than 15 digits are no E.164", async () => {

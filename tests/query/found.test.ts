@@ -173,7 +173,14 @@ describe("what a person types finds the record", () => {
     const numbers = [
       ...["+49 (0) 711 1234567", "0049 711 1234567", "0711 1234567", "+49–711–1234567", "tel:+497111234567"],
       ...["+49 0711 1234567", "011 49 711 1234567", "Tel.: 0711 1234567", "Tel.: 711 1234567", "T: +49 711 1234567"],
-      ...["Mobile +49 711 1234567", "phone: (0711) 123 45 67", "小明 +49 711 1234567"],
+      ...[
+        "Mobile +49 711 1234567",
+        "Telephone number: (0711) 123 45 67",
+        "ph 0711 1234567",
+        "Tel.Nr. 0711/1234567",
+        "M 0711 1234567",
+        "小明 +49 711 1234567",
+      ],
     ];
     for (const query of [
       "王小明",
@@ -199,6 +206,8 @@ describe("what a person types finds the record", () => {
       ...[
         "https://www.münchen-stadt.example:8443/about?from=mail#team",
         "münchen-stadt.example/about",
+        "ftp://münchen-stadt.example/a",
+        "münchen-stadt.example?from=mail",
         `${data.domain}:443`,
       ],
     ];

@@ -37,7 +37,7 @@ test.each([
   ["fields[contacts]", "fields"],
   ["filter[status]", "status"],
   ["expand", "include"],
-  ["zip", "address"],
+  ["zip", "address.postal_code"],
   ["mobile", "phone"],
   ["surname", "last_name"],
   ["full_name", "first_name"],
@@ -53,6 +53,7 @@ test("a name that other resources have too means what this one has", () => {
   expect(nearest("company_name", companies.names.all)).toBe("name");
   expect(nearest("subject", tasks.names.all)).toBe("title");
   expect(nearest("search", ["q", "types", "limit", "cursor"])).toBe("q");
+  expect(nearest("organization", ["owner", "company"])).toBe("company");
   expect(nearest("zip", ["street", "city", "state", "postal_code", "country"])).toBe("postal_code");
 });
 

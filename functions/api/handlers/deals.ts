@@ -5,6 +5,7 @@ import { allowOnly, parseFilters } from "../../../shared/query/list_query.ts";
 import { isSearch, renderCondition, Values } from "../../../shared/query/read_plan.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
 import { deals } from "../../../shared/resources/deals.ts";
+import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { queryContext, recordId, requireScopes } from "./list.ts";
 
 /** What a summary can be grouped by; `month` is that of the expected close date. */
@@ -50,7 +51,7 @@ export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> 
 }
 
 function readGroups(raw = "stage_id"): string[] {
-  const groups = [...new Set(raw.split(","))];
+  const groups = [...new Set(namesIn(raw))];
   const unknown = groups.find((name) => !GROUPS.includes(name));
   if (unknown === undefined && groups.length <= MAX_GROUPS) return groups;
   const sentence =

@@ -8,6 +8,7 @@ import { unknownName } from "../../../shared/query/suggest.ts";
 import { escapeLike, readTyped, type Typed, wordPattern } from "../../../shared/query/words.ts";
 import { resources } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
+import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
@@ -87,7 +88,7 @@ function readTypes(exchange: AuthorizedExchange, raw: string | undefined): Resou
     return readable;
   }
   const names = SEARCHED.map(({ plural }) => plural);
-  const types = [...new Set(raw.split(","))];
+  const types = [...new Set(namesIn(raw))];
   const unknown = types.find((type) => !names.includes(type));
   if (unknown !== undefined) {
     const sentence = unknownName("type", unknown, names);

@@ -6,6 +6,7 @@ import { unknownName } from "../../../shared/query/suggest.ts";
 import { activities } from "../../../shared/resources/activities.ts";
 import { stageChanges } from "../../../shared/resources/deals.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
+import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { tasks } from "../../../shared/resources/tasks.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
@@ -72,7 +73,7 @@ export function readTimeline(resource: Resource): (exchange: AuthorizedExchange)
 function readTypes(raw: string | undefined): string[] {
   const all = Object.keys(KINDS);
   if (raw === undefined) return all;
-  const types = [...new Set(raw.split(","))];
+  const types = [...new Set(namesIn(raw))];
   const unknown = types.find((type) => !all.includes(type));
   if (unknown === undefined) return all.filter((type) => types.includes(type));
   const sentence = unknownName("type", unknown, all);
