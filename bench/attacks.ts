@@ -9,6 +9,7 @@ import process from "node:process";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
+import { argumentsOrHelp, countOrExit } from "../scripts/arguments.ts";
 import { startFunction } from "../scripts/stack/function.ts";
 import { freePort } from "../scripts/stack/ports.ts";
 import { DENO, ROOT, readSettings } from "../scripts/stack/settings.ts";
@@ -34,10 +35,19 @@ const DEFINITIONS = 1_000;
 /** Rows of each large import when nothing is scaled down. */
 const IMPORT_ROWS = 200_000;
 
-const quick = process.argv.includes("--quick");
-const rows = Number(process.argv[process.argv.indexOf("--rows") + 1] ?? "") || (quick ? 10_000 : 100_000);
-/** `--only TEXT`: the rows whose name has it. */
-const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1] : undefined;
+const given = argumentsOrHelp({
+  summary: "Measures what one workspace can do to another within its plan.",
+  example: "npm run bench -- --attacks --quick",
+  options: {
+    "--attacks": { help: "these measurements; without it those of bench.ts" },
+    "--quick": { help: "a short run, over 10,000 records" },
+    "--rows": { value: "COUNT", help: "records of the attacker; 100000 when absent" },
+    "--only": { value: "TEXT", help: "the attacks whose name has it" },
+  },
+});
+const quick = given["--quick"] !== undefined;
+const rows = countOrExit(given, "--rows", quick ? 10_000 : 100_000);
+const only = typeof given["--only"] === "string" ? given["--only"] : undefined;
 const QUIET_MS = quick ? 3_000 : 5_000;
 const ATTACK_MS = quick ? 5_000 : 8_000;
 const importRows = quick ? IMPORT_ROWS / 20 : IMPORT_ROWS / 4;

@@ -6,7 +6,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
-import { argumentsOrHelp } from "../scripts/arguments.ts";
+import { argumentsOrHelp, countOrExit } from "../scripts/arguments.ts";
 import { answers } from "../scripts/stack/child.ts";
 import { freePort } from "../scripts/stack/ports.ts";
 import { DENO, ROOT, readSettings } from "../scripts/stack/settings.ts";
@@ -40,6 +40,7 @@ const given = argumentsOrHelp({
     "--quick": { help: "a short run, up to 100,000 contacts" },
     "--contacts": { help: "only the contacts beside PostgREST" },
     "--book": { help: "only the whole book of business" },
+    "--attacks": { help: "what one workspace can do to another, instead; has a help of its own" },
     "--rows": { value: "COUNT", help: "records of each resource in the largest book; 1000000 when absent" },
   },
 });
@@ -50,11 +51,7 @@ const parts = {
   book: given["--contacts"] === undefined,
 };
 /** Records of each resource in the largest book. */
-const largest = Number(given["--rows"] ?? 1_000_000);
-if (!Number.isInteger(largest) || largest < 1) {
-  console.error(`--rows takes a number of records, not "${given["--rows"]}".`);
-  process.exit(1);
-}
+const largest = countOrExit(given, "--rows", 1_000_000);
 const ROUNDS = quick ? 2 : 3;
 const ROUND_SECONDS = quick ? 1.5 : 3;
 const GROWTH_SECONDS = quick ? 2 : 4;

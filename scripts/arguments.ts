@@ -26,6 +26,14 @@ export function argumentsOrHelp(usage: Usage, args: readonly string[] = process.
   }
 }
 
+/** The whole number, from 1, that an argument was given; `fallback` when it was not. Given another value, says so and ends with 1. */
+export function countOrExit(given: Given, name: string, fallback: number): number {
+  const count = Number(given[name] ?? fallback);
+  if (Number.isInteger(count) && count >= 1) return count;
+  console.error(`${name} takes a whole number from 1, not "${given[name]}".`);
+  process.exit(1);
+}
+
 /**
  * Reads `--name value`, `--name=value` and `--switch`.
  * @throws with the arguments there are, when one is unknown, is given twice or lacks its value

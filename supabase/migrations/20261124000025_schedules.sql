@@ -10,7 +10,7 @@ as $$
 $$;
 
 -- Has the function carry on the jobs of all workspaces. Where it is and what proves us are in the Vault, which
--- `supabase db push` fills from config.toml; without them there is nobody to call.
+-- `supabase db push` fills from config.toml before it migrates; without them there is nobody to call.
 create function crm.call_drain() returns void
 language plpgsql
 set search_path = ''
@@ -22,7 +22,7 @@ begin
   select decrypted_secret into base_url from vault.decrypted_secrets where name = 'public_api_url';
   select decrypted_secret into secret from vault.decrypted_secrets where name = 'cron_secret';
   if base_url is null or secret is null then
-    raise warning 'the Vault lacks public_api_url or cron_secret: run supabase db push with a filled .env';
+    raise warning 'the Vault lacks public_api_url or cron_secret (README, The road to production)';
     return;
   end if;
   perform net.http_post(url := base_url || '/internal/drain', headers := jsonb_build_object('X-Cron-Secret', secret));

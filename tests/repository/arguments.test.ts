@@ -14,7 +14,7 @@ const SCRIPTS = {
   gen: "scripts/gen_types.ts",
   tour: "scripts/tour.ts",
   "keys:create": "scripts/create_key.ts",
-  bench: "bench/bench.ts",
+  bench: "bench/main.ts",
 };
 
 let folder: string;
@@ -65,7 +65,9 @@ test.each([
   ["seed", [], "Say how many contacts there are to be: npm run seed -- --contacts 1000000"],
   ["seed", ["--contacts", "many"], '--contacts takes a number from 1 to 9,999,999, not "many".'],
   ["seed", ["--contacts", "10", "--workspace", "acme"], "--workspace takes the id of a workspace, a UUID"],
-  ["bench", ["--rows", "many"], '--rows takes a number of records, not "many".'],
+  ["bench", ["--rows", "many"], '--rows takes a whole number from 1, not "many".'],
+  ["bench", ["--attacks", "--rows", "0"], '--rows takes a whole number from 1, not "0".'],
+  ["bench", ["--attacks", "--only"], "--only needs a value: --only TEXT"],
 ] as const)("npm run %s %j: what is wrong with it", async (name, args, sentence) => {
   const { code, text } = await run(SCRIPTS[name], [...args]);
   expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining(sentence) });
