@@ -4,6 +4,7 @@ import type { CustomField } from "../query/query_context.ts";
 import type { Resource } from "../resources/define.ts";
 import { trimmed } from "../resources/plain_text.ts";
 import { type Column, unwrap } from "./columns.ts";
+import { writtenDay, writtenNumber, writtenTime } from "./written_values.ts";
 
 /** How the text of a cell is read. What doesn't read so stays text, for the validation to say what is wrong. */
 type Reader = (cell: string) => unknown;
@@ -35,6 +36,13 @@ const CUSTOM_READERS: Partial<Record<CustomField["type"], Reader>> = {
   number: readNumber,
   boolean: readBoolean,
   multi_select: readList,
+  date: writtenDay,
+  datetime: writtenTime,
+};
+const READERS_BY_FILTER: Partial<Record<string, Reader>> = {
+  date: writtenDay,
+  timestamp: writtenTime,
+  decimal: writtenNumber,
 };
 
 function readerOf(resource: Resource, { field, member, custom }: NonNullable<Column>): Reader {
@@ -43,7 +51,7 @@ function readerOf(resource: Resource, { field, member, custom }: NonNullable<Col
   // What a member of typed data is depends on the row.
   if (member !== undefined && definition?.typedBy) return (cell) => (/^\s*[[{]/.test(cell) ? readJson(cell) : cell);
   const schema = unwrap(definition?.schema);
-  if (member === undefined) return readerFor(schema);
+  if (member === undefined) return READERS_BY_FILTER[definition?.filter ?? ""] ?? readerFor(schema);
   return readerFor(schema instanceof z.ZodObject ? unwrap(schema.shape[member]) : undefined);
 }
 
@@ -62,7 +70,7 @@ function readText(cell: string): string {
 }
 
 function readNumber(cell: string): unknown {
-  const text = trimmed(cell).replace(/^\+/, "");
+  const text = writtenNumber(cell).replace(/^\+/, "");
   return /^-?\d+(\.\d+)?$/.test(text) && isExact(text, Number(text)) ? Number(text) : cell;
 }
 

@@ -1,24 +1,24 @@
 import { Buffer } from "node:buffer";
 import { CsvError, type Options, parse } from "csv-parse/sync";
 
+/** The cells of a row, or why it can't be read. */
+export type CsvRow = string[] | { problem: string };
+
 /** The whole rows at the beginning of a stretch of CSV. */
 export interface CsvRows {
-  /** Their cells; null for a row that can't be read. */
-  rows: (string[] | null)[];
+  rows: CsvRow[];
   /** The line in which each begins, from 1. */
   lineOf: number[];
   /** Lines and bytes up to the end of the last of them. */
   lines: number;
   length: number;
-  /** What is wrong with the row after them, when nothing from there on can be read. */
-  broken?: string;
 }
 
 /** What may stand between cells; a file has one of them. */
 export const DELIMITERS = [",", ";", "\t", "|"] as const;
 export type Delimiter = (typeof DELIMITERS)[number];
 
-const LINE_FEED = 10;
+const [LINE_FEED, CARRIAGE_RETURN] = [10, 13];
 
 const OPTIONS: Options = {
   record_delimiter: ["\r\n", "\n", "\r"],
@@ -28,49 +28,69 @@ const OPTIONS: Options = {
   trim: true,
 };
 
-/** At most `max` rows. Where the text goes on behind the stretch, the last row may be half of one, and is left. */
+/**
+ * At most `max` rows. Where the text goes on behind the stretch, the last row may be half of one, and is left, unless
+ * `isLong` says that it is longer than any may be. A row that can't be read ends with its line: those behind it can.
+ */
 export function readCsvRows(
   stretch: Uint8Array,
-  { isEnd, max, delimiter }: { isEnd: boolean; max: number; delimiter: Delimiter },
+  { isEnd, isLong = false, max, delimiter }: { isEnd: boolean; isLong?: boolean; max: number; delimiter: Delimiter },
 ): CsvRows {
   const read: CsvRows = { rows: [], lineOf: [], lines: 0, length: 0 };
   let before = { lines: 0, length: 0 };
   while (read.rows.length < max) {
     const { lines: linesBefore, length: lengthBefore } = read;
+    let counted = linesBefore;
     const take = (row: string[], { bytes, lines }: { bytes: number; lines: number }) => {
-      // Lines are counted where a row ends: one whose cells have line breaks began before.
-      const breaks = row.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
+      // Lines are counted where a row ends, one whose cells have line breaks began before, and CRLF in a cell is two.
+      const breaks = row.flatMap((cell) => cell.match(/\r\n|\r|\n/g) ?? []);
+      counted -= breaks.filter((end) => end.length === 2).length;
       before = { lines: read.lines, length: read.length };
-      read.lineOf.push(Math.max(linesBefore + lines - breaks, read.lines + 1));
+      read.lineOf.push(counted + lines - breaks.length);
       read.rows.push(row);
-      read.lines = linesBefore + lines;
+      read.lines = counted + lines;
       read.length = lengthBefore + bytes;
       return null;
     };
-    const problem = problemOf(stretch.subarray(lengthBefore), {
+    const code = problemOf(stretch.subarray(lengthBefore), {
       ...OPTIONS,
       delimiter,
       to: max - read.rows.length,
       on_record: take,
     });
-    if (problem === undefined) break;
-    if (problem === "CSV_QUOTE_NOT_CLOSED") {
-      if (isEnd) read.broken = "has a quoted cell that is not closed";
-      break;
-    }
-    // Text behind a closing quote: that row alone can't be read.
-    const lineEnd = stretch.indexOf(LINE_FEED, read.length);
-    if (lineEnd === -1 && !isEnd) break;
+    if (code === undefined) break;
+    const isOpen = code === "CSV_QUOTE_NOT_CLOSED";
+    if (isOpen && !isEnd && !isLong) break;
+    skipBlankLines(stretch, read);
+    const end = endOfLine(stretch, read.length);
+    if (end === undefined && !isEnd) break;
     before = { lines: read.lines, length: read.length };
-    read.rows.push(null);
+    read.rows.push({
+      problem: isOpen ? "has a quoted cell that is not closed" : "has text behind the closing quote of a cell",
+    });
     read.lines += 1;
     read.lineOf.push(read.lines);
-    read.length = lineEnd === -1 ? stretch.length : lineEnd + 1;
+    read.length = end ?? stretch.length;
   }
-  if (read.broken !== undefined) return read;
   if (isEnd) return read.rows.length < max ? { ...read, length: stretch.length } : read;
   if (read.length < stretch.length) return read;
   return { ...read, ...before, rows: read.rows.slice(0, -1), lineOf: read.lineOf.slice(0, -1) };
+}
+
+/** Where the line behind the one at a position begins; undefined when that is not at hand. */
+function endOfLine(stretch: Uint8Array, from: number): number | undefined {
+  const at = stretch.subarray(from).findIndex((byte) => byte === LINE_FEED || byte === CARRIAGE_RETURN);
+  if (at === -1) return undefined;
+  const end = from + at + 1;
+  return stretch[end - 1] === CARRIAGE_RETURN && stretch[end] === LINE_FEED ? end + 1 : end;
+}
+
+function skipBlankLines(stretch: Uint8Array, read: CsvRows): void {
+  for (let end = endOfLine(stretch, read.length); end !== undefined; end = endOfLine(stretch, read.length)) {
+    if (stretch.subarray(read.length, end).some((byte) => byte !== LINE_FEED && byte !== CARRIAGE_RETURN)) return;
+    read.length = end;
+    read.lines += 1;
+  }
 }
 
 /** Parses as far as it can; the code of what ended it. */

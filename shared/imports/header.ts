@@ -46,13 +46,13 @@ export async function readHeader(
   const body = text.bytes.subarray(mark + begin, mark + begin + MAX_HEADER_BYTES);
   const isWhole = text.isEnd && body.length < MAX_HEADER_BYTES;
   const header = readCsvRows(body, { isEnd: isWhole, max: 1, delimiter });
-  const names = header.rows[0] ?? undefined;
-  if (header.broken !== undefined) throw invalid("content", `The header row ${header.broken}.`);
+  const [names] = header.rows;
   if (names === undefined && body.length === MAX_HEADER_BYTES)
     throw invalid("content", `The header row may not be longer than ${MAX_HEADER_BYTES / 1024} kB.`);
   if (names === undefined) throw invalid("content", "The content field must begin with a header row.");
+  if (!Array.isArray(names)) throw invalid("content", `The header row ${names.problem}.`);
   if (names.length > MAX_COLUMNS)
-    throw invalid("content", `The header row may not have more than ${MAX_COLUMNS} columns.`);
+    throw invalid("content", `The header row may not have more than ${MAX_COLUMNS} cells.`);
 
   const customFields = namesCustomField([...names, ...Object.values(mapping)]) ? await fetchCustomFields() : [];
   const resolved = resolveHeader(resource, names, mapping, customFields);

@@ -131,7 +131,11 @@ async function nextSlice(
       text.consume(slice.length);
       return slice;
     }
-    if (bytes.length >= MAX_ROW_BYTES) return { ...slice, broken: tooLong(firstRow) };
+    if (bytes.length >= MAX_ROW_BYTES) {
+      const long = budget.measure(() => reader.read(bytes, { firstRow, linesBefore, isEnd, isLong: true, max: 1 }));
+      text.consume(long.length);
+      return long.length > 0 ? long : { ...slice, broken: tooLong(firstRow) };
+    }
     if (!(await text.fill(MAX_ROW_BYTES))) return undefined;
   }
 }

@@ -9,7 +9,7 @@ import type { Resource } from "../resources/define.ts";
 import { toRow } from "../resources/row.ts";
 import { cellSetters, setField } from "./cells.ts";
 import { type Column, type CsvColumns, targetOf } from "./columns.ts";
-import { readCsvRows } from "./csv_rows.ts";
+import { type CsvRow, readCsvRows } from "./csv_rows.ts";
 import { readLines } from "./ndjson_rows.ts";
 
 /** Reads the rows of one import. */
@@ -23,6 +23,8 @@ interface ReadOptions {
   firstRow: number;
   linesBefore: number;
   isEnd: boolean;
+  /** Whether a row that does not end here is longer than any may be. */
+  isLong?: boolean;
   max: number;
 }
 
@@ -52,13 +54,14 @@ type Body = Record<string, unknown> | ApiError;
 
 export function csvReader(resource: Resource, matchBy: string, { delimiter, columns }: CsvColumns): RowReader {
   const setters = cellSetters(resource, columns);
-  const bodyOf = (cells: string[] | null): Body => {
-    if (cells === null)
-      return fieldError("validation_error", { row: ["The row has text behind the closing quote of a cell."] });
+  const bodyOf = (cells: CsvRow): Body => {
+    if (!Array.isArray(cells)) return fieldError("validation_error", { row: [`The row ${cells.problem}.`] });
     const filled = cells.length > columns.length ? cells.slice(columns.length).some((cell) => cell !== "") : false;
     if (cells.length < columns.length || filled)
       return fieldError("validation_error", {
-        row: [`The row has ${cells.length} cells, and the header has ${columns.length}.`],
+        row: [
+          `The row has ${cells.length} ${cells.length === 1 ? "cell" : "cells"}, and the header has ${columns.length}.`,
+        ],
       });
     const body: Record<string, unknown> = {};
     for (const [index, cell] of cells.entries()) {
@@ -68,25 +71,24 @@ export function csvReader(resource: Resource, matchBy: string, { delimiter, colu
   };
   return {
     read(stretch, options) {
-      const { rows, lineOf, lines, length, broken } = readCsvRows(stretch, { ...options, delimiter });
+      const { rows, lineOf, lines, length } = readCsvRows(stretch, { ...options, delimiter });
       // Spreadsheets leave rows of delimiters behind.
-      const kept = [...rows.entries()].filter(([, cells]) => cells?.some((cell) => cell !== "") ?? true);
+      const kept = [...rows.entries()].filter(
+        ([, cells]) => !Array.isArray(cells) || cells.some((cell) => cell !== ""),
+      );
       const found = kept.map(([index, cells]) => ({ body: bodyOf(cells), line: lineOf[index] ?? 0 }));
-      const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1] ?? []);
-      const slice = sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
-      if (broken === undefined) return slice;
-      const at = `Row ${options.firstRow + found.length}, in line ${options.linesBefore + lines + 1},`;
-      return { ...slice, broken: reported(fieldError("validation_error", { content: [`${at} ${broken}.`] })) };
+      const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1]);
+      return sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
     },
   };
 }
 
 /** What a row has for each field, as it was given. */
-function cellsByField(columns: readonly Column[], cells: readonly string[]): Map<string, string> {
+function cellsByField(columns: readonly Column[], cells: CsvRow | undefined): Map<string, string> {
   return new Map(
     columns.flatMap((column, index) => {
       if (column === null) return [];
-      return [[targetOf(column), cells[index] ?? ""] as const];
+      return Array.isArray(cells) ? [[targetOf(column), cells[index] ?? ""] as const] : [];
     }),
   );
 }

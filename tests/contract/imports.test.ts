@@ -146,16 +146,77 @@ describe("a file in the request", () => {
     expect(counts(await runImport(mine.client, contactsCsv("email,score\r\n")))).toMatchObject({ rows_total: 0 });
   });
 
-  test("that can't be read any further keeps what was before it, and says where", async () => {
-    const email = fresh("before");
-    const odd = await runImport(mine.client, contactsCsv(`email,job_title\n${email},5" pipes\n"a"b,2\n`));
-    expect(counts(odd)).toMatchObject({ created: 1, failed: 1 });
-    expect(await contactOf(mine, email)).toMatchObject({ job_title: '5" pipes' });
-    const open = await runImport(mine.client, contactsCsv(`email,score\n${email},2\n"never closed,2\nx,y\n`));
-    expect(open).toMatchObject({ status: "failed", updated: 1 });
-    expect((open["error"] as { message: string }).message).toBe(
-      "Row 2, in line 3, has a quoted cell that is not closed.",
+  test.each([
+    ["odd", '"a"b,2', "The row has text behind the closing quote of a cell."],
+    ["open", '"never closed,2', "The row has a quoted cell that is not closed."],
+    ["short", "one cell", "The row has 1 cell, and the header has 2."],
+  ])("a row that can't be read fails alone: %s", async (name, line, sentence) => {
+    const [first, last] = [fresh(name), fresh(name)];
+    const ended = await runImport(
+      mine.client,
+      contactsCsv(csv("email,job_title", `${first},5" pipes`, line, `${last},x`)),
     );
+    expect(counts(ended)).toMatchObject({ created: 2, failed: 1 });
+    expect(await contactOf(mine, first)).toMatchObject({ job_title: '5" pipes' });
+    const [failed] = await rowsOf(mine.client, ended.id, "failed");
+    expect(failed).toMatchObject({ row: 2, line: 3, error: { message: sentence, details: { row: [sentence] } } });
+  });
+
+  const delimiters = [",", ";", "\t", "|"];
+  test.each(delimiters.flatMap((delimiter) => ["\n", "\r\n", "\r"].map((end) => [delimiter, end] as const)))(
+    "may have %j between its cells and %j behind its lines: that is found, given, or said by it",
+    async (delimiter, end) => {
+      const others = delimiters.filter((other) => other !== delimiter).join("");
+      for (const [before, options] of [
+        ["", {}],
+        ["\ufeff", {}],
+        ["", { delimiter }],
+        [`sep=${delimiter}${end}`, {}],
+        [`\ufeff"sep=${delimiter}"${end}`, {}],
+      ] as const) {
+        const email = fresh("cells");
+        const content = [
+          ["email", '"first_name"', "last_name"],
+          [email, `"${delimiter}""A"""`, `b ${others.trim()} c`],
+          ["none", "x", ""],
+        ].reduce<string>((text, cells) => text + cells.join(delimiter) + end, before);
+        const ended = await runImport(mine.client, contactsCsv(content, options));
+        expect(ended).toMatchObject({ delimiter, created: 1, failed: 1 });
+        const lines = (await rowsOf(mine.client, ended.id)).map(({ line, given }) => [line, given?.email]);
+        const first = before.includes("sep") ? 3 : 2;
+        expect(lines).toEqual([
+          [first, undefined],
+          [first + 1, "none"],
+        ]);
+        const contact = await contactOf(mine, email);
+        expect(contact).toMatchObject({ first_name: `${delimiter}"A"`.trim(), last_name: `b ${others.trim()} c` });
+      }
+    },
+  );
+
+  test.each([
+    ["\ufeff\n\n", "content", "The content field must begin with a header row."],
+    ['"email', "content", "The header row has a quoted cell that is not closed."],
+    ['"email"x,score\na,b', "content", "The header row has text behind the closing quote of a cell."],
+    [`email,${"x".repeat(300_000)}`, "content", "The header row may not be longer than 256 kB."],
+    [`email,${"x,".repeat(5_000)}`, "content", "The header row may not have more than 1000 cells."],
+  ])("whose header can't be read is refused at once: %#", async (content, at, sentence) => {
+    const { status, error } = await mine.client.post("/imports", contactsCsv(content));
+    expect([status, error]).toEqual([
+      400,
+      { code: "validation_error", message: sentence, details: { [at]: [sentence] } },
+    ]);
+  });
+
+  test("with 38 unknown headers is told of twenty, and what is allowed once", async () => {
+    const names = Array.from({ length: 38 }, (_, n) => `strange${n}`);
+    const { status, error, body } = await mine.client.post("/imports", contactsCsv(csv(`email,${names.join(",")}`)));
+    expect([status, error.code]).toEqual([400, "unknown_field"]);
+    const { _more: more, ...told } = error.details;
+    expect(more).toBe(18);
+    expect(Object.keys(told)).toEqual(names.slice(0, 20).map((name) => `mapping.${name}`));
+    expect(Object.values(told).filter((sentences) => String(sentences).includes("job_title"))).toHaveLength(1);
+    expect(JSON.stringify(body).length).toBeLessThan(10_000);
   });
 });
 
@@ -174,6 +235,9 @@ describe("cells are read by their field", () => {
     ["custom_fields.uses", "crm;mail", { custom_fields: { uses: ["crm", "mail"] } }],
     ["custom_fields.plan", "gold", { custom_fields: { plan: "gold" } }],
     ["birthday", "1990-02-28", { birthday: "1990-02-28" }],
+    ["birthday", "28.2.1990 08:00", { birthday: "1990-02-28" }],
+    ["custom_fields.seats", '"1,200.5"', { custom_fields: { seats: 1200.5 } }],
+    ["lifecycle_stage", "Customer", { lifecycle_stage: "customer" }],
     ["phone", "+49 30 1234567", { phone: "+49 30 1234567", phone_e164: "+49301234567" }],
     ["external_id", "0042", { external_id: expect.stringMatching(/^0042$/) }],
     ["score", "", { score: null }],
@@ -188,6 +252,7 @@ describe("cells are read by their field", () => {
   });
 
   test.each([
+    ["birthday", "3/9/1984", "birthday", "The birthday field must be a date such as 2026-03-21."],
     ["score", "many", "score", "The score field must be a whole number from 0 to 100."],
     ["score", "101", "score", "The score field must be a whole number from 0 to 100."],
     ["do_not_contact", "perhaps", "do_not_contact", "The do_not_contact field must be true or false."],
