@@ -35,6 +35,7 @@ export function writtenTime(cell: string): string {
 /** A decimal without separators of thousands, with a point. */
 export function writtenNumber(cell: string): string {
   const text = trimmed(cell);
+  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return text;
   const [, digits = "", fraction = "", power] = /^(\d)(?:\.(\d+))?e\+?(\d{1,2})$/i.exec(text) ?? [];
   if (power !== undefined && fraction.length <= Number(power)) return digits + fraction.padEnd(Number(power), "0");
   const [, sign = "", number = ""] = /^([+-]?)(\d.*)$/.exec(text) ?? [];

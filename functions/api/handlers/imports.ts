@@ -25,7 +25,8 @@ const content = z.string("must be text").min(1, "must not be empty");
 const importBody = z.strictObject({
   resource: oneOf(["contacts", "companies", "deals", "tasks", "activities"]),
   format: oneOf(["csv", "ndjson"]),
-  delimiter: oneOf(DELIMITERS).optional(),
+  // As it is: trimmed, a tab would be nothing.
+  delimiter: z.enum(DELIMITERS, 'must be one of: ",", ";", a tab or "|"').optional(),
   content: content.optional(),
   mapping: z
     .record(
