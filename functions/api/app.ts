@@ -10,7 +10,6 @@ import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
-import { createLocalLimiter } from "../../shared/limits/local_limiter.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routes } from "./routes.ts";
@@ -51,7 +50,7 @@ function createServices(config: Config, background: Background): Services {
     credentials: createCredentialStore(config, database),
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
-    refunds: createLocalLimiter({ factor: 10 }),
+    refunds: limiters.refunds,
     bodies: new BodyPlaces(),
     worker: createWorker({ database, log, background, handOver: () => callDrain(config, log) }),
   };

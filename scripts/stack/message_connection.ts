@@ -2,6 +2,8 @@ import { Buffer } from "node:buffer";
 
 const MAX_HEAD_BYTES = 32 * 1024;
 const BUFFER_BYTES = 64 * 1024;
+/** How long a head may take once it has begun: who sends a byte now and then holds no connection. */
+const MAX_HEAD_MS = 5_000;
 
 /** What stands between two HTTP messages and a reader: the start line and the header lines. */
 export interface MessageHead {
@@ -71,11 +73,23 @@ export class MessageConnection {
 
   /** The next head, left in the buffer; undefined when the other side closed before its first byte. */
   async head(): Promise<MessageHead | undefined> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      return await this.#readHead(() => {
+        timer ??= setTimeout(() => this.close(), MAX_HEAD_MS);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #readHead(onBegun: () => void): Promise<MessageHead | undefined> {
     for (;;) {
       const end = this.#buffer.subarray(0, this.#end).indexOf("\r\n\r\n", this.#start, "latin1");
       if (end !== -1) return parseHead(this.#buffer.toString("latin1", this.#start, end));
       if (this.#end - this.#start > MAX_HEAD_BYTES) throw new MalformedMessage("the head is too long");
       const wasEmpty = this.#start === this.#end;
+      if (!wasEmpty) onBegun();
       if (await this.receive()) continue;
       if (wasEmpty) return undefined;
       throw new MalformedMessage("the connection closed inside a head");

@@ -80,7 +80,8 @@ export function createDatabase(config: Config): Database {
   /** A call in its workspace's turn. */
   function inTurn<Result>(claims: Claims, call: () => Promise<Result>, patienceMs = MAX_WAIT_MS): Promise<Result> {
     if (claims.role !== "crm_api") return call();
-    return gate.pass(`${claims.workspace_id} ${claims.lane ?? ""}`, () => patiently(call, patienceMs));
+    const endsAt = Date.now() + patienceMs;
+    return gate.pass(`${claims.workspace_id} ${claims.lane ?? ""}`, () => patiently(call, endsAt));
   }
 
   const direct: Database = {

@@ -7,7 +7,6 @@ import type { ApiError } from "../errors.ts";
 import type { Worker } from "../jobs/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
-import type { LocalLimiter } from "../limits/local_limiter.ts";
 import type { BodyPlaces } from "./body_places.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
@@ -23,7 +22,7 @@ export interface Services {
   limiter: Limiter;
   addressLimiter: AddressLimiter;
   /** How many 304 of a key cost nothing: ten times its plan, that asking again and again has an end. */
-  refunds: LocalLimiter;
+  refunds: Limiter;
   bodies: BodyPlaces;
   worker: Worker;
   log: Log;

@@ -9,10 +9,17 @@ export interface LimitersOptions extends RedisLimiterOptions {
   log: (level: "warn" | "info", event: string, fields: Record<string, unknown>) => void;
 }
 
-/** The limiters of this process: `keys` for requests with a valid key, `addresses` for all others. */
+/** How many answers 304 of a key cost nothing: asking again and again has an end. */
+const FREE_UNCHANGED_FACTOR = 10;
+
+/**
+ * The limiters of this process: `keys` for requests with a valid key, `addresses` for all others, `refunds` for the
+ * answers that cost a key nothing.
+ */
 export function createLimiters({ log, ...options }: LimitersOptions): {
   keys: ResilientLimiter;
   addresses: AddressLimiter;
+  refunds: ResilientLimiter;
 } {
   const redis = createRedisLimiter(options);
   const breaker = createCircuitBreaker({
@@ -25,5 +32,11 @@ export function createLimiters({ log, ...options }: LimitersOptions): {
   const keys = createResilientLimiter({ redis, local: createLocalLimiter(), breaker });
   const local = createLocalLimiter();
   const addresses = createAddressLimiter({ limiter: createResilientLimiter({ redis, local, breaker }), local });
-  return { keys, addresses };
+  const free = { factor: FREE_UNCHANGED_FACTOR };
+  const refunds = createResilientLimiter({
+    redis: createRedisLimiter({ ...options, prefix: `${options.prefix ?? "rl"}:refund`, ...free }),
+    local: createLocalLimiter(free),
+    breaker,
+  });
+  return { keys, addresses, refunds };
 }

@@ -59,15 +59,14 @@ export class Gate {
   }
 }
 
-/** Tries a call again while the database says that the workspace has too much under way, for `patienceMs` at most. */
-export async function patiently<Result>(call: () => Promise<Result>, patienceMs: number): Promise<Result> {
-  const startedAt = Date.now();
+/** Tries a call again while the database says that the workspace has too much under way, until `endsAt` at most (epoch ms). */
+export async function patiently<Result>(call: () => Promise<Result>, endsAt: number): Promise<Result> {
   for (;;) {
     try {
       return await call();
     } catch (error) {
       const isCrowded = error instanceof ApiError && error.code === "too_many_concurrent_requests";
-      if (!isCrowded || Date.now() - startedAt >= patienceMs) throw error;
+      if (!isCrowded || Date.now() >= endsAt) throw error;
       await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 70));
     }
   }

@@ -16,6 +16,8 @@ export interface RedisLimiterOptions {
   prefix?: string;
   /** Gives up on a request after this; 250 when not given. */
   timeoutMs?: number;
+  /** How many times a plan's quota is admitted; 1 when not given. */
+  factor?: number;
 }
 
 /** A limiter whose buckets all processes share. */
@@ -30,10 +32,17 @@ export class UnusableAnswer extends Error {
 }
 
 /**
- * Counts in Redis, in one HTTP round trip; a denial takes a second, for its Retry-After. Rejects when Redis refuses, is unreachable after one retry, or takes longer
- * than `timeoutMs`; the message of such an error may hold the whole command, so it must not be logged.
+ * Counts in Redis, in one HTTP round trip; a denial takes a second, for its Retry-After. Rejects when Redis refuses, is
+ * unreachable after one retry, or takes longer than `timeoutMs`; the message of such an error may hold the whole
+ * command, so it must not be logged.
  */
-export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 }: RedisLimiterOptions): RedisLimiter {
+export function createRedisLimiter({
+  url,
+  token,
+  prefix = "rl",
+  timeoutMs = 250,
+  factor = 1,
+}: RedisLimiterOptions): RedisLimiter {
   const redis = new Redis({
     url,
     token,
@@ -50,7 +59,7 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
     if (known) return known;
     const ratelimit = new Ratelimit({
       redis,
-      limiter: algorithmOf(plan),
+      limiter: algorithmOf(plan, factor),
       prefix: `${prefix}:${plan}`,
       // The defaults admit everybody after 5 s with a limit of 0, and go on denying whom a slot is free for again.
       timeout: 0,
@@ -72,7 +81,7 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
     const keys = [window, window - 1].map((number) => `${prefix}:${plan}:${id}:${number}`);
     const [current, previous] = await board(() => redis.mget<(number | null)[]>(...keys));
     const counts = { current: Number(current ?? 0), previous: Number(previous ?? 0) };
-    return nextSlotAtMs({ limit: limits.limit, windowMs }, counts, nowMs);
+    return nextSlotAtMs({ limit: limits.limit * factor, windowMs }, counts, nowMs);
   }
 
   return {
@@ -92,11 +101,11 @@ export function createRedisLimiter({ url, token, prefix = "rl", timeoutMs = 250 
   };
 }
 
-function algorithmOf(plan: BucketPlan) {
+function algorithmOf(plan: BucketPlan, factor: number) {
   const limit = LIMITS[plan];
   return limit.algorithm === "sliding_window"
-    ? Ratelimit.slidingWindow(limit.limit, `${limit.windowSeconds} s`)
-    : Ratelimit.tokenBucket(limit.refill, `${limit.refillSeconds} s`, limit.capacity);
+    ? Ratelimit.slidingWindow(limit.limit * factor, `${limit.windowSeconds} s`)
+    : Ratelimit.tokenBucket(limit.refill * factor, `${limit.refillSeconds} s`, limit.capacity * factor);
 }
 
 function decisionFrom(plan: BucketPlan, answer: { success: boolean; remaining: number; reset: number }): RateDecision {

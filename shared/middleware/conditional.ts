@@ -24,7 +24,7 @@ export async function answerUnchanged(exchange: Exchange, reply: Reply): Promise
   const isAny = header.trim() === "*";
   if (!isAny && !header.split(",", MAX_TAGS).some((given) => given.trim().replace(/^W\//, "") === tag))
     return undefined;
-  if (!isAny && bucket !== undefined && decision !== undefined && services.refunds.take(bucket).allowed)
+  if (!isAny && bucket !== undefined && decision !== undefined && (await services.refunds.take(bucket)).allowed)
     exchange.decision = (await services.limiter.refund(bucket, decision)) ?? decision;
   return bodiless(exchange, 304, { ETag: tag });
 }

@@ -4,7 +4,7 @@ import type { RateDecision } from "../../shared/limits/limiter.ts";
 import { createLocalLimiter } from "../../shared/limits/local_limiter.ts";
 import type { BucketPlan } from "../../shared/limits/plans.ts";
 import { createRedisLimiter } from "../../shared/limits/redis_limiter.ts";
-import { hasRedisServer, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
+import { BACKENDS, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
 
 const START = Date.UTC(2026, 2, 21, 10, 30, 20, 123);
 
@@ -12,7 +12,7 @@ let redis: RunningProcess | undefined;
 let endpoint: RunningProcess;
 
 beforeAll(async () => {
-  redis = hasRedisServer ? await startRedis() : undefined;
+  redis = BACKENDS[0] === "redis" ? await startRedis() : undefined;
   endpoint = await startEndpoint(redis?.url);
   vi.useFakeTimers({ toFake: ["Date"] });
 });

@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { Bucket } from "../../shared/limits/limiter.ts";
 import type { BucketPlan } from "../../shared/limits/plans.ts";
 import { createRedisLimiter, type RedisLimiter } from "../../shared/limits/redis_limiter.ts";
-import { hasRedisServer, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
+import { BACKENDS, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
 
 const MINUTE_MS = 60_000;
 const MINUTE = Date.UTC(2026, 2, 21, 10, 30);
 
-for (const kind of ["redis", "memory"] as const) {
-  describe.skipIf(kind === "redis" && !hasRedisServer)(`limits over ${kind}`, () => {
+for (const kind of BACKENDS) {
+  describe(`limits over ${kind}`, () => {
     let redis: RunningProcess | undefined;
     let endpoint: RunningProcess;
     let limiter: RedisLimiter;
@@ -117,6 +117,16 @@ for (const kind of ["redis", "memory"] as const) {
       await limiter.refund(bucket("enterprise"), burst);
       expect(await limiter.take(bucket("standard"))).toMatchObject({ remaining: 99 });
       expect(await limiter.take(bucket("enterprise"))).toMatchObject({ available: 999 });
+    });
+
+    test("ten times the plan's quota, when it is asked for, is that over all processes together", async () => {
+      const options = { url: endpoint.url, token: TOKEN, timeoutMs: 5_000, prefix: "rl:refund", factor: 10 };
+      const processes = [createRedisLimiter(options), createRedisLimiter(options)];
+      const id = randomUUID();
+      const asked = Array.from({ length: 1_100 }, (_, n) => processes[n % 2]?.take({ plan: "standard", id }));
+      const decisions = await Promise.all(asked);
+      expect(decisions.filter((decision) => decision?.allowed)).toHaveLength(1_000);
+      expect(await limiter.take({ plan: "standard", id })).toMatchObject({ remaining: 99 });
     });
 
     test("plans and ids have buckets of their own", async () => {

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { Redis } from "@upstash/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasRedisServer, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
+import { BACKENDS, type RunningProcess, startEndpoint, startRedis, TOKEN } from "./harness/processes.ts";
 
 const SCRIPT = "#!lua flags=allow-key-locking\nreturn {KEYS[1], ARGV[1], 7, false}";
 const SHA = createHash("sha1").update(SCRIPT).digest("hex");
 
-for (const kind of ["redis", "memory"] as const) {
-  describe.skipIf(kind === "redis" && !hasRedisServer)(`Upstash protocol over ${kind}`, () => {
+for (const kind of BACKENDS) {
+  describe(`Upstash protocol over ${kind}`, () => {
     let redisServer: RunningProcess | undefined;
     let endpoint: RunningProcess;
     let client: Redis;
@@ -133,7 +133,7 @@ for (const kind of ["redis", "memory"] as const) {
   });
 }
 
-describe.skipIf(!hasRedisServer)("Upstash endpoint whose Redis goes away", () => {
+describe.each(BACKENDS.filter((kind) => kind === "redis"))("Upstash endpoint whose %s goes away", () => {
   test("answers an error at once, and works again by itself when Redis is back", async () => {
     let redis = await startRedis();
     const endpoint = await startEndpoint(redis.url);

@@ -37,6 +37,8 @@ describe.each(["Retry-After", "X-RateLimit-Reset"] as const)(
       ["standard", 100, 59_500],
       ["professional", 300, 2],
       ["professional", 300, 31_001],
+      ["enterprise", 500, 2],
+      ["enterprise", 500, 44_444],
     ] as const)("%s: %i in each minute, begun %i ms into one", (plan, limit, offsetMs) => {
       const [, ...later] = admittedByMinute(plan, Math.ceil(Date.now() / 60_000) * 60_000 + offsetMs, wait);
       for (const count of later) {

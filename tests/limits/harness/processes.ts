@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { hasRedisServer } from "../../../scripts/stack/redis.ts";
 import { freePort } from "./ports.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -8,8 +9,8 @@ const START_TIMEOUT_MS = 15_000;
 
 export const TOKEN = "test-token";
 
-/** Whether this machine has a real Redis; without one its tests are skipped and the rest runs in memory. */
-export const hasRedisServer = spawnSync("redis-server", ["--version"]).status === 0;
+/** What there is to count in: without a redis-server on this machine a real Redis is no case. */
+export const BACKENDS = hasRedisServer() ? (["redis", "memory"] as const) : (["memory"] as const);
 
 export interface RunningProcess {
   url: string;
