@@ -28,13 +28,14 @@ export function forgetProcess(dataDir: string, pid: number): void {
   rmSync(join(folder(dataDir), String(pid)), { force: true });
 }
 
-/** Ends the noted programs that still run, all or those of one starter. Answers the names of those it found. */
+/** Ends the noted programs that still run, all or those of one starter and of starters that have gone. Answers the names of those it found. */
 export async function endNotedProcesses(dataDir: string, starter?: number): Promise<string[]> {
   const pids = existsSync(folder(dataDir)) ? readdirSync(folder(dataDir)).map(Number) : [];
   const names = await Promise.all(
     pids.map(async (pid) => {
       const note = readNote(dataDir, pid);
-      if (starter !== undefined && note?.starter !== starter) return undefined;
+      if (starter !== undefined && note?.starter !== starter && (note === undefined || isAlive(note.starter)))
+        return undefined;
       const isRunning = note !== undefined && commandLine(pid).includes(note.marker);
       if (isRunning) await endProcess(pid, note.stopSignal);
       forgetProcess(dataDir, pid);
