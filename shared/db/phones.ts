@@ -33,7 +33,7 @@ export async function withStoredPhones(
   rows: readonly RecordData[],
   by: readonly string[],
 ): Promise<RecordData[]> {
-  const [field, derived] = Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
+  const [field, derived] = phoneFields(resource);
   if (field === undefined || derived === undefined) return [...rows];
   if (by.length === 0) return [...rows];
   const lacking = rows.filter((row) => lacksContext(field, derived, row));
@@ -51,6 +51,30 @@ export async function withStoredPhones(
     if (found === undefined || typeof phone !== "string") return row;
     return { ...row, [derived]: readE164(phone, countryOf(row) ?? found.country) };
   });
+}
+
+/**
+ * What corrects numbers that were read together with what another request changed before the row was written, as the
+ * id and the E.164 form of each such record. Of two that change a number and its country at once the later one sees it.
+ */
+export function misreadPhones(
+  resource: Resource,
+  rows: readonly RecordData[],
+  written: readonly (RecordData | undefined)[],
+): RecordData[] {
+  const [field, derived] = phoneFields(resource);
+  if (field === undefined || derived === undefined) return [];
+  return written.flatMap((record, index) => {
+    const phone = record?.[field];
+    if (record === undefined || typeof phone !== "string" || !lacksContext(field, derived, rows[index] ?? {}))
+      return [];
+    const e164 = readE164(phone, countryOf(record));
+    return e164 === record[derived] ? [] : [{ id: record["id"], version: record["version"], [derived]: e164 }];
+  });
+}
+
+function phoneFields(resource: Resource): string[] {
+  return Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
 }
 
 function keyOf(resource: Resource, name: string, row: RecordData): string | undefined {

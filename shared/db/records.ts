@@ -4,7 +4,7 @@ import type { ListQuery } from "../query/list_query.ts";
 import { type ReadPlan, recordPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
-import { withStoredPhones } from "./phones.ts";
+import { misreadPhones, withStoredPhones } from "./phones.ts";
 import { type FailedWrite, writeError } from "./sql_errors.ts";
 
 /** A record as JSON: field names as in SQL. */
@@ -129,7 +129,26 @@ export async function writeRecords(
     (result): WriteResult =>
       result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,
   );
+  if (request.dryRun !== true && answer.replayed === null && by.length > 0)
+    await correctPhones(database, principal, resource, request.records, results);
   return { results, job: answer.job ?? null, abridged: answer.abridged ?? false, replayed: answer.replayed };
+}
+
+/** A record that somebody has changed again meanwhile is left to them. */
+async function correctPhones(
+  database: Database,
+  principal: Principal,
+  resource: Resource,
+  rows: readonly RecordData[],
+  results: WriteResult[],
+): Promise<void> {
+  const written = results.map((result) => (result.status === "failed" ? undefined : result.record));
+  for (const { version, ...change } of misreadPhones(resource, rows, written)) {
+    const request: WriteRequest = { operation: "update", records: [change], versions: [Number(version)] };
+    const [corrected] = (await writeRecords(database, principal, resource, request)).results;
+    const index = written.findIndex((record) => record?.["id"] === change["id"]);
+    if (corrected !== undefined && corrected.status !== "failed") results[index] = corrected;
+  }
 }
 
 /** The claims that row-level security knows the principal by. */

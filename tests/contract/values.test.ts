@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { isMailbox } from "../../shared/resources/mailbox.ts";
+import { readE164 } from "../../shared/resources/phone.ts";
 import { plainText } from "../../shared/resources/plain_text.ts";
 import { readTime } from "../../shared/resources/time.ts";
 import { MINOR_UNITS } from "../../shared/standards/currencies.ts";
@@ -345,6 +346,19 @@ describe("phones keep what they had", () => {
       phone: "0228 555555",
     });
     expect(upsert.data.phone_e164).toBe("+49228555555");
+  });
+
+  test("a number and its country changed at once are read together, whichever comes first", async () => {
+    const countries = ["DE", "FR", "IT", "GB"] as const;
+    const { data } = await key.client.post("/contacts", { email: freshEmail(), phone: "0228 100000" });
+    const path = `/contacts/${data.id}`;
+    for (let round = 0; round < 30; round++) {
+      const phone = `0228 1${String(10_000 + round)}`;
+      const country = countries[round % countries.length];
+      await Promise.all([key.client.patch(path, { phone }), key.client.patch(path, { address: { country } })]);
+      const { data: record } = await key.client.get(path);
+      expect(record).toMatchObject({ phone, address: { country }, phone_e164: readE164(phone, country) });
+    }
   });
 
   test("a country that goes with the number reads none, one that stays reads it", async () => {
