@@ -52,6 +52,32 @@ begin
 end;
 $$;
 
+-- As crm.fail, for what a trigger finds wrong with one row. While a batch is on trial (crm.refused_of) it is noted, so that
+-- one attempt tells all rows that can't be written, and the trigger returns null: it goes on with the next row.
+create function crm.refuse(record_id uuid, code text, details jsonb default '{}') returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if current_setting('crm.on_trial', true) is distinct from 'on' then
+    perform crm.fail(code, details);
+  end if;
+  -- A line for each: json has none of its own, and parsing what was noted for every row would be quadratic.
+  perform set_config('crm.refusals', concat(current_setting('crm.refusals', true), E'\n',
+    jsonb_build_object('id', record_id, 'answer', jsonb_build_object('status', 'failed', 'code', code, 'details', details))), true);
+end;
+$$;
+
+-- What the trial has noted, the answers by the ids of the records.
+create function crm.noted_refusals() returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(noted ->> 'id', noted -> 'answer'), '{}')
+  from unnest(string_to_array(current_setting('crm.refusals', true), E'\n')) as line, cast(nullif(line, '') as jsonb) as noted
+  where noted is not null;
+$$;
+
 -- The verified claims of the request's JWT; null outside a request.
 create function crm.claims() returns jsonb
 language sql stable parallel safe -- no "set search_path": a setting would keep it from being inlined
@@ -218,5 +244,5 @@ exception when data_exception then
 end;
 $$;
 
-grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
+grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.refuse(uuid, text, jsonb), crm.noted_refusals(), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
   crm.decode_punycode(text) to crm_api;

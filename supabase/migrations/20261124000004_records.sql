@@ -58,23 +58,24 @@ as $$
   end;
 $$;
 
--- An amount with the places of its currency; one that has more is refused, not rounded.
-create function crm.money_of(field text, amount numeric, currency text) returns numeric
-language plpgsql immutable
+-- An amount of a record with the places of its currency; one that has more is refused, not rounded: null on trial.
+create function crm.money_of(record_id uuid, field text, amount numeric, currency text) returns numeric
+language plpgsql
 set search_path = ''
 as $$
 begin
   if scale(trim_scale(amount)) > crm.minor_units(currency) then
-    perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object(field, jsonb_build_array(
+    perform crm.refuse(record_id, 'validation_error', jsonb_build_object('problems', jsonb_build_object(field, jsonb_build_array(
       case crm.minor_units(currency)
         when 0 then format('The %s field may have no decimal places in %s.', field, currency)
         else format('The %s field may have at most %s decimal places in %s.', field, crm.minor_units(currency), currency)
       end))));
+    return null;
   end if;
   return round(amount, crm.minor_units(currency));
 end;
 $$;
-grant execute on function crm.minor_units(text), crm.money_of(text, numeric, text) to crm_api;
+grant execute on function crm.minor_units(text), crm.money_of(uuid, text, numeric, text) to crm_api;
 
 -- Stamps ---------------------------------------------------------------------------------------
 
@@ -151,7 +152,8 @@ begin
       if new.%1$I is not null and (tg_op = 'INSERT' or new.%1$I is distinct from old.%1$I) then
         perform from crm.%2$I where id = new.%1$I and workspace_id = new.workspace_id and deleted_at is null for share;
         if not found then
-          perform crm.fail('reference_not_found', '{"field": "%1$s"}');
+          perform crm.refuse(new.id, 'reference_not_found', '{"field": "%1$s"}');
+          return null;
         end if;
       end if;$check$, pairs[n], pairs[n + 1]), '')
       from generate_series(1, cardinality(pairs), 2) as n

@@ -276,11 +276,13 @@ begin
       jsonb_build_array(format('The custom_fields.%s field is required.', name)));
   end loop;
   if unknown <> '{}' then
-    perform crm.fail(case when problems = '{}' then 'unknown_field' else 'validation_error' end, jsonb_build_object(
+    perform crm.refuse(new.id, case when problems = '{}' then 'unknown_field' else 'validation_error' end, jsonb_build_object(
       'problems', problems, 'unknown', unknown, 'unknown_count', unknown_count,
       'allowed', crm.known_keys(new.workspace_id, tg_argv[0], unknown[1])));
+    return null;
   elsif problems <> '{}' then
-    perform crm.fail('validation_error', jsonb_build_object('problems', problems, 'unknown', '[]'::jsonb, 'allowed', '[]'::jsonb));
+    perform crm.refuse(new.id, 'validation_error', jsonb_build_object('problems', problems, 'unknown', '[]'::jsonb, 'allowed', '[]'::jsonb));
+    return null;
   end if;
   return new;
 end;

@@ -575,80 +575,109 @@ exception
 end;
 $$;
 
--- Records that are created and hold a value that a live record has already: the answer to each of them
--- without trying, and the others written together. Null when there is none.
-create function crm.create_others(request jsonb, records json) returns json
+-- Why records of a batch can't be written, without writing one: {"<place>": its answer}. Those with a value that a live
+-- record beyond the batch has already, or else what the triggers refuse when all are tried; {} when neither tells.
+create function crm.refused_of(request jsonb, records json) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
   holders constant jsonb := crm.live_holders(request, records);
-  part json;
-  places integer[];
-  results jsonb;
+  ids constant text[] := array(select record ->> 'id' from json_array_elements(records) as record);
+  taken jsonb;
+  noted jsonb := '{}';
 begin
-  if holders = '{}' then
-    return null;
+  select coalesce(jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
+    'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')), '{}') into taken
+  from jsonb_each(holders)
+  where (request ->> 'operation' = 'update' or request ->> 'on_conflict' = 'error') and value ->> 'id' <> all (ids);
+  if taken <> '{}' then
+    return taken;
   end if;
-  select jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
-    'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')) into results
-  from jsonb_each(holders);
-  select json_agg(record order by place), array_agg(place order by place) into part, places
-  from json_array_elements(records) with ordinality as listed (record, place)
-  where not holders ? place::text;
-  if part is not null then
-    select results || jsonb_object_agg(places[n], result) into results
-    from json_array_elements(crm.write_batch(request, part)) with ordinality as listed (result, n);
-  end if;
-  return (select json_agg(value order by key::integer) from jsonb_each(results));
+  begin
+    perform set_config('crm.on_trial', 'on', true);
+    perform crm.write_together(request, records);
+    noted := crm.noted_refusals();
+    raise exception using errcode = 'AN002', message = 'undo';
+  exception when sqlstate 'AN002' or integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+    null;
+  end;
+  return (
+    select coalesce(jsonb_object_agg(place, noted -> id), '{}')
+    from (
+      select place, case request ->> 'operation' when 'create' then coalesce(holders -> place::text ->> 'id', record ->> 'id') else record ->> 'id' end as id
+      from json_array_elements(records) with ordinality as listed (record, place)
+    ) as tried
+    where noted ? id
+  );
 end;
 $$;
 
--- Writes records together; those that can't be written don't keep the others from it. A batch that fails
--- is cut in halves until the record is alone whose fault it was, and gets its own answer. One by one from
--- the start would be the same, but costs the triggers of a statement for each, and the slots of the
--- tallies have a row version more for each.
+-- Writes all records or none; null when that can't be done together.
+create function crm.write_together(request jsonb, records json) returns json
+language sql
+set search_path = ''
+as $$
+  select case
+    when request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' then crm.insert_records(request, records)
+    when request ->> 'operation' = 'create' then crm.upsert_records(request, records)
+    when request ? 'below' then null -- whether it is, is asked of each
+    when request ->> 'operation' = 'update' then crm.update_records(request, records)
+    when request ->> 'operation' = 'delete' then crm.delete_records(request, records)
+  end;
+$$;
+
+-- Writes records together; those that can't be written don't keep the others from it. Of a batch that fails, those
+-- that are known to be at fault are answered and the others tried again; records with the same unique value take turns;
+-- where neither helps the batch is cut in halves, until the record is alone whose fault it was. One by one from the
+-- start would be the same, but costs the triggers of a statement for each, and the slots of the tallies have a row
+-- version more for each.
 create function crm.write_batch(request jsonb, records json) returns json
 language plpgsql
 set search_path = ''
 as $$
 declare
   size constant integer := json_array_length(records);
-  operation constant text := request ->> 'operation';
   results json;
+  answers jsonb := '{}';
+  part json;
+  places integer[];
 begin
   if size = 1 then
     return json_build_array(crm.write_record(request, (records -> 0)::jsonb));
   end if;
   begin
-    results := case
-      when operation = 'create' then case when request ->> 'on_conflict' = 'error' then crm.insert_records(request, records) else crm.upsert_records(request, records) end
-      when request ? 'below' then null -- whether it is, is asked of each
-      when operation = 'update' then crm.update_records(request, records)
-      when operation = 'delete' then crm.delete_records(request, records)
-    end;
-  exception
-    when unique_violation then
-      if operation = 'create' and request ->> 'on_conflict' = 'error' then
-        results := crm.create_others(request, records);
-      end if;
-    when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
-      null;
+    results := crm.write_together(request, records);
+    if results is not null then
+      return results;
+    end if;
+  exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+    answers := crm.refused_of(request, records);
   end;
-  if results is not null then
-    return results;
-  end if;
-  return (
-    select json_agg(result order by half, place)
+  for part, places in
+    select json_agg(record order by place), array_agg(place order by place)
     from (
-      select half, json_agg(record order by place) as part
+      select record, place, case
+        when answers <> '{}' or max(turn) over () > 1 then turn
+        else (place > size / 2)::integer
+      end as rank
       from (
-        select record, place, place > size / 2 as half from json_array_elements(records) with ordinality as listed (record, place)
+        select place, (array_agg(record))[1] as record, max(turn) as turn
+        from (
+          select record, place, row_number() over (partition by field, coalesce(lower(record ->> field), place::text) order by place) as turn
+          from json_array_elements(records) with ordinality as listed (record, place)
+          left join jsonb_array_elements_text(request -> 'resource' -> 'unique') as field on true
+        ) as by_field
+        where not answers ? place::text
+        group by place
       ) as given
-      group by half
-    ) as halves
-    cross join lateral json_array_elements(crm.write_batch(request, part)) with ordinality as answered (result, place)
-  );
+    ) as parted
+    group by rank order by rank
+  loop
+    select answers || jsonb_object_agg(places[n], result) into answers
+    from json_array_elements(crm.write_batch(request, part)) with ordinality as listed (result, n);
+  end loop;
+  return (select json_agg(value order by key::integer) from jsonb_each(answers));
 end;
 $$;
 
@@ -758,7 +787,7 @@ $$;
 
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
-  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.create_others(jsonb, json),
+  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json), crm.write_together(jsonb, json),
   crm.take_locks(text, uuid, json), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

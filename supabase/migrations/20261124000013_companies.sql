@@ -107,7 +107,8 @@ begin
     )
     select from ancestors where id = new.id
   ) then
-    perform crm.fail('circular_reference', jsonb_build_object('field', 'parent_company_id'));
+    perform crm.refuse(new.id, 'circular_reference', jsonb_build_object('field', 'parent_company_id'));
+    return null;
   end if;
   with recursive ancestors as (
     select new.parent_company_id as id, 1 as level
@@ -124,7 +125,8 @@ begin
   )
   select max(level) into levels_below from descendants;
   if levels_above + levels_below > max_levels then
-    perform crm.fail('hierarchy_too_deep', jsonb_build_object('field', 'parent_company_id', 'max_levels', max_levels));
+    perform crm.refuse(new.id, 'hierarchy_too_deep', jsonb_build_object('field', 'parent_company_id', 'max_levels', max_levels));
+    return null;
   end if;
   return new;
 end;
@@ -138,9 +140,15 @@ set search_path = ''
 as $$
 begin
   if new.annual_revenue is not null and new.currency is null then
-    perform crm.fail('currency_required', '{"field": "currency"}');
+    perform crm.refuse(new.id, 'currency_required', '{"field": "currency"}');
+    return null;
   end if;
-  new.annual_revenue := crm.money_of('annual_revenue', new.annual_revenue, new.currency);
+  if new.annual_revenue is not null then
+    new.annual_revenue := crm.money_of(new.id, 'annual_revenue', new.annual_revenue, new.currency);
+    if new.annual_revenue is null then
+      return null;
+    end if;
+  end if;
   return new;
 end;
 $$;

@@ -168,7 +168,8 @@ begin
       new.stage_id <> old.stage_id or new.pipeline_id <> old.pipeline_id
       or (new.amount, new.currency) is distinct from (old.amount, old.currency)
     ) then
-      perform crm.fail('deal_closed', jsonb_build_object('status', old.status));
+      perform crm.refuse(new.id, 'deal_closed', jsonb_build_object('status', old.status));
+      return null;
     end if;
     if new.pipeline_id <> old.pipeline_id and new.stage_id = old.stage_id then
       new.stage_id := null;
@@ -188,7 +189,8 @@ begin
     from crm.stages as given join crm.pipelines as home on home.id = given.pipeline_id and home.deleted_at is null
     where given.id = new.stage_id and given.workspace_id = new.workspace_id and given.deleted_at is null;
     if new.pipeline_id is null then
-      perform crm.fail('reference_not_found', '{"field": "stage_id"}');
+      perform crm.refuse(new.id, 'reference_not_found', '{"field": "stage_id"}');
+      return null;
     end if;
   end if;
   if tg_op = 'INSERT' or new.pipeline_id is distinct from old.pipeline_id or new.stage_id is distinct from old.stage_id or restoring then
@@ -202,7 +204,8 @@ begin
       exit when found or new.pipeline_id is not null;
     end loop;
     if pipeline.id is null then
-      perform crm.fail('reference_not_found', '{"field": "pipeline_id"}');
+      perform crm.refuse(new.id, 'reference_not_found', '{"field": "pipeline_id"}');
+      return null;
     end if;
     new.pipeline_id := pipeline.id;
     if new.stage_id is null then
@@ -213,9 +216,11 @@ begin
       where given.id = new.stage_id and given.workspace_id = new.workspace_id and given.deleted_at is null
       for share of given;
       if stage.id is null then
-        perform crm.fail('reference_not_found', '{"field": "stage_id"}');
+        perform crm.refuse(new.id, 'reference_not_found', '{"field": "stage_id"}');
+        return null;
       elsif stage.pipeline_id <> pipeline.id then
-        perform crm.fail('stage_not_in_pipeline', jsonb_build_object('field', 'stage_id', 'pipeline_id', pipeline.id));
+        perform crm.refuse(new.id, 'stage_not_in_pipeline', jsonb_build_object('field', 'stage_id', 'pipeline_id', pipeline.id));
+        return null;
       end if;
     end if;
   end if;
@@ -239,7 +244,8 @@ begin
       ));
     end if;
     if obstacle is not null then
-      perform crm.fail(obstacle ->> 'code', obstacle - 'code');
+      perform crm.refuse(new.id, obstacle ->> 'code', obstacle - 'code');
+      return null;
     end if;
     if tg_op = 'INSERT' then
       new.probability := coalesce(new.probability, stage.probability);
@@ -259,7 +265,8 @@ begin
     end;
   end if;
   if tg_op = 'UPDATE' and old.status = new.status and new.status <> 'open' and new.probability <> old.probability then
-    perform crm.fail('deal_closed', jsonb_build_object('status', old.status, 'field', 'probability'));
+    perform crm.refuse(new.id, 'deal_closed', jsonb_build_object('status', old.status, 'field', 'probability'));
+    return null;
   end if;
   new.probability := case new.status when 'won' then 100 when 'lost' then 0 else new.probability end;
   if new.status = 'won' then
@@ -267,13 +274,18 @@ begin
   elsif new.status = 'lost' and new.lost_reason is null and tg_op = 'UPDATE' and old.lost_reason is not null and exists (
     select from crm.pipelines where id = new.pipeline_id and (rules -> 'require_lost_reason')::boolean
   ) then
-    perform crm.fail('lost_reason_required', '{"field": "lost_reason"}');
+    perform crm.refuse(new.id, 'lost_reason_required', '{"field": "lost_reason"}');
+    return null;
   end if;
   if new.amount is not null and new.currency is null then
-    perform crm.fail('currency_required', '{"field": "currency"}');
+    perform crm.refuse(new.id, 'currency_required', '{"field": "currency"}');
+    return null;
   end if;
-  if tg_op = 'INSERT' or (new.amount, new.currency) is distinct from (old.amount, old.currency) then
-    new.amount := crm.money_of('amount', new.amount, new.currency);
+  if new.amount is not null and (tg_op = 'INSERT' or (new.amount, new.currency) is distinct from (old.amount, old.currency)) then
+    new.amount := crm.money_of(new.id, 'amount', new.amount, new.currency);
+    if new.amount is null then
+      return null;
+    end if;
   end if;
   return new;
 end;
@@ -318,7 +330,8 @@ begin
   ) is null and (tg_op = 'INSERT' or not old.contacts @> jsonb_build_array(jsonb_build_object('contact_id', given.entry -> 'contact_id')))
   order by given.place limit 1;
   if place is not null then
-    perform crm.fail('reference_not_found', jsonb_build_object('field', format('contacts.%s.contact_id', place)));
+    perform crm.refuse(new.id, 'reference_not_found', jsonb_build_object('field', format('contacts.%s.contact_id', place)));
+    return null;
   end if;
   return new;
 end;

@@ -55,10 +55,12 @@ set search_path = ''
 as $$
 begin
   if new.remind_at > new.due_at then
-    perform crm.fail('reminder_after_due', '{"field": "remind_at"}');
+    perform crm.refuse(new.id, 'reminder_after_due', '{"field": "remind_at"}');
+    return null;
   end if;
   if tg_op = 'UPDATE' and old.status = 'cancelled' and new.status = 'completed' then
-    perform crm.fail('task_cancelled');
+    perform crm.refuse(new.id, 'task_cancelled');
+    return null;
   end if;
   if new.status <> 'completed' then
     new.completed_at := null;

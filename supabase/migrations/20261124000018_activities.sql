@@ -99,23 +99,28 @@ begin
     return new;
   end if;
   if coalesce(new.contact_id, new.company_id, new.deal_id) is null then
-    perform crm.fail('validation_error', '{"problems": {"contact_id": ["The contact_id field is required when neither company_id nor deal_id is given."]}}');
+    perform crm.refuse(new.id, 'validation_error', '{"problems": {"contact_id": ["The contact_id field is required when neither company_id nor deal_id is given."]}}');
+    return null;
   end if;
   if new.type <> 'meeting' and new.occurred_at > clock_timestamp() + interval '5 minutes'
     and (tg_op = 'INSERT' or (new.occurred_at, new.type) is distinct from (old.occurred_at, old.type)) then
-    perform crm.fail('occurred_in_future', '{"field": "occurred_at"}');
+    perform crm.refuse(new.id, 'occurred_in_future', '{"field": "occurred_at"}');
+    return null;
   end if;
   if octet_length(new.data::text) > 65536 then
-    perform crm.fail('validation_error', '{"problems": {"data": ["The data field may not be longer than 64 kB."]}}');
+    perform crm.refuse(new.id, 'validation_error', '{"problems": {"data": ["The data field may not be longer than 64 kB."]}}');
+    return null;
   elsif kinds is not null and new.data <> '{}' then
     unknown := array(select key from jsonb_object_keys(new.data) as key where key <> all (members));
     problems := crm.activity_data_problems(new.data - unknown, kinds);
     if unknown <> '{}' or problems <> '{}' then
-      perform crm.fail(case when problems = '{}' then 'unknown_field' else 'validation_error' end,
+      perform crm.refuse(new.id, case when problems = '{}' then 'unknown_field' else 'validation_error' end,
         jsonb_build_object('problems', problems, 'unknown', unknown[1:20], 'unknown_count', cardinality(unknown), 'within', 'data', 'allowed', members));
+      return null;
     end if;
     if (new.data ->> 'ends_at')::timestamptz <= (new.data ->> 'starts_at')::timestamptz then
-      perform crm.fail('end_before_start', '{"field": "data.ends_at"}');
+      perform crm.refuse(new.id, 'end_before_start', '{"field": "data.ends_at"}');
+      return null;
     end if;
   end if;
   return new;
