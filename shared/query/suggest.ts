@@ -29,7 +29,8 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
     ["deal_id", "deal opportunity opportunity_id"],
     ["owner_id assignee_id", "owner user_id"],
     ["assignee_id owner_id", "assignee assigned_to"],
-    ["first_name", "firstname given_name forename name full_name"],
+    ["first_name", "firstname given_name forename"],
+    ["first_name title subject label", "name full_name"],
     ["last_name", "lastname surname family_name"],
     ["phone", "mobile mobile_phone mobile_number phone_number telephone tel cell cell_phone"],
     ["email", "mail email_address e_mail"],
@@ -81,7 +82,7 @@ export function nearest(name: string, candidates: readonly string[]): string | u
       ) ?? nearest(member, candidates)
     );
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  let bestDistance = Math.max(typed.length > 4 ? 2 : 1, Math.floor(typed.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(typed, candidate, bestDistance);
     if (distance < bestDistance) {

@@ -52,13 +52,14 @@ test.each([
 test("a name that other resources have too means what this one has", () => {
   expect(nearest("company_name", companies.names.all)).toBe("name");
   expect(nearest("subject", tasks.names.all)).toBe("title");
+  expect(nearest("name", tasks.names.all)).toBe("title");
   expect(nearest("search", ["q", "types", "limit", "cursor"])).toBe("q");
   expect(nearest("organization", ["owner", "company"])).toBe("company");
   expect(nearest("zip", ["street", "city", "state", "postal_code", "country"])).toBe("postal_code");
 });
 
 test("nothing is suggested for what is far from every name", () => {
-  for (const typed of ["favourite_colour", "xyzxyzxyz", "salary"])
+  for (const typed of ["favourite_colour", "xyzxyzxyz", "salary", "foo", "pigs"])
     expect(nearest(typed, contacts.names.all), typed).toBeUndefined();
 });
 
