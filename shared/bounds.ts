@@ -57,6 +57,8 @@ export const MAX_MAPPING_BYTES = 64 * 1024;
 export const MAX_IMPORT_BYTES = 1024 * 1024 * 1024;
 export const MAX_UPLOADED_BYTES = 2 * MAX_IMPORT_BYTES;
 export const MAX_UNFINISHED_IMPORTS = 50;
+/** Bytes of all reports that a workspace has, those of 30 days. */
+export const MAX_REPORT_BYTES = 2 * MAX_IMPORT_BYTES;
 /** Rows that failed which the report of an import lists; those beyond are counted in `failed_unlisted`. */
 export const MAX_LISTED_FAILURES = 10_000;
 /** Jobs of a workspace that have not ended. */

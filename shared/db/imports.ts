@@ -1,5 +1,11 @@
 import type { Principal } from "../auth/principal.ts";
-import { MAX_IMPORT_BYTES, MAX_LISTED_FAILURES, MAX_UNFINISHED_IMPORTS, MAX_UPLOADED_BYTES } from "../bounds.ts";
+import {
+  MAX_IMPORT_BYTES,
+  MAX_LISTED_FAILURES,
+  MAX_REPORT_BYTES,
+  MAX_UNFINISHED_IMPORTS,
+  MAX_UPLOADED_BYTES,
+} from "../bounds.ts";
 import { fieldError } from "../errors.ts";
 import type { ReadPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
@@ -11,6 +17,7 @@ const BOUNDS = {
   max_unfinished: MAX_UNFINISHED_IMPORTS,
   max_bytes: MAX_IMPORT_BYTES,
   max_workspace_bytes: MAX_UPLOADED_BYTES,
+  max_report_bytes: MAX_REPORT_BYTES,
 };
 
 /** What an import is made of. */
@@ -31,7 +38,7 @@ export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "
 
 /**
  * Makes an import, which starts at once when it comes with its text.
- * @throws ApiError `too_many_imports`, `upload_quota_exceeded`: what the workspace has that has not ended
+ * @throws ApiError `too_many_imports`, `upload_quota_exceeded`, `import_reports_full`: what the workspace has that has not ended
  */
 export async function createImport(
   database: Database,
@@ -206,7 +213,7 @@ export async function advanceImport(
   { batch, lines: linesRead, ...step }: ImportStep,
 ): Promise<"running" | "completed" | "lost"> {
   const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
-  const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES };
+  const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES, max_report_bytes: MAX_REPORT_BYTES };
   const argument = { id, lease, ...step, ...listed, ...batch, request: { resource: facts } };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";

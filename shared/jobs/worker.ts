@@ -48,7 +48,7 @@ const MAX_ATTEMPTS = 5;
 const RETRY_SECONDS = 5;
 /** How long one workspace's job is taken on before it is another's turn. */
 const TURN_MS = 500;
-/** Errors that another attempt doesn't change: who asked may not do it any more, or what it is about has gone. */
+/** Errors that another attempt doesn't change: who asked may not do it any more, what it is about has gone, or there is no room. */
 const FINAL: readonly ErrorCode[] = [
   "invalid_api_key",
   "expired_api_key",
@@ -57,6 +57,7 @@ const FINAL: readonly ErrorCode[] = [
   "not_found",
   "default_pipeline_required",
   "last_stage_of_type",
+  "import_reports_full",
 ];
 
 /** Works once at a time. A wake while it does has it work again afterwards, on the account of that request. */

@@ -26,6 +26,8 @@ create table crm.imports (
   failed bigint not null default 0,
   failed_unlisted bigint not null default 0,
   bytes_total bigint not null default 0,
+  -- What is kept of it: what it is made of, and its rows with their errors.
+  report_bytes bigint not null default 0,
   bytes_processed bigint not null default 0,
   lines_processed bigint not null default 0,
   created_at timestamptz not null default now(),
@@ -248,6 +250,23 @@ as $$
   where workspace_id = workspace and workspace = crm.current_workspace('write') and status in ('uploading', 'queued', 'running');
 $$;
 
+-- Refuses what would add to the reports of a workspace that keeps as much of them as it may.
+create function crm.require_report_room(workspace uuid, max_bytes bigint) returns void
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  kept constant bigint := (
+    select coalesce(sum(report_bytes), 0) from crm.imports
+    where workspace_id = workspace and workspace = crm.current_workspace('write')
+  );
+begin
+  if kept > max_bytes then
+    perform crm.fail('import_reports_full', jsonb_build_object('max_bytes', max_bytes));
+  end if;
+end;
+$$;
+
 -- The bounds are {max_bytes, max_workspace_bytes} of shared/bounds.ts.
 create function crm.put_import_part(job crm.imports, number integer, content text, bounds json) returns void
 language plpgsql
@@ -278,7 +297,7 @@ $$;
 --   scope         the scope that it takes
 --   content       the whole text, which starts it; null when parts are to come
 --   idempotency   as in api.write_records
---   bounds        {max_unfinished, max_bytes, max_workspace_bytes} of shared/bounds.ts
+--   bounds        {max_unfinished, max_bytes, max_workspace_bytes, max_report_bytes} of shared/bounds.ts
 --
 -- Answers {"import", "replayed"}.
 create function api.create_import(json) returns json
@@ -309,12 +328,14 @@ begin
   end if;
 
   perform crm.lock_uploads(workspace);
+  perform crm.require_report_room(workspace, ($1 -> 'bounds' ->> 'max_report_bytes')::bigint);
   if crm.unfinished_imports(workspace) >= ($1 -> 'bounds' ->> 'max_unfinished')::integer then
     perform crm.fail('too_many_imports', jsonb_build_object('max_unfinished', ($1 -> 'bounds' ->> 'max_unfinished')::integer));
   end if;
-  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed)
+  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed, report_bytes)
   values (workspace, given.resource, given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
-    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed)
+    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed,
+    1024 + octet_length(given.mapping::text) + coalesce(octet_length(given.columns::text), 0))
   returning * into made;
   if $1 ->> 'content' is not null then
     perform crm.put_import_part(made, 0, $1 ->> 'content', $1 -> 'bounds');
@@ -396,7 +417,8 @@ begin
   end if;
   update crm.imports
   set status = 'queued', touched_at = now(), match_by = $1 ->> 'match_by', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
-    bytes_processed = ($1 ->> 'bytes_processed')::bigint, lines_processed = ($1 ->> 'lines_processed')::bigint
+    bytes_processed = ($1 ->> 'bytes_processed')::bigint, lines_processed = ($1 ->> 'lines_processed')::bigint,
+    report_bytes = 1024 + octet_length($1 ->> 'mapping') + octet_length($1 ->> 'columns')
   where id = job.id;
   return crm.shown_import(job.id);
 end;
@@ -826,6 +848,7 @@ $$;
 --                 the functions of api.write_records are told
 --   failures      [{"row", "line", "error"}] are not
 --   max_listed    how many rows that failed the report of the import has; the others are counted
+--   max_report_bytes  what the reports of the workspace may take together
 --   last          whether the text ends here
 --
 -- Answers {"status"}; "lost" when the job is not where the slice began, or somebody else's: nothing was done.
@@ -848,13 +871,14 @@ begin
   select * into slice
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
-    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint);
+    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint, max_report_bytes bigint);
   workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
     or job.resource <> slice.request -> 'resource' ->> 'name' then
     return json_build_object('status', 'lost');
   end if;
+  perform crm.require_report_room(workspace, slice.max_report_bytes);
   request := slice.request || jsonb_build_object('operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
@@ -879,6 +903,11 @@ begin
     failed_unlisted = moved.failed_unlisted + (counts ->> 'unlisted')::bigint,
     rows_processed = moved.rows_processed + slice.rows, bytes_processed = slice."to",
     lines_processed = moved.lines_processed + slice.lines_read,
+    -- A row takes 160 bytes with its places in the indexes, and what is said of it.
+    report_bytes = moved.report_bytes + (
+      select count(*) * 160 + coalesce(sum(octet_length(noted.error::text)), 0) from crm.import_rows as noted
+      where noted.import_id = job.id and noted.row > job.rows_processed
+    ),
     status = case when slice.last then 'completed' else moved.status end,
     rows_total = case when slice.last then moved.rows_processed + slice.rows end,
     completed_at = case when slice.last then clock_timestamp() end,
@@ -890,7 +919,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.render_match_key(jsonb, text),
+grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.require_report_room(uuid, bigint), crm.render_match_key(jsonb, text),
   crm.import_distinct(jsonb, json, text[]), crm.import_met(jsonb, jsonb), crm.import_constraint(jsonb), crm.fold_record(jsonb, jsonb, jsonb),
   crm.folded(jsonb, jsonb), crm.import_folded(jsonb, json, text[]), crm.faded(double precision, timestamptz), crm.served_since(crm.imports), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
   crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { MAX_LISTED_FAILURES, MAX_UNFINISHED_IMPORTS, MAX_UPLOADED_BYTES } from "../../shared/bounds.ts";
+import {
+  MAX_LISTED_FAILURES,
+  MAX_REPORT_BYTES,
+  MAX_UNFINISHED_IMPORTS,
+  MAX_UPLOADED_BYTES,
+} from "../../shared/bounds.ts";
 import { Client } from "../harness/client.ts";
 import { endOf, type ImportRow, rowsOf, runImport } from "../harness/import_jobs.ts";
 import { database, startAnotherFunction } from "../harness/stack.ts";
@@ -44,6 +49,27 @@ describe("what a workspace's imports may take", () => {
     expect((await client.post(`/imports/${small.id}/parts`, part)).status).toBe(200);
   });
 
+  test("has a number of bytes, of all reports: one that goes beyond ends, and none begins", async () => {
+    const { client } = await createWorkspace();
+    const rows = Array.from({ length: 3_000 }, (_, n) => `p${n}@report.example\n`).join("");
+    const file = importOf(`email\n${rows}wrong\n`);
+    const { id } = await runImport(client, file);
+    const [{ kept, row_bytes: rowBytes } = {}] = await database()`
+      select report_bytes::integer as kept, (select sum(pg_column_size(noted.*)) from crm.import_rows as noted where import_id = id)::integer as row_bytes
+      from crm.imports where id = ${id}`;
+    // A row's own bytes, and the two entries of it in the index.
+    expect(kept).toBeGreaterThan(rowBytes);
+    expect(kept).toBeLessThan(3 * rowBytes);
+    const { data: waiting } = await client.post("/imports", { resource: "contacts", format: "csv" });
+    await client.post(`/imports/${waiting.id}/parts`, { part: 0, content: file.content });
+    await database()`update crm.imports set report_bytes = ${MAX_REPORT_BYTES + 1} where id = ${id}`;
+    const refused = await client.post("/imports", file);
+    expect([refused.status, refused.error.code]).toEqual([409, "import_reports_full"]);
+    expect(refused.error.details).toEqual({ max_bytes: MAX_REPORT_BYTES });
+    await client.post(`/imports/${waiting.id}/start`);
+    expect(await endOf(client, waiting.id)).toMatchObject({ status: "failed", error: { code: "import_reports_full" } });
+  });
+
   test.each([
     ["csv", { content: `${Array.from({ length: 900 }, (_, n) => `${n}${"x".repeat(100)}`).join(",")}\n` }],
     ["ndjson", {}],
@@ -67,6 +93,9 @@ test("of very many rows that fail the first are listed, and all are counted", as
     select count(*)::integer as rows, max(length(error::text)) as longest from crm.import_rows where import_id = ${ended.id}`;
   expect(kept?.["rows"]).toBe(MAX_LISTED_FAILURES + 1);
   expect(kept?.["longest"]).toBeLessThan(1_000);
+  const [{ bytes } = {}] =
+    await database()`select report_bytes::integer as bytes from crm.imports where id = ${ended.id}`;
+  expect(bytes).toBeLessThan(5_000_000); // However many more rows of two bytes it had.
   const failed = await client.get(`/imports/${ended.id}/rows?status=failed&limit=1`);
   expect(failed.meta.total).toBe(MAX_LISTED_FAILURES);
   const created = await rowsOf(client, ended.id, "created");
