@@ -694,6 +694,27 @@ as $$
   from json_array_elements(results) with ordinality as listed (result, place);
 $$;
 
+-- What was answered to {"key", "fingerprint"} before; null when it is new, and then nobody else's until the transaction ends.
+create function crm.kept_answer(workspace uuid, idempotency jsonb) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  stored crm.idempotency_keys;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
+    perform crm.fail('idempotency_in_progress');
+  end if;
+  select * into stored
+  from crm.idempotency_keys
+  where workspace_id = workspace and key = idempotency ->> 'key' and created_at > now() - interval '24 hours';
+  if stored.fingerprint <> idempotency ->> 'fingerprint' then
+    perform crm.fail('idempotency_key_reused');
+  end if;
+  return stored.answer;
+end;
+$$;
+
 -- Writes records and answers what became of each, in their order.
 --
 --   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
@@ -719,7 +740,7 @@ declare
   resource constant text := request -> 'resource' ->> 'name';
   workspace constant uuid := crm.require_workspace(request -> 'resource' ->> 'scope', 'write');
   idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
-  stored crm.idempotency_keys;
+  answer json;
   results json;
   failed boolean := false;
   written boolean := true;
@@ -730,16 +751,9 @@ declare
   max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
   if idempotency is not null then
-    if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
-      perform crm.fail('idempotency_in_progress');
-    end if;
-    select * into stored
-    from crm.idempotency_keys
-    where workspace_id = workspace and key = idempotency ->> 'key' and created_at > now() - interval '24 hours';
-    if stored.fingerprint = idempotency ->> 'fingerprint' then
-      return stored.answer;
-    elsif stored.fingerprint is not null then
-      perform crm.fail('idempotency_key_reused');
+    answer := crm.kept_answer(workspace, idempotency);
+    if answer is not null then
+      return answer;
     end if;
   end if;
 
@@ -788,6 +802,6 @@ $$;
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json), crm.write_together(jsonb, json),
-  crm.take_locks(text, uuid, json), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.take_locks(text, uuid, json), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

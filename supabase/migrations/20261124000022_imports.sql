@@ -310,20 +310,12 @@ declare
   idempotency constant jsonb := $1 -> 'idempotency';
   given crm.imports := json_populate_record(null::crm.imports, $1 -> 'import');
   made crm.imports;
-  stored crm.idempotency_keys;
   answer json;
 begin
   if idempotency is not null then
-    if not pg_try_advisory_xact_lock(hashtextextended(workspace || ':' || (idempotency ->> 'key'), 0)) then
-      perform crm.fail('idempotency_in_progress');
-    end if;
-    select * into stored
-    from crm.idempotency_keys
-    where workspace_id = workspace and key = idempotency ->> 'key' and created_at > now() - interval '24 hours';
-    if stored.fingerprint = idempotency ->> 'fingerprint' then
-      return stored.answer;
-    elsif stored.fingerprint is not null then
-      perform crm.fail('idempotency_key_reused');
+    answer := crm.kept_answer(workspace, idempotency);
+    if answer is not null then
+      return answer;
     end if;
   end if;
 
