@@ -24,6 +24,8 @@ export const MAX_SEARCH_LENGTH = 500;
 export const MAX_SEARCH_WORDS = 10;
 /** Characters of a text that is filtered by. */
 export const MAX_FILTER_LENGTH = 1000;
+/** Characters of a filter tree as it is compared. */
+export const MAX_FILTER_TREE = 256 * 1024;
 /** Bytes of a path and its query. */
 export const MAX_URL_BYTES = 16 * 1024;
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_VALUES } from "../bounds.ts";
+import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
@@ -130,7 +130,11 @@ export function parseFilterTree(resource: Resource, tree: unknown, context: Quer
       at,
     });
   };
-  return parse(tree, "filter", 1);
+  const condition = parse(tree, "filter", 1);
+  // After folding, which makes eighteen letters of some.
+  if (JSON.stringify(condition).length > MAX_FILTER_TREE)
+    throw invalid("filter", `The filter's values may not take more than ${MAX_FILTER_TREE / 1024} kB together.`);
+  return condition;
 }
 
 interface Leaf {

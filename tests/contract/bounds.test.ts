@@ -9,6 +9,21 @@ test("a URL that is too long is 414, whatever it asks", async () => {
   expect([status, error.code]).toEqual([414, "uri_too_long"]);
 });
 
+test("a filter tree has an end in all, also of letters that fold to eighteen", async () => {
+  const { client } = await createWorkspace();
+  const ask = (value: string) =>
+    client.post("/contacts/search", {
+      filter: { or: Array.from({ length: 50 }, () => ({ field: "first_name", op: "contains", value })) },
+    });
+  const { status, error } = await ask("ﷺ".repeat(1000));
+  expect({ status, code: error.code, message: error.message }).toEqual({
+    status: 400,
+    code: "invalid_filter",
+    message: "The filter's values may not take more than 256 kB together.",
+  });
+  expect((await ask("é".repeat(1000))).status).toBe(200);
+});
+
 test("a body of bad fields is told twenty of them, and how many more there are", async () => {
   const { client } = await createWorkspace();
   const body = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`field_${n}`, n]));
