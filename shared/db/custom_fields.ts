@@ -10,6 +10,6 @@ export async function customFieldsOf(
   principal: Principal,
   resource: Resource,
 ): Promise<CustomField[]> {
-  const argument = { resource: resource.plural, scope: resource.scope };
+  const argument = { resource: resource.plural };
   return (await database.call("custom_fields_of", argument as never, claimsOf(principal))) as CustomField[];
 }

@@ -889,7 +889,6 @@ export type Database = {
       read_import: { Args: Record<string, unknown>; Returns: Json };
       read_import_rows: { Args: Record<string, unknown>; Returns: Json };
       read_import_text: { Args: Record<string, unknown>; Returns: unknown };
-      read_imports: { Args: Record<string, unknown>; Returns: Json };
       read_phones: { Args: Record<string, unknown>; Returns: Json };
       read_records: { Args: Record<string, unknown>; Returns: Json };
       read_timeline: { Args: Record<string, unknown>; Returns: Json };

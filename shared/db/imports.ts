@@ -7,7 +7,6 @@ import {
   MAX_UPLOADED_BYTES,
 } from "../bounds.ts";
 import { fieldError } from "../errors.ts";
-import type { ReadPlan } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
 import { claimsOf, factsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
@@ -98,11 +97,6 @@ export async function startImport(
 
 export async function cancelImport(database: Database, principal: Principal, id: string): Promise<RecordData> {
   return (await database.call("cancel_import", { id } as never, claimsOf(principal))) as RecordData;
-}
-
-/** A page of imports or jobs: of those that the principal may read what they write. */
-export async function readOwn(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
-  return (await database.call("read_imports", plan as never, claimsOf(principal))) as ReadResult;
 }
 
 /** The rows of an import after a row; null when it can't be read. */

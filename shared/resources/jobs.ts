@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { actor } from "./common.ts";
 import { defineResource } from "./define.ts";
-import { integer, oneOf, text, timestamp, uuid } from "./schemas.ts";
+import { integer, oneOf, timestamp, uuid } from "./schemas.ts";
 
 const count = integer(0, Number.MAX_SAFE_INTEGER);
 
@@ -12,7 +12,11 @@ export const jobs = defineResource({
   operations: ["list", "get"],
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
-    kind: { schema: text(100), readOnly: true, filter: "text" },
+    kind: {
+      schema: oneOf(["give_tag_back", "merge", "move_deals", "move_values", "replace_tags", "revert_merge"]),
+      readOnly: true,
+      filter: "enum",
+    },
     state: {
       schema: oneOf(["queued", "running", "succeeded", "failed", "cancelled"]),
       readOnly: true,

@@ -37,12 +37,14 @@ alter table crm.record force row level security;
 
 create table crm.resources (
   name text primary key,
-  scope text not null
+  -- Null where it depends on the row: row-level security knows.
+  scope text,
+  internal text[] not null default '{}'
 );
-comment on table crm.resources is 'The tables that a request may read from by name, each with the scope that it takes.';
+comment on table crm.resources is 'The tables that a request may read from by name, each with the scope that it takes and the columns that nobody is shown.';
 alter table crm.resources enable row level security;
 alter table crm.resources force row level security;
-insert into crm.resources values ('members', 'users');
+insert into crm.resources values ('members', 'users', '{user_id,deleted_at}');
 
 -- Money ----------------------------------------------------------------------------------------
 

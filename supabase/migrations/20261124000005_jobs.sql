@@ -32,7 +32,7 @@ alter table crm.jobs force row level security;
 grant select on crm.jobs to crm_api;
 create policy "requests read the jobs of what they may read" on crm.jobs
   for select to crm_api using (workspace_id = (select crm.current_workspace('read')) and crm.workspace_for(scope, 'read') is not null);
-insert into crm.resources values ('jobs', 'jobs'); -- whose scope it takes depends on the job; row-level security knows
+insert into crm.resources values ('jobs', null, '{scope,arguments,lease,lease_until,attempts,touched_at}');
 
 create view api.jobs with (security_invoker = true) as
   select id, kind, state, done, total, created_at, finished_at, created_by, result, error from crm.jobs;

@@ -494,7 +494,7 @@ set search_path = ''
 set statement_timeout = '2s'
 as $$
 declare
-  workspace constant uuid := crm.require_workspace($1 ->> 'scope', 'read');
+  workspace constant uuid := crm.require_workspace((crm.resource_of($1 ->> 'resource')).scope, 'read');
 begin
   return (
     select coalesce(json_agg(json_build_object('id', id, 'key', key, 'type', type,

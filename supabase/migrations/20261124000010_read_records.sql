@@ -8,14 +8,33 @@
 -- Sessions belong to PostgREST's pool and requests repeat few shapes, so each session prepares a shape
 -- once. Which ones it has is noted in a setting of the session, newest last: asking pg_prepared_statements, or
 -- trying and catching the failure, costs more than a short read.
-create function crm.is_prepared(statement text) returns boolean
-language sql stable
+-- The name of a statement: of its kind and whatever else makes it what it is. What callers send is part of that, so
+-- nobody must be able to find two that share a name.
+create function crm.statement_name(kind text, shape text) returns text
+language sql immutable
+set search_path = ''
 as $$
-  select strpos(' ' || coalesce(current_setting('crm.prepared', true), '') || ' ', ' ' || statement || ' ') > 0;
+  select kind || '_' || encode(sha256(convert_to(shape, 'UTF8')), 'base64');
 $$;
 
--- Prepares a query and answers the name to execute it by. A session keeps the last hundred that are not too long, so
--- that no caller can fill its memory, and what others ask often is soon there again; a long one is kept for one use.
+-- Whether the session has the statement. One that was used is moved behind the newest, unless it is among those.
+create function crm.is_prepared(statement text) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  kept constant text := ' ' || coalesce(current_setting('crm.prepared', true), '') || ' ';
+  place constant integer := strpos(kept, ' ' || statement || ' ');
+begin
+  if place > 0 and place < length(kept) / 2 then
+    perform set_config('crm.prepared', btrim(overlay(kept placing '' from place for length(statement) + 1)) || ' ' || statement, false);
+  end if;
+  return place > 0;
+end;
+$$;
+
+-- Prepares a query and answers the name to execute it by. A session keeps the hundred that were used last and are not
+-- too long, so that no caller can fill its memory; a long one is kept for one use.
 -- A setting is undone with its transaction and a statement is not: only statements that no setting names any more
 -- are dropped, so that none is ever missing.
 create function crm.prepare(statement text, parameter_types text, query text) returns text
@@ -44,7 +63,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.is_prepared(text), crm.prepare(text, text, text) to crm_api;
+grant execute on function crm.statement_name(text, text), crm.is_prepared(text), crm.prepare(text, text, text) to crm_api;
 
 -- Prices ---------------------------------------------------------------------------------------
 
@@ -87,16 +106,43 @@ $$;
 
 grant execute on function crm.take_heavy_place(uuid), crm.weigh(text, uuid) to crm_api;
 
--- Queries -------------------------------------------------------------------------------------
+-- Plans ---------------------------------------------------------------------------------------
 
--- Only the function sends plans, but nothing here relies on that: what names a resource, a column, an operator or a
--- parameter is looked up or is an error, and no text of a plan becomes SQL.
+-- Only the function sends plans, but nothing here relies on that: what a plan names is looked up, what it has beside
+-- that is an error, and no text of it becomes SQL.
 create function crm.malformed(what text) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   raise exception using errcode = '22023', message = 'malformed plan', detail = what;
+end;
+$$;
+
+-- Refuses an object that has other members than these: an unknown word must not be what silently drops a condition.
+create function crm.allow_only(given jsonb, variadic names text[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(given) is distinct from 'object' then
+    perform crm.malformed('no object');
+  elsif given - names <> '{}' then
+    perform crm.malformed('unknown member');
+  end if;
+end;
+$$;
+
+-- A name that a plan gives to a column of its answer.
+create function crm.given_name(name text) returns text
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if name is null or name !~ '^[a-z][a-z0-9_]{0,62}$' then
+    perform crm.malformed('name');
+  end if;
+  return quote_ident(name);
 end;
 $$;
 
@@ -116,6 +162,50 @@ begin
 end;
 $$;
 
+-- The columns of a resource that plans may name: those that it shows, and those that are computed for it by
+-- crm.<resource>_<name>(workspace_id, id).
+create function crm.columns_of(source crm.resources) returns text[]
+language sql stable
+set search_path = ''
+as $$
+  select array(
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', source.name)::regclass and attnum > 0 and not attisdropped
+      and attname <> all (source.internal || '{workspace_id, search_text, filter_text}'::text[]) and attname not like '%\_key'
+    union all
+    select substring(proname from length(source.name) + 2) from pg_catalog.pg_proc
+    where pronamespace = 'crm'::regnamespace and starts_with(proname, source.name || '_') and oidvectortypes(proargtypes) = 'uuid, uuid'
+  );
+$$;
+
+-- What conditions and orders may look at: the columns that are no computation, the forms in which they are compared
+-- (<column>_key), and what is searched, which is no column to compare.
+create function crm.comparable_of(source crm.resources) returns text[]
+language sql stable
+set search_path = ''
+as $$
+  select array(
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', source.name)::regclass and attnum > 0 and not attisdropped
+      and (attname in ('search_text', 'filter_text') or regexp_replace(attname, '_key$', '') = any (crm.columns_of(source)))
+  );
+$$;
+
+-- Columns as a plan asks for them, all of which must be there. A cursor takes what was compared (<column>_key) along.
+create function crm.render_shown(source crm.resources, alias text, given jsonb) returns text
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  names constant text[] := array(select jsonb_array_elements_text(given));
+begin
+  if names = '{}' or names && '{search_text, filter_text}' or not coalesce(names <@ (crm.columns_of(source) || crm.comparable_of(source)), false) then
+    perform crm.malformed('columns');
+  end if;
+  return crm.render_columns(source.name, alias, names);
+end;
+$$;
+
 -- $n, of the number of a parameter.
 create function crm.parameter(number jsonb) returns text
 language plpgsql immutable
@@ -129,8 +219,21 @@ begin
 end;
 $$;
 
--- A condition of the plan as SQL; "value" is the number of a parameter. Inner nodes: {"and": […]}, {"or": […]},
--- {"not": …}. Leaves:
+-- A column of those that may be compared.
+create function crm.compared(name text, comparable text[]) returns text
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if name in ('search_text', 'filter_text') or not coalesce(name = any (comparable), false) then
+    perform crm.malformed('column');
+  end if;
+  return quote_ident(name);
+end;
+$$;
+
+-- A condition of the plan as SQL, over columns of those that are comparable; "value" is the number of a parameter. Inner
+-- nodes: {"and": […]}, {"or": […]}, {"not": …}. Leaves:
 --   {"column", "op": "eq|ne|gt|gte|lt|lte", "value"}      ne is true for null, as a person means it
 --   {"column", "op": "in|nin", "value"}                   the parameter is a list
 --   {"column", "op": "null|not_null"}
@@ -146,29 +249,40 @@ $$;
 --                                                         would be compared with row by row
 --   {"custom": field, "kind", "op", "value"}              the record has such a value of the custom field, whose
 --                                                         number of a parameter `field` is; "negated" if it must not
-create function crm.render_condition(node jsonb) returns text
+create function crm.render_condition(node jsonb, comparable text[]) returns text
 language plpgsql stable
 set search_path = ''
 as $$
 declare
   op constant text := node ->> 'op';
-  name constant text := quote_ident(node ->> 'column');
+  needs constant text := case op
+    when 'text' then 'search_text' when 'filter' then 'filter_text'
+    when 'has_any' then 'tags' when 'has_none' then 'tags' when 'has_contact' then 'primary_contact_id'
+  end;
+  related crm.resources;
+  name text;
+  value text;
   rendered text;
 begin
   if node is null or node = 'null' then
     return 'true'; -- there is none
-  elsif jsonb_typeof(node) <> 'object' or node = '{}' or (node ? 'and' and node ? 'or') then
+  elsif node = '{}' then
     perform crm.malformed('condition');
   elsif node ? 'and' or node ? 'or' then
-    select string_agg(crm.render_condition(child), case when node ? 'and' then ' and ' else ' or ' end)
+    perform crm.allow_only(node, case when node ? 'and' then 'and' else 'or' end);
+    select string_agg(crm.render_condition(child, comparable), case when node ? 'and' then ' and ' else ' or ' end)
     into rendered
     from jsonb_array_elements(coalesce(node -> 'and', node -> 'or')) as child;
     return '(' || coalesce(rendered, (node ? 'and')::text) || ')';
   elsif node ? 'not' then
-    return '(not coalesce(' || crm.render_condition(node -> 'not') || ', false))';
+    perform crm.allow_only(node, 'not');
+    return '(not coalesce(' || crm.render_condition(node -> 'not', comparable) || ', false))';
   elsif node ? 'related' then
-    rendered := format('select id from crm.%I where workspace_id = $1 and deleted_at is null and %s',
-      (crm.resource_of(node ->> 'related')).name, crm.render_condition(node -> 'where'));
+    perform crm.allow_only(node, 'related', 'column', 'where', 'few');
+    related := crm.resource_of(node ->> 'related');
+    name := crm.compared(node ->> 'column', comparable);
+    rendered := format('select id from crm.%I where workspace_id = $1 and %s and %s',
+      related.name, (crm.parts_of(related.name, null))[1], crm.render_condition(node -> 'where', crm.comparable_of(related)));
     return case
       when (node -> 'few')::boolean then format(
         '(%s = any (array(select id from (select id, count(*) over () as found from (%s limit 1001) as first) as counted where found <= 1000)))',
@@ -176,41 +290,59 @@ begin
       else format('(%s in (%s))', name, rendered)
     end;
   elsif node ? 'custom' then
-    if node ->> 'kind' not in ('text', 'fold', 'number', 'time') then
-      perform crm.malformed('kind');
-    end if;
+    perform crm.allow_only(node, 'custom', 'kind', 'negated', 'op', 'value');
     return format('(id %s (select record_id from crm.custom_values where field_id = %s and workspace_id = $1 and %s))',
       case when (node -> 'negated')::boolean then 'not in' else 'in' end, crm.parameter(node -> 'custom'),
-      crm.render_condition(node - 'custom' - 'negated' || jsonb_build_object('column', (node ->> 'kind') || '_value')));
+      crm.render_condition(node - 'custom' - 'negated' - 'kind' || jsonb_build_object('column', (node ->> 'kind') || '_value'),
+        '{text_value, fold_value, number_value, time_value}'));
   elsif node ? 'row' then
-    if coalesce(op, '') not in ('lt', 'gt') or jsonb_array_length(node -> 'row') <> jsonb_array_length(node -> 'value') then
+    perform crm.allow_only(node, 'row', 'op', 'value');
+    if coalesce(op, '') not in ('lt', 'gt') or node -> 'row' = '[]'
+      or jsonb_array_length(node -> 'row') is distinct from jsonb_array_length(node -> 'value') then
       perform crm.malformed('row');
     end if;
     return format('((%s) %s (%s))',
-      (select string_agg(quote_ident(member), ', ') from jsonb_array_elements_text(node -> 'row') as member),
+      (select string_agg(crm.compared(member, comparable), ', ') from jsonb_array_elements_text(node -> 'row') as member),
       case op when 'gt' then '>' else '<' end,
       (select string_agg(crm.parameter(number), ', ') from jsonb_array_elements(node -> 'value') as number));
   end if;
 
+  case
+    when needs is not null then
+      if op = 'filter' then
+        perform crm.allow_only(node, 'op', 'match', 'value');
+      else
+        perform crm.allow_only(node, 'op', 'value');
+      end if;
+      if needs <> all (comparable) then
+        perform crm.malformed('operator');
+      end if;
+    when op in ('null', 'not_null') then
+      perform crm.allow_only(node, 'column', 'op');
+      name := crm.compared(node ->> 'column', comparable);
+    else
+      perform crm.allow_only(node, 'column', 'op', 'value');
+      name := crm.compared(node ->> 'column', comparable);
+  end case;
+  value := case when op not in ('null', 'not_null') then crm.parameter(node -> 'value') end;
   rendered := case op
     when 'null' then name || ' is null'
     when 'not_null' then name || ' is not null'
-    when 'in' then name || ' = any (' || crm.parameter(node -> 'value') || ')'
-    when 'nin' then name || ' is null or ' || name || ' <> all (' || crm.parameter(node -> 'value') || ')'
-    when 'like' then name || ' like ' || crm.parameter(node -> 'value')
-    when 'text' then 'search_text like ' || crm.parameter(node -> 'value')
-    when 'filter' then case node ->> 'match' when 'like' then 'filter_text like ' when 'regex' then 'filter_text ~ ' end
-      || crm.parameter(node -> 'value')
-    when 'has_any' then 'tags && crm.spelled($1, ' || crm.parameter(node -> 'value') || ')'
-    when 'has_none' then 'not tags && crm.spelled($1, ' || crm.parameter(node -> 'value') || ')'
-    when 'has_contact' then replace('primary_contact_id = $n::uuid or contacts @> jsonb_build_array(jsonb_build_object(''contact_id'', $n::uuid))',
-      '$n', crm.parameter(node -> 'value'))
-    when 'eq' then name || ' = ' || crm.parameter(node -> 'value')
-    when 'ne' then name || ' is null or ' || name || ' <> ' || crm.parameter(node -> 'value')
-    when 'gt' then name || ' > ' || crm.parameter(node -> 'value')
-    when 'gte' then name || ' >= ' || crm.parameter(node -> 'value')
-    when 'lt' then name || ' < ' || crm.parameter(node -> 'value')
-    when 'lte' then name || ' <= ' || crm.parameter(node -> 'value')
+    when 'in' then name || ' = any (' || value || ')'
+    when 'nin' then name || ' is null or ' || name || ' <> all (' || value || ')'
+    when 'like' then name || ' like ' || value
+    when 'text' then 'search_text like ' || value
+    when 'filter' then case node ->> 'match' when 'like' then 'filter_text like ' when 'regex' then 'filter_text ~ ' end || value
+    when 'has_any' then 'tags && crm.spelled($1, ' || value || ')'
+    when 'has_none' then 'not tags && crm.spelled($1, ' || value || ')'
+    when 'has_contact' then replace(
+      'primary_contact_id = $n::uuid or contacts @> jsonb_build_array(jsonb_build_object(''contact_id'', $n::uuid))', '$n', value)
+    when 'eq' then name || ' = ' || value
+    when 'ne' then name || ' is null or ' || name || ' <> ' || value
+    when 'gt' then name || ' > ' || value
+    when 'gte' then name || ' >= ' || value
+    when 'lt' then name || ' < ' || value
+    when 'lte' then name || ' <= ' || value
   end;
   if rendered is null then
     perform crm.malformed('operator');
@@ -220,7 +352,7 @@ end;
 $$;
 
 -- The order of a segment: [["column", "asc" | "desc" | "desc_nulls_last"], …].
-create function crm.render_order(sorts jsonb) returns text
+create function crm.render_order(sorts jsonb, comparable text[]) returns text
 language plpgsql stable
 set search_path = ''
 as $$
@@ -229,7 +361,10 @@ declare
   rendered text[] := '{}';
 begin
   for sort in select jsonb_array_elements(sorts) loop
-    rendered := rendered || (quote_ident(sort ->> 0)
+    if jsonb_array_length(sort) <> 2 then
+      perform crm.malformed('order');
+    end if;
+    rendered := rendered || (crm.compared(sort ->> 0, comparable)
       || case sort ->> 1 when 'asc' then ' asc' when 'desc' then ' desc' when 'desc_nulls_last' then ' desc nulls last' end);
   end loop;
   if rendered = '{}' or array_position(rendered, null) is not null then
@@ -247,35 +382,44 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-  kind text;
   source text := format('crm.%I as record', resource);
   columns text := 'record.*';
   conditions text := 'true';
+  is_first boolean := true;
+  name text;
+  kind text;
+  field text;
+  value_column text;
   sort jsonb;
 begin
   if custom is null then
     return format('crm.%I', resource);
-  elsif exists (select from jsonb_array_elements(custom) as given where given ->> 'kind' not in ('text', 'number', 'time')) then
-    perform crm.malformed('kind');
   end if;
   for sort in select jsonb_array_elements(custom) loop
-    kind := case sort ->> 'kind' when 'number' then 'numeric' when 'time' then 'timestamptz' else 'text' end;
-    case sort ->> 'use'
-      when 'values' then
-        source := format('crm.custom_values as value join %s on record.id = value.record_id', source);
-        columns := columns || format(', value.%I as %I, value.record_id as custom_record_id', (sort ->> 'kind') || '_value', sort ->> 'name');
-        conditions := conditions || format(' and value.field_id = %s', crm.parameter(sort -> 'field'));
-      when 'none' then
-        columns := columns || format(', null::%s as %I, null::uuid as custom_record_id', kind, sort ->> 'name');
-        conditions := conditions || format(
-          ' and not exists (select from crm.custom_values as other where other.field_id = %s and other.record_id = record.id)', crm.parameter(sort -> 'field'));
-      when 'look up' then
-        columns := columns || format(
-          ', (select other.%I from crm.custom_values as other where other.field_id = %s and other.record_id = record.id) as %I',
-          (sort ->> 'kind') || '_value', crm.parameter(sort -> 'field'), sort ->> 'name');
-      else
-        perform crm.malformed('use');
-    end case;
+    perform crm.allow_only(sort, 'name', 'field', 'kind', 'use');
+    name := crm.given_name(sort ->> 'name');
+    field := crm.parameter(sort -> 'field');
+    kind := case sort ->> 'kind' when 'number' then 'numeric' when 'time' then 'timestamptz' when 'text' then 'text' end;
+    value_column := (sort ->> 'kind') || '_value';
+    if kind is null or name !~ '^custom_[0-9]$' then
+      perform crm.malformed('kind');
+    elsif sort ->> 'use' = 'look up' then
+      columns := columns || format(
+        ', (select other.%I from crm.custom_values as other where other.field_id = %s and other.record_id = record.id) as %s', value_column, field, name);
+    elsif not is_first then
+      perform crm.malformed('use');
+    elsif sort ->> 'use' = 'values' then
+      source := format('crm.custom_values as value join %s on record.id = value.record_id', source);
+      columns := columns || format(', value.%I as %s, value.record_id as custom_record_id', value_column, name);
+      conditions := conditions || format(' and value.field_id = %s', field);
+    elsif sort ->> 'use' = 'none' then
+      columns := columns || format(', null::%s as %s, null::uuid as custom_record_id', kind, name);
+      conditions := conditions || format(
+        ' and not exists (select from crm.custom_values as other where other.field_id = %s and other.record_id = record.id)', field);
+    else
+      perform crm.malformed('use');
+    end if;
+    is_first := false;
   end loop;
   return format('(select %s from %s where %s) as sorted', columns, source, conditions);
 end;
@@ -283,17 +427,45 @@ $$;
 
 -- The rows of a plan that its "deleted" asks for: each part has indexes of its own, so each is walked for itself.
 create function crm.parts_of(resource text, deleted text) returns text[]
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select case
-    when not exists (
-      select from pg_catalog.pg_attribute where attrelid = format('crm.%I', resource)::regclass and attname = 'deleted_at'
-    ) then array['true']
-    when deleted = 'only' then array['deleted_at > now() - interval ''90 days''']
-    when deleted = 'include' then array['deleted_at is null', 'deleted_at > now() - interval ''90 days''']
-    else array['deleted_at is null']
-  end;
+declare
+  live constant text := 'deleted_at is null';
+  gone constant text := 'deleted_at > now() - interval ''90 days''';
+  is_deletable constant boolean := exists (
+    select from pg_catalog.pg_attribute where attrelid = format('crm.%I', resource)::regclass and attname = 'deleted_at'
+  );
+begin
+  if deleted is null then
+    return array[case when is_deletable then live else 'true' end];
+  elsif not is_deletable or deleted not in ('only', 'include') then
+    perform crm.malformed('deleted');
+  end if;
+  return case deleted when 'only' then array[gone] else array[live, gone] end;
+end;
+$$;
+
+-- The names of the custom fields that a plan's segments are sorted by, which are columns of all of them or of none.
+create function crm.custom_names(shape jsonb) returns text[]
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  found jsonb;
+  different integer;
+begin
+  select min(signature::text)::jsonb, count(distinct signature) into found, different
+  from (
+    select coalesce(jsonb_path_query_array(segment, '$.custom[*].name'), '[]') || coalesce(jsonb_path_query_array(segment, '$.custom[*].kind'), '[]')
+      || to_jsonb(segment -> 'custom' -> 0 ->> 'use' is distinct from 'look up') as signature
+    from jsonb_array_elements(shape -> 'segments') as segment
+  ) as signatures;
+  if different > 1 then
+    perform crm.malformed('custom');
+  end if;
+  return array(select name #>> '{}' from jsonb_path_query(shape, '$.segments[0].custom[*].name') as name);
+end;
 $$;
 
 -- The rows of a plan's segments, in order. How many are asked for at most, 101 or an export's 2,001, is a constant,
@@ -303,22 +475,25 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-  resource constant text := (crm.resource_of(shape ->> 'resource')).name;
+  source constant crm.resources := crm.resource_of(shape ->> 'resource');
+  names constant text[] := crm.custom_names(shape);
+  comparable constant text[] := crm.comparable_of(source) || names || case when names <> '{}' then 'custom_record_id' end;
   segment jsonb;
   pages text[] := '{}';
   walks text[];
+  ordered text;
 begin
   for segment in select jsonb_array_elements(shape -> 'segments') loop
+    perform crm.allow_only(segment, 'custom', 'where', 'order');
+    ordered := crm.render_order(segment -> 'order', comparable);
     walks := array(
       select format('(select * from %s where workspace_id = $1 and %s and %s order by %s limit %s)',
-        crm.render_source(resource, segment -> 'custom'), part, crm.render_condition(segment -> 'where'),
-        crm.render_order(segment -> 'order'), max_rows)
-      from unnest(crm.parts_of(resource, shape ->> 'deleted')) as part
+        crm.render_source(source.name, segment -> 'custom'), part, crm.render_condition(segment -> 'where', comparable), ordered, max_rows)
+      from unnest(crm.parts_of(source.name, shape ->> 'deleted')) as part
     );
     pages := pages || case cardinality(walks)
       when 1 then walks[1]
-      else format('(select * from (%s) as parts order by %s limit %s)',
-        array_to_string(walks, ' union all '), crm.render_order(segment -> 'order'), max_rows)
+      else format('(select * from (%s) as parts order by %s limit %s)', array_to_string(walks, ' union all '), ordered, max_rows)
     end;
   end loop;
   if pages = '{}' then
@@ -329,23 +504,32 @@ end;
 $$;
 
 -- The total of a plan; null when it asks for none.
-create function crm.render_total(resource text, shape jsonb) returns text
+create function crm.render_total(source crm.resources, shape jsonb) returns text
 language plpgsql stable
 set search_path = ''
 as $$
 declare
   total constant jsonb := shape -> 'total';
+  tally constant text := total ->> 'tally';
+  facets text[];
 begin
   if total is null then
     return 'null';
-  elsif not total ? 'tally' then
-    return format('(select count(*) from crm.%I where workspace_id = $1 and (%s) and %s)', resource,
-      array_to_string(crm.parts_of(resource, shape ->> 'deleted'), ' or '), crm.render_condition(total -> 'where'));
-  elsif starts_with(total ->> 'tally', resource || '_by_') then
-    return format('(select coalesce(sum(records), 0) from crm.%I where workspace_id = $1 and %s)',
-      total ->> 'tally', crm.render_condition(total -> 'where'));
   end if;
-  perform crm.malformed('tally');
+  perform crm.allow_only(total, 'tally', 'where');
+  if not total ? 'tally' then
+    return format('(select count(*) from crm.%I where workspace_id = $1 and (%s) and %s)', source.name,
+      array_to_string(crm.parts_of(source.name, shape ->> 'deleted'), ' or '),
+      crm.render_condition(total -> 'where', crm.comparable_of(source)));
+  end if;
+  facets := array(
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = to_regclass(format('crm.%I', tally)) and attnum > 0 and attname <> all ('{id, workspace_id, cell, records}')
+  );
+  if facets = '{}' or tally <> source.name || '_by_' || array_to_string(facets, '_') then
+    perform crm.malformed('tally');
+  end if;
+  return format('(select coalesce(sum(records), 0) from crm.%I where workspace_id = $1 and %s)', tally, crm.render_condition(total -> 'where', facets));
 end;
 $$;
 
@@ -355,22 +539,26 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-  resource constant text := (crm.resource_of(shape ->> 'resource')).name;
-  output text := crm.render_columns(resource, 'record', array(select jsonb_array_elements_text(shape -> 'columns')));
+  source constant crm.resources := crm.resource_of(shape ->> 'resource');
+  output text := crm.render_shown(source, 'record', shape -> 'columns');
+  included crm.resources;
+  include jsonb;
+  name text;
 begin
-  select output || coalesce(string_agg(format(', record.%1$I::text as %1$I', name), ''), '') into output
-  from jsonb_array_elements_text(shape -> 'custom_columns') as name;
-
-  select output || coalesce(string_agg(format(
-    ', (select row_to_json(related) from (
-         select %s from crm.%I as related
-         where related.id = record.%I and related.workspace_id = $1 and related.deleted_at is null
-       ) as related) as %I',
-    crm.render_columns(include ->> 'resource', 'related', array(select jsonb_array_elements_text(include -> 'columns'))),
-    (crm.resource_of(include ->> 'resource')).name, include ->> 'column', include ->> 'as'), ''), '')
-  into output
-  from jsonb_array_elements(shape -> 'include') as include;
-
+  perform crm.allow_only(shape, 'resource', 'columns', 'include', 'custom_columns', 'segments', 'deleted', 'total', 'search');
+  for name in select jsonb_array_elements_text(shape -> 'custom_columns') loop
+    output := output || format(', record.%1$s::text as %1$s', crm.compared(name, crm.custom_names(shape)));
+  end loop;
+  for include in select jsonb_array_elements(shape -> 'include') loop
+    perform crm.allow_only(include, 'as', 'resource', 'column', 'columns');
+    included := crm.resource_of(include ->> 'resource');
+    output := output || format(
+      ', (select row_to_json(related) from (
+           select %s from crm.%I as related where related.id = record.%s and related.workspace_id = $1 and %s
+         ) as related) as %s',
+      crm.render_shown(included, 'related', include -> 'columns'), included.name,
+      crm.compared(include ->> 'column', crm.comparable_of(source)), (crm.parts_of(included.name, null))[1], crm.given_name(include ->> 'as'));
+  end loop;
   return format($query$
     select json_build_object(
       'rows', coalesce(json_agg(line) filter (where fits), '[]'),
@@ -380,74 +568,109 @@ begin
       select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 2 * 1024 * 1024 as fits
       from (select row_to_json(page) as line from (select %s from (%s) as record limit $2) as page) as lines
     ) as sized
-  $query$, crm.render_total(resource, shape), output, crm.render_page(shape, 101));
+  $query$, crm.render_total(source, shape), output, crm.render_page(shape, 101));
 end;
 $$;
 
--- The call of a plan's query: $1 is the workspace, the plan's values are $2 and those after it.
-create function crm.render_call(statement text, plan json, workspace uuid) returns text
-language sql stable
-set search_path = ''
-as $$
-  select format('execute %I (%L%s)', statement, workspace, string_agg(', ' || quote_nullable(value), '' order by place))
-  from json_array_elements_text(plan -> 'values') with ordinality as given (value, place);
-$$;
-
--- Runs a plan's query with the rights of whoever calls this.
-create function crm.run_read(kind text, plan json, workspace uuid, weighed boolean default false) returns json
+-- The call that runs a plan's query, prepared: $1 is the workspace, the plan's values are $2 and those after it. Of a
+-- kind is what crm.render_<kind> makes of the shape. Weighed, it is refused where it would cost too much.
+create function crm.call_of(kind text, plan json, workspace uuid, weighed boolean) returns text
 language plpgsql
 set search_path = ''
-set timezone = 'UTC'
 as $$
 declare
   shape constant text := plan -> 'shape';
-  statement text := kind || md5(shape);
+  size constant integer := json_array_length(plan -> 'values');
+  chosen text := crm.statement_name(kind, size || shape);
+  query text;
   call text;
-  answer json;
 begin
-  if not crm.is_prepared(statement) then
-    statement := crm.prepare(statement, 'uuid', crm.render_read(shape::jsonb));
+  if crm.is_prepared(chosen) is distinct from true then
+    query := case kind
+      when 'read' then crm.render_read(shape::jsonb)
+      when 'export' then crm.render_export(shape::jsonb)
+      when 'summary' then crm.render_deal_summary(shape::jsonb)
+    end;
+    begin
+      chosen := crm.prepare(chosen, 'uuid', query);
+    exception when syntax_error_or_access_rule_violation then
+      perform crm.malformed(sqlerrm); -- types that don't fit the operator, parameters that are not used
+    end;
+    if not exists (select from pg_catalog.pg_prepared_statements as prepared where prepared.name = chosen and cardinality(parameter_types) = size + 1) then
+      perform crm.malformed('values');
+    end if;
   end if;
-  call := crm.render_call(statement, plan, workspace);
+  select format('execute %I (%L%s)', chosen, workspace, string_agg(', ' || quote_nullable(value), '' order by place)) into call
+  from json_array_elements_text(plan -> 'values') with ordinality as given (value, place);
   if weighed then
     perform crm.weigh(call, workspace);
   end if;
-  execute call into answer;
-  return answer;
+  return call;
 end;
 $$;
 
--- The workspace in which the request may read what a plan names: its resource and those that it reaches into.
+-- The workspace in which the request may read what a plan names: its resource and those that it reaches into. Where the
+-- scope depends on the row (imports, jobs), row-level security decides, and nothing may go past it.
 create function crm.workspace_of_plan(shape jsonb) returns uuid
 language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-  workspace constant uuid := crm.require_workspace((crm.resource_of(shape ->> 'resource')).scope, 'read');
+  source constant crm.resources := crm.resource_of(shape ->> 'resource');
+  workspace uuid;
+  related crm.resources;
   named text;
 begin
+  if source.scope is not null then
+    workspace := crm.require_workspace(source.scope, 'read');
+  elsif (shape -> 'search')::boolean then
+    perform crm.malformed('search');
+  else
+    workspace := crm.current_workspace('read');
+    if workspace is null then
+      perform crm.fail('invalid_api_key');
+    end if;
+  end if;
   for named in
-    select related #>> '{}' from jsonb_path_query(shape, '$.**.related') as related
+    select node #>> '{}' from jsonb_path_query(shape, '$.**.related') as node
     union
     select include ->> 'resource' from jsonb_array_elements(shape -> 'include') as include
   loop
-    perform crm.require_workspace((crm.resource_of(named)).scope, 'read');
+    related := crm.resource_of(named);
+    if related.scope is null then
+      perform crm.malformed('resource');
+    end if;
+    perform crm.require_workspace(related.scope, 'read');
   end loop;
   return workspace;
 end;
 $$;
 
+-- Runs a plan with the rights of whoever calls this.
+create function crm.run_read(plan json, workspace uuid, weighed boolean default false) returns json
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  answer json;
+begin
+  execute crm.call_of('read', plan, workspace, weighed) into answer;
+  return answer;
+end;
+$$;
+
 -- As run_read, but past the policies. Row-level security lets only leakproof operators use an index
 -- before the policy, and LIKE and && are not: at a million rows that is the difference between 5 ms and
--- 800 ms. Tenancy rests on two things that tests/database/isolation.test.ts holds down: the workspace is
--- the one that the request's live key may read, and every part of a rendered query is confined to it.
+-- 800 ms. Tenancy rests on two things that tests/database/isolation.test.ts and plan_fuzz.test.ts hold down: the
+-- workspace is the one that the request's live key may read, and every part of a rendered query is confined to it.
 create function crm.run_search(plan json) returns json
 language plpgsql security definer
 set search_path = ''
 set plan_cache_mode = force_custom_plan -- how rare a pattern is decides the plan
 as $$
 begin
-  return crm.run_read('search_', plan, crm.workspace_of_plan((plan -> 'shape')::jsonb), true);
+  return crm.run_read(plan, crm.workspace_of_plan((plan -> 'shape')::jsonb), true);
 end;
 $$;
 
@@ -457,9 +680,10 @@ $$;
 --   resource   one of crm.resources, whose read scope it takes
 --   columns    […] what to return
 --   include    [{"as", "resource", "column", "columns"}] related records, by their id in `column`
---   segments   [{"where", "order": [["column", "asc" | "desc" | "desc_nulls_last"], …]}] walked one
+--   segments   [{"custom", "where", "order": [["column", "asc" | "desc" | "desc_nulls_last"], …]}] walked one
 --              after the other: a nullable sort is two segments, so that one index serves both
 --              directions; `desc nulls last` fits no index and is for fields after the first
+--   custom_columns  […] custom fields that the segments are sorted by, to return them as text
 --   deleted    "only" | "include" what was deleted in the last 90 days
 --   total      {"tally", "where"} adds up the cells of a tally, {"where"} counts rows, absent leaves it out
 --   search     true when a condition looks into text or arrays
@@ -475,11 +699,13 @@ begin
   if ($1 -> 'shape' ->> 'search')::boolean then
     return crm.run_search($1);
   end if;
-  return crm.run_read('read_', $1, crm.workspace_of_plan(($1 -> 'shape')::jsonb));
+  return crm.run_read($1, crm.workspace_of_plan(($1 -> 'shape')::jsonb));
 end;
 $$;
 
-grant execute on function crm.malformed(text), crm.resource_of(text), crm.parameter(jsonb), crm.render_condition(jsonb), crm.render_order(jsonb),
-  crm.render_source(text, jsonb), crm.parts_of(text, text), crm.render_page(jsonb, integer), crm.render_total(text, jsonb), crm.render_read(jsonb),
-  crm.render_call(text, json, uuid), crm.run_read(text, json, uuid, boolean), crm.workspace_of_plan(jsonb), crm.run_search(json),
+grant execute on function crm.malformed(text), crm.allow_only(jsonb, text[]), crm.given_name(text), crm.resource_of(text), crm.columns_of(crm.resources),
+  crm.comparable_of(crm.resources), crm.render_shown(crm.resources, text, jsonb), crm.parameter(jsonb), crm.compared(text, text[]),
+  crm.render_condition(jsonb, text[]), crm.render_order(jsonb, text[]), crm.render_source(text, jsonb), crm.parts_of(text, text),
+  crm.custom_names(jsonb), crm.render_page(jsonb, integer), crm.render_total(crm.resources, jsonb), crm.render_read(jsonb),
+  crm.call_of(text, json, uuid, boolean), crm.workspace_of_plan(jsonb), crm.run_read(json, uuid, boolean), crm.run_search(json),
   api.read_records(json) to crm_api;

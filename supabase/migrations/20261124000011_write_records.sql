@@ -77,7 +77,7 @@ set search_path = ''
 as $$
 declare
   resource constant jsonb := request -> 'resource';
-  statement text := 'insert_' || md5(resource::text);
+  statement text := crm.statement_name('insert', resource::text);
   results json;
 begin
   if not crm.is_prepared(statement) then
@@ -117,7 +117,7 @@ declare
   resource constant jsonb := request -> 'resource';
   workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
   fields constant text[] := array(select name from jsonb_object_keys(changes - 'id') as name order by name);
-  statement text := 'update_' || md5(resource::text || fields::text);
+  statement text := crm.statement_name('update', resource::text || fields::text);
   result json;
   current_version bigint;
 begin
@@ -274,7 +274,7 @@ set search_path = ''
 as $$
 declare
   resource constant jsonb := request -> 'resource';
-  statement text := 'updates_' || md5(resource::text || fields::text);
+  statement text := crm.statement_name('updates', resource::text || fields::text);
   results json;
 begin
   if not crm.is_prepared(statement) then
@@ -750,6 +750,9 @@ declare
   max_answer_bytes constant integer := 4 * 1024 * 1024;
   max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
+  if (crm.resource_of(resource)).scope is distinct from request -> 'resource' ->> 'scope' then
+    perform crm.malformed('scope');
+  end if;
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
     if answer is not null then

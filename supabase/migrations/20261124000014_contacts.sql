@@ -106,10 +106,17 @@ declare
   walks text[] := '{}';
   answer json;
 begin
+  if not '{phone,address}' <@ crm.columns_of(source) then
+    perform crm.malformed('resource');
+  end if;
   for field in select json_object_keys($1 -> 'keys') loop
+    perform crm.compared(field, crm.columns_of(source));
     walks := walks || format('select * from crm.%I where workspace_id = $1 and deleted_at is null and %I = any (array(select json_array_elements_text($2 -> %L))%s)',
       source.name, case field when 'email' then 'email_key' else field end, field, case field when 'id' then '::uuid[]' else '' end);
   end loop;
+  if walks = '{}' then
+    perform crm.malformed('keys');
+  end if;
   execute format('select coalesce(json_agg(json_build_object(''id'', id, ''phone'', phone, ''country'', address ->> ''country''%s)), ''[]'') from (%s) as found',
     (select string_agg(format(', %1$L, %1$I', name), '') from json_object_keys($1 -> 'keys') as name where name <> 'id'),
     array_to_string(walks, ' union all '))

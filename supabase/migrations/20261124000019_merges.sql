@@ -528,6 +528,9 @@ declare
   workspace constant uuid := crm.require_workspace(source.scope, 'read');
   answer json;
 begin
+  if not 'merged_into' = any (crm.columns_of(source)) then
+    perform crm.malformed('resource');
+  end if;
   execute format($query$
     with recursive ways as (
       select record.id as origin, record.merged_into as target from crm.%1$I as record

@@ -25,7 +25,8 @@ declare
   source text;
   at text;
 begin
-  for kind in select jsonb_array_elements_text(shape -> 'types') loop
+  perform crm.allow_only(shape, 'subject', 'types', 'columns', 'total', 'continued');
+  for kind in select distinct jsonb_array_elements_text(shape -> 'types') loop
     if kind = 'stage_change' then
       parts := parts || format($sql$
         (select 'stage_change' as type, change.id, change.changed_at as occurred_at, row_to_json(change) as data
@@ -34,7 +35,7 @@ begin
            order by changed_at desc, id desc limit %4$s
          ) as change
          order by change.changed_at desc, change.id desc limit %4$s)$sql$,
-        deals, (select string_agg(quote_ident(name), ', ') from jsonb_array_elements_text(shape -> 'columns' -> kind) as name),
+        deals, crm.render_shown(crm.resource_of('stage_changes'), 'stage_changes', shape -> 'columns' -> kind),
         format(bound, 'changed_at'), max_rows);
       totals := totals || format(
         '(select count(*) from %s as deal join crm.stage_changes as change on change.workspace_id = $1 and change.deal_id = deal.id)', deals);
@@ -49,7 +50,7 @@ begin
       (select %1$L as type, id, %2$I as occurred_at, (select row_to_json(shown) from (select %3$s) as shown) as data
        from crm.%4$I as record where workspace_id = $1 and deleted_at is null and %5$I = $2%6$s
        order by %2$I desc, id desc limit %7$s)$sql$,
-      kind, at, crm.render_columns(source, 'record', array(select jsonb_array_elements_text(shape -> 'columns' -> kind))),
+      kind, at, crm.render_shown(crm.resource_of(source), 'record', shape -> 'columns' -> kind),
       source, subject || '_id', format(bound, at), max_rows);
     totals := totals || format(
       '(select coalesce(sum(records), 0) from crm.%I where workspace_id = $1 and cell = jsonb_build_array($2)::text)',
@@ -82,13 +83,13 @@ as $$
 declare
   request constant jsonb := $1;
   resource constant text := case request -> 'shape' ->> 'subject' when 'contact' then 'contacts' when 'company' then 'companies' when 'deal' then 'deals' end;
-  workspace constant uuid := crm.require_workspace(resource, 'read');
+  workspace constant uuid := crm.require_workspace((crm.resource_of(resource)).scope, 'read');
   shape constant jsonb := request -> 'shape' || jsonb_build_object('types', (
     select coalesce(jsonb_agg(kind), '[]')
     from jsonb_array_elements_text(request -> 'shape' -> 'types') as kind
     where crm.workspace_for(case kind when 'stage_change' then 'deals' when 'task' then 'tasks' else 'activities' end, 'read') is not null
   ));
-  statement text := 'timeline_' || md5(shape::text);
+  statement text := crm.statement_name('timeline', shape::text);
   known boolean;
   answer json;
 begin

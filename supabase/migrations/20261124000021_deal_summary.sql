@@ -19,7 +19,11 @@ declare
   name text;
   source text;
 begin
+  perform crm.allow_only(shape, 'group_by', 'where', 'search');
   foreach name in array groups loop
+    if name not in ('stage_id', 'pipeline_id', 'owner_id', 'status', 'company_id', 'type', 'priority', 'month', 'closed_month', 'created_month') then
+      perform crm.malformed('group_by');
+    end if;
     source := case name when 'month' then 'expected_close_date' when 'closed_month' then 'closed_at' when 'created_month' then 'created_at' end;
     sources := sources || case when source is null then quote_ident(name) else format('date_trunc(''month'', %I)::date', source) end
       || format(' as %I, ', name);
@@ -40,7 +44,7 @@ begin
       ) as totals
       order by %2$s currency
     ) as summary
-  $query$, sources, names, shown, ' and ' || crm.render_condition(shape -> 'where'));
+  $query$, sources, names, shown, ' and ' || crm.render_condition(shape -> 'where', crm.comparable_of(crm.resource_of('deals'))));
 end;
 $$;
 
@@ -50,17 +54,9 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  shape constant json := plan -> 'shape';
-  statement text := 'summary_' || md5(shape::text);
-  call text;
   answer json;
 begin
-  if not crm.is_prepared(statement) then
-    statement := crm.prepare(statement, 'uuid', crm.render_deal_summary(shape::jsonb));
-  end if;
-  call := crm.render_call(statement, plan, workspace);
-  perform crm.weigh(call, workspace);
-  execute call into answer;
+  execute crm.call_of('summary', plan, workspace, true) into answer;
   return answer;
 end;
 $$;

@@ -44,8 +44,7 @@ create table crm.imports (
   served double precision not null default 0,
   unique (workspace_id, id)
 );
--- What it takes depends on what is imported; row-level security knows.
-insert into crm.resources values ('imports', 'imports');
+insert into crm.resources values ('imports', null, '{columns,lines_processed,served,report_bytes,lease,lease_until,attempts,touched_at}');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
@@ -430,25 +429,6 @@ begin
   end if;
   update crm.imports set status = 'cancelled', completed_at = now(), lease = null, lease_until = null where id = job.id;
   return crm.shown_import(job.id);
-end;
-$$;
-
--- A list of imports: the argument and the answer are those of api.read_records. Whoever may read anything may
--- ask; row-level security shows the imports of what that is.
-create function api.read_imports(json) returns json
-language plpgsql
-set search_path = ''
-as $$
-declare
-  workspace constant uuid := crm.current_workspace('read');
-begin
-  if workspace is null then
-    perform crm.fail('invalid_api_key');
-  end if;
-  if $1 -> 'shape' ->> 'resource' not in ('imports', 'jobs') then
-    perform crm.malformed('resource');
-  end if;
-  return crm.run_read('read_', $1, workspace);
 end;
 $$;
 
@@ -916,7 +896,7 @@ grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put
   crm.folded(jsonb, jsonb), crm.import_folded(jsonb, json, text[]), crm.faded(double precision, timestamptz), crm.served_since(crm.imports), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
   crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),
   api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
-  api.read_imports(json), api.read_import_rows(json), api.advance_import(json) to crm_api;
+  api.read_import_rows(json), api.advance_import(json) to crm_api;
 
 -- The worker -------------------------------------------------------------------------------------
 

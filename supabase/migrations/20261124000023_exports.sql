@@ -67,10 +67,21 @@ $$;
 -- The query of an export's page: a line of JSON that says where the page ended, and the page's lines. A page
 -- ends early at 4 MB, because two of them are in the function's memory at once.
 create function crm.render_export(shape jsonb) returns text
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select format($query$
+declare
+  source constant crm.resources := crm.resource_of(shape ->> 'resource');
+  columns constant text[] := array(select jsonb_array_elements_text(shape -> 'columns'));
+  sorted constant text[] := crm.comparable_of(source) || crm.custom_names(shape);
+begin
+  perform crm.allow_only(shape, 'resource', 'columns', 'include', 'custom_columns', 'segments', 'deleted', 'search', 'format', 'position');
+  if coalesce(shape ->> 'format', '') not in ('csv', 'ndjson') then
+    perform crm.malformed('format');
+  elsif columns = '{}' or not coalesce(columns <@ crm.columns_of(source), false) then
+    perform crm.malformed('columns');
+  end if;
+  return format($query$
     select json_build_object(
         'rows', count(*) filter (where fits),
         'last', (array_agg(position) filter (where fits))[count(*) filter (where fits)],
@@ -83,30 +94,24 @@ as $$
       ) as lines
     ) as page
   $query$,
-    crm.render_line(shape ->> 'format', shape ->> 'resource', 'record', array(select jsonb_array_elements_text(shape -> 'columns'))),
-    (select string_agg(format('record.%I::text', name), ', ' order by place) from jsonb_array_elements_text(shape -> 'position') with ordinality as listed (name, place)),
+    crm.render_line(shape ->> 'format', source.name, 'record', columns),
+    (select string_agg(format('record.%s::text', crm.compared(name, sorted)), ', ' order by place)
+     from jsonb_array_elements_text(shape -> 'position') with ordinality as listed (name, place)),
     crm.render_page(shape, 2000));
+end;
 $$;
 
 -- Runs it with the rights of whoever calls this, as crm.run_read. A dear page takes a heavy place.
-create function crm.run_export(kind text, plan json, workspace uuid) returns text
+create function crm.run_export(plan json, workspace uuid) returns text
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
 declare
-  shape constant text := plan -> 'shape';
-  statement text := kind || md5(shape);
-  call text;
   answer text;
 begin
-  if not crm.is_prepared(statement) then
-    statement := crm.prepare(statement, 'uuid', crm.render_export(shape::jsonb));
-  end if;
-  call := crm.render_call(statement, plan, workspace);
-  perform crm.weigh(call, workspace);
-  execute call into answer;
+  execute crm.call_of('export', plan, workspace, true) into answer;
   return answer;
 end;
 $$;
@@ -118,7 +123,7 @@ set search_path = ''
 set plan_cache_mode = force_custom_plan
 as $$
 begin
-  return crm.run_export('export_search_', plan, crm.workspace_of_plan((plan -> 'shape')::jsonb));
+  return crm.run_export(plan, crm.workspace_of_plan((plan -> 'shape')::jsonb));
 end;
 $$;
 
@@ -138,9 +143,9 @@ begin
   if ($1 -> 'shape' ->> 'search')::boolean then
     return crm.export_search($1);
   end if;
-  return crm.run_export('export_', $1, crm.workspace_of_plan(($1 -> 'shape')::jsonb));
+  return crm.run_export($1, crm.workspace_of_plan(($1 -> 'shape')::jsonb));
 end;
 $$;
 
 grant execute on function crm.without_formula(text), crm.render_text(text, text, regtype), crm.render_line(text, text, text, text[]),
-  crm.render_export(jsonb), crm.run_export(text, json, uuid), crm.export_search(json), api.export_records(json) to crm_api;
+  crm.render_export(jsonb), crm.run_export(json, uuid), crm.export_search(json), api.export_records(json) to crm_api;

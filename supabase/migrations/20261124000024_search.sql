@@ -44,8 +44,17 @@ begin
   if workspace is null then
     perform crm.fail('invalid_api_key');
   end if;
+  perform crm.allow_only(request, 'types', 'patterns', 'phrase', 'word_starts', 'limit', 'total', 'after');
+  if conditions is null or request ->> 'phrase' is null or coalesce((request ->> 'limit')::integer not between 1 and 101, true)
+    or (select count(distinct listed ->> 'table') < count(*) from jsonb_array_elements(request -> 'types') as listed) then
+    perform crm.malformed('search');
+  end if;
   for kind in select jsonb_array_elements(request -> 'types') loop
+    perform crm.allow_only(kind, 'type', 'table', 'columns');
     source := crm.resource_of(kind ->> 'table');
+    if source.scope is null or not '{search_text,created_at}' <@ crm.comparable_of(source) then
+      perform crm.malformed('table');
+    end if;
     continue when crm.workspace_for(source.scope, 'read') is null;
     hits := hits || format($sql$
       (select %1$L as type, id, created_at, search_text from crm.%2$I
@@ -57,7 +66,7 @@ begin
       kind ->> 'type', source.name, workspace, ' ' || replace(replace(replace(request ->> 'phrase', '\', '\\'), '%', '\%'), '_', '\_') || ' #%');
     shown := shown || format(
       'when %L then (select row_to_json(shown) from (select %s from crm.%I as record where record.id = page.id) as shown)',
-      kind ->> 'type', crm.render_columns(source.name, 'record', array(select jsonb_array_elements_text(kind -> 'columns'))), source.name);
+      kind ->> 'type', crm.render_shown(source, 'record', kind -> 'columns'), source.name);
   end loop;
   if hits = '{}' then
     return '{"rows": [], "total": 0}';

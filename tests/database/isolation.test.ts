@@ -321,7 +321,6 @@ test("each exposed function can be called by exactly one role", async () => {
     read_import: ["crm_api"],
     read_import_rows: ["crm_api"],
     read_import_text: ["crm_api"],
-    read_imports: ["crm_api"],
     read_records: ["crm_api"],
     read_timeline: ["crm_api"],
     release_import: ["crm_worker"],

@@ -53,7 +53,7 @@ const claimsOf = (key: { id: string }, workspaceId: string) => ({
 const readPlan = (search: boolean) => ({
   shape: {
     resource: "contacts",
-    columns: ["id", "workspace_id", "email"],
+    columns: ["id", "email"],
     include: [],
     segments: [
       {
@@ -78,10 +78,9 @@ async function liveIds({ table, operations }: Resource, workspaceId: string): Pr
 }
 
 describe("reads see the key's own workspace and nothing else", () => {
-  const plan = ({ table, scope }: Resource, search: boolean) => ({
+  const plan = ({ table }: Resource, search: boolean) => ({
     shape: {
       resource: table,
-      scope,
       columns: ["id"],
       include: [],
       segments: [{ where: { column: "id", op: "not_null" }, order: [["id", "asc"]] }],
@@ -141,6 +140,7 @@ describe("a token of the function is worth what its key is worth now", () => {
   const write = (id: string) => ({
     resource: {
       name: "contacts",
+      scope: "contacts",
       columns: ["id"],
       writable: ["email"],
       objects: [],
@@ -183,6 +183,7 @@ test("a write names ids of another workspace in vain", async () => {
   const [theirs] = await database()`select id from crm.contacts where workspace_id = ${other.workspaceId}`;
   const resource = {
     name: "contacts",
+    scope: "contacts",
     columns: ["id"],
     writable: ["email"],
     objects: [],

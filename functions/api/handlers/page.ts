@@ -1,7 +1,7 @@
 import type { Principal } from "../../../shared/auth/principal.ts";
 import type { Database } from "../../../shared/db/database.ts";
-import { readOwn } from "../../../shared/db/imports.ts";
 import type { ReadResult, RecordData } from "../../../shared/db/records.ts";
+import { readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { type CursorScope, decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
@@ -153,5 +153,5 @@ export async function answerList(
 /** Imports or jobs, of which row-level security shows those that the key may read. */
 export function listOwn(resource: Resource, exchange: AuthorizedExchange): Promise<Reply> {
   const query = parseListUrl(resource, exchange.url.searchParams);
-  return answerList(resource, exchange, query, { counted: true, read: readOwn });
+  return answerList(resource, exchange, query, { counted: true, read: readRecords });
 }
