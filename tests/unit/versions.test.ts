@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { VERSIONS, versionHeaders, versionOf } from "../../shared/http/versions.ts";
+import { type ApiVersion, VERSIONS, versionHeaders, versionOf } from "../../shared/http/versions.ts";
 
 test("a deprecated version announces its end as RFC 9745 and RFC 8594 say", () => {
   const version = {
@@ -21,15 +21,29 @@ test("a version that is not deprecated announces nothing", () => {
   expect(versionHeaders({ name: "v1", released: "2026-03-21" })).toEqual({ "X-API-Version": "v1" });
 });
 
-test("a version's sunset is at least 12 months after its successor's release", () => {
-  VERSIONS.forEach(({ sunset }, index) => {
-    const successor = VERSIONS[index + 1];
-    if (sunset === undefined) return;
-    expect(successor).toBeDefined();
-    const earliest = new Date(successor?.released ?? "");
-    earliest.setUTCFullYear(earliest.getUTCFullYear() + 1);
-    expect(Date.parse(sunset)).toBeGreaterThanOrEqual(earliest.getTime());
-  });
+/** The versions that stop earlier than 12 months after the release of the next one, or without there being one. */
+function endingTooEarly(versions: readonly ApiVersion[]): string[] {
+  return versions
+    .filter(({ sunset }, index) => {
+      if (sunset === undefined) return false;
+      const earliest = new Date(versions[index + 1]?.released ?? Number.NaN);
+      earliest.setUTCFullYear(earliest.getUTCFullYear() + 1);
+      return !(Date.parse(sunset) >= earliest.getTime());
+    })
+    .map(({ name }) => name);
+}
+
+test.each<[string, string | undefined, string[]]>([
+  ["2028-03-01", "2027-03-01", []],
+  ["2028-02-29", "2027-03-01", ["v1"]],
+  ["2028-03-01", undefined, ["v1"]],
+])("a version that stops on %s, its successor released on %s, ends too early: %j", (sunset, released, early) => {
+  const successors = released === undefined ? [] : [{ name: "v2", released }];
+  expect(endingTooEarly([{ name: "v1", released: "2026-03-21", sunset }, ...successors])).toEqual(early);
+});
+
+test("no version stops earlier than 12 months after its successor's release", () => {
+  expect(endingTooEarly(VERSIONS)).toEqual([]);
 });
 
 test.each(["/api/v1/contacts", "/api/contacts", "/api/v9/contacts", "/api/v1", "/api/v10x", "/"])(
