@@ -288,7 +288,7 @@ function failuresOf({ errors, statuses }: Measurement): number {
 
 function residentMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
+  return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024);
 }
 
 function count<T>(values: readonly T[], holds: (value: T) => boolean): number {

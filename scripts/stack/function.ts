@@ -23,6 +23,11 @@ const OWN_VARIABLES = [
 // What @upstash/redis and Hono look at beside our own.
 const LIBRARY_VARIABLES = ["UPSTASH_CONSOLE", "UPSTASH_DISABLE_TELEMETRY", "VERCEL", "AWS_REGION"];
 
+// As in an isolate of the edge a heap grows with what it needs, not with what the machine has; and glibc gives back what
+// large bodies took, where by default it keeps it for the next (mallopt(3), M_MMAP_THRESHOLD).
+const HEAP = "--v8-flags=--max-old-space-size=96,--max-semi-space-size=4";
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_ARENA_MAX: "2" };
+
 export interface FunctionOptions {
   dataDir: string;
   port: number;
@@ -54,8 +59,7 @@ export async function startFunction({
       "--no-prompt",
       "--quiet",
       "--no-remote", // What the bundle holds comes from node_modules; nothing is fetched.
-      // As in an isolate of the edge, where a heap grows with what it needs, not with what the machine has.
-      "--v8-flags=--max-old-space-size=128",
+      HEAP,
       "--allow-net",
       `--allow-env=${[...OWN_VARIABLES, ...LIBRARY_VARIABLES].join(",")}`,
       "--config",
@@ -64,7 +68,7 @@ export async function startFunction({
       join(ROOT, "functions/api/index.ts"),
       dataDir, // Unused; tells in a process list which stack it belongs to.
     ],
-    env: { ...denoEnvironment(dataDir), DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`, ...env },
+    env: { ...ALLOCATOR, ...denoEnvironment(dataDir), DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`, ...env },
     ...(onErrorOutput && { onErrorOutput }),
   });
   const url = `http://127.0.0.1:${port}/api`;
