@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { MAX_COLUMNS, MAX_HEADER_BYTES, MAX_MAPPING_BYTES } from "../bounds.ts";
 import type { ImportStart } from "../db/imports.ts";
-import { ApiError } from "../errors.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 import type { CustomField } from "../query/query_context.ts";
 import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
@@ -117,5 +117,5 @@ function namesCustomField(names: readonly (string | null)[]): boolean {
 }
 
 function invalid(at: string, sentence: string): ApiError {
-  return new ApiError("validation_error", { message: sentence, details: { [at]: [sentence] } });
+  return fieldError("validation_error", { [at]: [sentence] });
 }

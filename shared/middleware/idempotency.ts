@@ -1,5 +1,5 @@
 import type { Idempotency } from "../db/records.ts";
-import { ApiError } from "../errors.ts";
+import { fieldError } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
 
 /** Reads `Idempotency-Key`, bare or as the quoted string of the IETF draft. @throws ApiError `validation_error` */
@@ -8,8 +8,9 @@ export function readIdempotency(exchange: Exchange): Idempotency | undefined {
   if (header === null || exchange.fingerprint === undefined) return undefined;
   const key = header.trim().replace(/^"(.*)"$/, "$1");
   if (key.length < 1 || key.length > 255 || !/^[\x20-\x7e]+$/.test(key)) {
-    const sentence = "The Idempotency-Key header must be 1 to 255 printable ASCII characters.";
-    throw new ApiError("validation_error", { message: sentence, details: { "Idempotency-Key": [sentence] } });
+    throw fieldError("validation_error", {
+      "Idempotency-Key": ["The Idempotency-Key header must be 1 to 255 printable ASCII characters."],
+    });
   }
   return {
     key,

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { ApiError } from "../errors.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 
 /** What a cursor belongs to; it is refused anywhere else. */
 export interface CursorScope {
@@ -81,5 +81,5 @@ function digest(text: string): string {
 }
 
 function invalid(sentence: string): ApiError {
-  return new ApiError("invalid_cursor", { message: sentence, details: { cursor: [sentence] } });
+  return fieldError("invalid_cursor", { cursor: [sentence] });
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
-import { ApiError } from "../errors.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
 import { lengthOf, plainText, trimmed } from "../resources/plain_text.ts";
@@ -437,5 +437,5 @@ function readBoolean(value: unknown): boolean | undefined {
 }
 
 function invalid(at: string, sentence: string): ApiError {
-  return new ApiError("invalid_filter", { message: sentence, details: { [at]: [sentence] } });
+  return fieldError("invalid_filter", { [at]: [sentence] });
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { MAX_COMPARISONS } from "../bounds.ts";
-import { ApiError } from "../errors.ts";
+import { MAX_COMPARISONS, MAX_QUOTED } from "../bounds.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 import { type Resource, withDeleted } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
 import { list, oneOf } from "../resources/schemas.ts";
@@ -170,8 +170,8 @@ function singleValues(parameters: URLSearchParams): Map<string, string> {
 function repeated(name: string): string {
   const takesOne = !/^[\w.]+(\[(in|nin)\])?$/.test(name) || LIST_PARAMETERS.includes(name);
   return takesOne
-    ? `The ${name.slice(0, 64)} parameter is given more than once, and takes one value.`
-    : `The ${name.slice(0, 64)} parameter is given more than once. Separate several values by commas.`;
+    ? `The ${name.slice(0, MAX_QUOTED)} parameter is given more than once, and takes one value.`
+    : `The ${name.slice(0, MAX_QUOTED)} parameter is given more than once. Separate several values by commas.`;
 }
 
 /** `limit`, 1 to 100. @throws ApiError `validation_error` */
@@ -202,9 +202,9 @@ function parseInclude(resource: Resource, names: string[] = []): string[] {
 
 function unknownParameter(name: string, allowed: readonly string[]): ApiError {
   const sentence = unknownName("parameter", name, allowed);
-  return new ApiError("unknown_parameter", { message: sentence, details: { [name.slice(0, 64)]: [sentence] } });
+  return fieldError("unknown_parameter", { [name.slice(0, MAX_QUOTED)]: [sentence] });
 }
 
 function invalid(name: string, sentence: string): ApiError {
-  return new ApiError("validation_error", { message: sentence, details: { [name]: [sentence] } });
+  return fieldError("validation_error", { [name]: [sentence] });
 }

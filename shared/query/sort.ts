@@ -1,4 +1,4 @@
-import { ApiError } from "../errors.ts";
+import { type ApiError, fieldError } from "../errors.ts";
 import { isNullable, type Resource } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
 import type { Condition } from "./filter.ts";
@@ -116,5 +116,5 @@ function following(keys: readonly SortKey[], after: readonly (string | null)[]):
 }
 
 function invalid(sentence: string): ApiError {
-  return new ApiError("invalid_sort", { message: sentence, details: { sort: [sentence] } });
+  return fieldError("invalid_sort", { sort: [sentence] });
 }

@@ -1,5 +1,5 @@
 import { claimsOf } from "../../../shared/db/records.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { allowOnly, parseFilters } from "../../../shared/query/list_query.ts";
 import { isSearch, renderCondition, Values } from "../../../shared/query/read_plan.ts";
@@ -58,5 +58,5 @@ function readGroups(raw = "stage_id"): string[] {
     unknown === undefined
       ? `The group_by parameter takes at most ${MAX_GROUPS} names.`
       : unknownName("group_by", unknown, GROUPS);
-  throw new ApiError("validation_error", { message: sentence, details: { group_by: [sentence] } });
+  throw fieldError("validation_error", { group_by: [sentence] });
 }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type ExportFormat, exportedFields, exportPages } from "../../../shared/db/exports.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { asked, parseFilters, parseListUrl } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
@@ -75,6 +75,5 @@ function streamOf(
 
 function readFormat(raw = "csv"): ExportFormat {
   if (raw === "csv" || raw === "ndjson") return raw;
-  const sentence = "The format parameter must be csv or ndjson.";
-  throw new ApiError("validation_error", { message: sentence, details: { format: [sentence] } });
+  throw fieldError("validation_error", { format: ["The format parameter must be csv or ndjson."] });
 }

@@ -4,7 +4,7 @@ import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
 import * as jobs from "../../../shared/db/imports.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import { writeError } from "../../../shared/db/sql_errors.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
@@ -228,6 +228,5 @@ function shownError(resource: Resource, error: unknown) {
 
 function readRowStatus(raw: string | undefined): string | undefined {
   if (raw === undefined || ROW_STATUSES.includes(raw)) return raw;
-  const sentence = unknownName("status", raw, ROW_STATUSES);
-  throw new ApiError("validation_error", { message: sentence, details: { status: [sentence] } });
+  throw fieldError("validation_error", { status: [unknownName("status", raw, ROW_STATUSES)] });
 }

@@ -1,6 +1,6 @@
 import { isGranted } from "../../../shared/auth/principal.ts";
 import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
-import { claimsOf, findMergeWinners, findRecord, readRecords } from "../../../shared/db/records.ts";
+import { claimsOf, findMergeWinners, findRecord } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { validate } from "../../../shared/http/validation.ts";
@@ -119,7 +119,7 @@ async function page(resource: Resource, exchange: AuthorizedExchange, given: Lis
   const query = await confine(resource, exchange, given);
   requireScopes(resource, exchange, query.include, query.where);
   const counted = query.deleted !== undefined || totalSource(resource, query.where) === "count";
-  return answerList(resource, exchange, query, { counted, read: readRecords });
+  return answerList(resource, exchange, query, { counted });
 }
 
 /** A list below a record is that record's. @throws ApiError `not_found` when there is no such record */

@@ -1,17 +1,12 @@
-import type { Principal } from "../../../shared/auth/principal.ts";
-import type { Database } from "../../../shared/db/database.ts";
-import type { ReadResult, RecordData } from "../../../shared/db/records.ts";
-import { readRecords } from "../../../shared/db/records.ts";
+import { type ReadResult, type RecordData, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { type CursorScope, decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
 import { type ListQuery, parseListUrl } from "../../../shared/query/list_query.ts";
-import { isSearch, listPlan, type ReadPlan } from "../../../shared/query/read_plan.ts";
+import { isSearch, listPlan } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { presentPage } from "../../../shared/resources/present.ts";
-
-type ReadPage = (database: Database, principal: Principal, plan: ReadPlan) => Promise<ReadResult>;
 
 /** What a page is asked for and what its cursor is bound to. */
 export interface PageRequest {
@@ -121,7 +116,7 @@ export async function answerList(
   resource: Resource,
   exchange: AuthorizedExchange,
   query: ListQuery,
-  { counted, read }: { counted: boolean; read: ReadPage },
+  { counted }: { counted: boolean },
 ): Promise<Reply> {
   const { services, principal } = exchange;
   const request: PageRequest = {
@@ -137,7 +132,7 @@ export async function answerList(
   const position = positionOf(exchange, request);
   const source = !query.total || (counted && position?.total != null) ? "none" : counted ? "count" : "tallies";
   const plan = listPlan(resource, query, position?.values, source);
-  const found = await read(services.database, principal, plan).catch((error) => {
+  const found = await readRecords(services.database, principal, plan).catch((error) => {
     throw explainExpense(error, adviceFor(query));
   });
   const { shown, meta, headers } = pageOf(exchange, request, found, {
@@ -153,5 +148,5 @@ export async function answerList(
 /** Imports or jobs, of which row-level security shows those that the key may read. */
 export function listOwn(resource: Resource, exchange: AuthorizedExchange): Promise<Reply> {
   const query = parseListUrl(resource, exchange.url.searchParams);
-  return answerList(resource, exchange, query, { counted: true, read: readRecords });
+  return answerList(resource, exchange, query, { counted: true });
 }

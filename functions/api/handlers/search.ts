@@ -1,6 +1,6 @@
 import { isGranted } from "../../../shared/auth/principal.ts";
 import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
@@ -76,8 +76,7 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
 
 function readQuery(raw: string | undefined): Typed {
   if (raw !== undefined) return readTyped(raw, "q");
-  const sentence = "The q parameter is required.";
-  throw new ApiError("validation_error", { message: sentence, details: { q: [sentence] } });
+  throw fieldError("validation_error", { q: ["The q parameter is required."] });
 }
 
 function readTypes(exchange: AuthorizedExchange, raw: string | undefined): Resource[] {
@@ -91,8 +90,7 @@ function readTypes(exchange: AuthorizedExchange, raw: string | undefined): Resou
   const types = [...new Set(namesIn(raw))];
   const unknown = types.find((type) => !names.includes(type));
   if (unknown !== undefined) {
-    const sentence = unknownName("type", unknown, names);
-    throw new ApiError("validation_error", { message: sentence, details: { types: [sentence] } });
+    throw fieldError("validation_error", { types: [unknownName("type", unknown, names)] });
   }
   const chosen = SEARCHED.filter(({ plural }) => types.includes(plural));
   for (const { scope } of chosen) requireScope(principal, `${scope}:read`);

@@ -1,5 +1,5 @@
 import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
@@ -76,6 +76,5 @@ function readTypes(raw: string | undefined): string[] {
   const types = [...new Set(namesIn(raw))];
   const unknown = types.find((type) => !all.includes(type));
   if (unknown === undefined) return all.filter((type) => types.includes(type));
-  const sentence = unknownName("type", unknown, all);
-  throw new ApiError("validation_error", { message: sentence, details: { types: [sentence] } });
+  throw fieldError("validation_error", { types: [unknownName("type", unknown, all)] });
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ApiError } from "../../../shared/errors.ts";
+import { type ApiError, fieldError } from "../../../shared/errors.ts";
 
 const ON_CONFLICT = ["error", "return", "update"] as const;
 
@@ -27,5 +27,5 @@ export function readMoveTo(options: Map<string, string>): string | undefined {
 }
 
 function invalid(name: string, sentence: string): ApiError {
-  return new ApiError("validation_error", { message: sentence, details: { [name]: [sentence] } });
+  return fieldError("validation_error", { [name]: [sentence] });
 }
