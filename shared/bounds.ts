@@ -15,8 +15,14 @@ export const MAX_SUGGESTIONS = 5;
 export const MAX_QUOTED = 64;
 export const MAX_QUOTED_PATH = 200;
 
-/** Comparisons of one list or search, those of the URL and of a search body's tree alike. */
+/** Records of a page, related records and fields to sort by of one list, names that a summary is grouped by. */
+export const MAX_LIMIT = 100;
+export const MAX_INCLUDES = 3;
+export const MAX_SORT_FIELDS = 5;
+export const MAX_GROUPS = 3;
+/** Comparisons of one list or search, those of the URL and of a search body's tree alike, and levels of such a tree. */
 export const MAX_COMPARISONS = 50;
+export const MAX_FILTER_DEPTH = 5;
 /** Values of one list such as `status[in]=…`. */
 export const MAX_VALUES = 100;
 /** Characters of what is searched for, and words of it that count. */
@@ -55,6 +61,8 @@ export const MAX_COLUMNS = 1000;
 export const MAX_HEADER_BYTES = 256 * 1024;
 /** Bytes of an import's mapping as JSON; each import is listed with its own. */
 export const MAX_MAPPING_BYTES = 64 * 1024;
+/** Bytes of a row of an import, as of the body that it would be. */
+export const MAX_ROW_BYTES = MAX_BODY_BYTES;
 /** Bytes of one import, of all of a workspace's that have not ended, and how many those may be. */
 export const MAX_IMPORT_BYTES = 1024 * 1024 * 1024;
 export const MAX_UPLOADED_BYTES = 2 * MAX_IMPORT_BYTES;
@@ -65,7 +73,8 @@ export const MAX_REPORT_BYTES = 2 * MAX_IMPORT_BYTES;
 export const MAX_LISTED_FAILURES = 10_000;
 /** Jobs of a workspace that have not ended. */
 export const MAX_UNFINISHED_JOBS = 20;
-/** Bytes of an activity's `data` as JSON. */
+/** Bytes of an activity's `body`, and of its `data` as JSON. */
+export const MAX_ACTIVITY_BODY_BYTES = 64 * 1024;
 export const MAX_DATA_BYTES = 64 * 1024;
 
 /** Calls of one workspace that an isolate has under way in the database, that wait for their turn, and how long. */

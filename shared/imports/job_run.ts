@@ -1,3 +1,4 @@
+import { MAX_ROW_BYTES } from "../bounds.ts";
 import type { Database } from "../db/database.ts";
 import { advanceImport, failImport, type ImportJob, type ImportStep } from "../db/imports.ts";
 import { withStoredPhones } from "../db/phones.ts";
@@ -13,8 +14,6 @@ import { Stretch } from "./stretch.ts";
 export type JobEnding = "finished" | "more" | "lost";
 
 const STRETCH_BYTES = 512 * 1024;
-/** As of the body that a row would be. */
-const MAX_ROW_BYTES = 1024 * 1024;
 const MAX_ROWS = 1_500;
 /** A slice that was too much for the database is tried again with so many times fewer rows. */
 const SHRINKAGE = 4;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_COMPARISONS, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
+import { MAX_COMPARISONS, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
@@ -57,8 +57,6 @@ const OPERATORS_BY_KIND: Record<FilterKind, readonly Operator[]> = {
   tags: ["eq", "ne", "in", "nin", "contains"],
 };
 
-const MAX_DEPTH = 5;
-
 /** Names that may be filtered on: fields, fields of related records, and custom fields. */
 export function filterableFields(resource: Resource, { customFields }: QueryContext): string[] {
   const own = [
@@ -95,7 +93,8 @@ export function parseUrlFilter(
 export function parseFilterTree(resource: Resource, tree: unknown, context: QueryContext): Condition {
   let leaves = 0;
   const parse = (node: unknown, at: string, depth: number): Condition => {
-    if (depth > MAX_DEPTH) throw invalid(at, `The filter may not be nested deeper than ${MAX_DEPTH} levels.`);
+    if (depth > MAX_FILTER_DEPTH)
+      throw invalid(at, `The filter may not be nested deeper than ${MAX_FILTER_DEPTH} levels.`);
     if (typeof node !== "object" || node === null || Array.isArray(node)) {
       throw invalid(at, `The ${at} must be an object with and, or, not, or field, op and value.`);
     }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_COMPARISONS, MAX_QUOTED } from "../bounds.ts";
+import { MAX_COMPARISONS, MAX_INCLUDES, MAX_LIMIT, MAX_QUOTED } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import { type Resource, withDeleted } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
@@ -25,8 +25,6 @@ export interface ListQuery {
 }
 
 const DEFAULT_LIMIT = 25;
-const MAX_LIMIT = 100;
-const MAX_INCLUDES = 3;
 const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include", "total", "deleted"];
 
 /** `GET /v1/<resource>?…`: reserved parameters and one filter per field. */

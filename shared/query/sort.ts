@@ -1,3 +1,4 @@
+import { MAX_SORT_FIELDS } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import { isNullable, type Resource } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
@@ -13,8 +14,6 @@ export interface SortKey {
   /** The custom field whose values `column` stands for. */
   custom?: CustomField;
 }
-
-const MAX_SORT_FIELDS = 5;
 
 /** What stands for `id` where the rows come from the index of a custom field's values. */
 export const VALUE_RECORD_ID = "custom_record_id";

@@ -1,11 +1,10 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
+import { MAX_ACTIVITY_BODY_BYTES } from "../bounds.ts";
 import { commonFields } from "./common.ts";
 import { defineResource } from "./define.ts";
 import { plainText } from "./plain_text.ts";
 import { customFields, email, httpsUrl, integer, list, oneOf, text, timestamp, uuid } from "./schemas.ts";
-
-const MAX_BODY_BYTES = 64 * 1024;
 
 const body = z
   .string()
@@ -14,7 +13,10 @@ const body = z
     z
       .string()
       .min(1, "must not be empty")
-      .refine((value) => Buffer.byteLength(value) <= MAX_BODY_BYTES, "may not be longer than 64 kB"),
+      .refine(
+        (value) => Buffer.byteLength(value) <= MAX_ACTIVITY_BODY_BYTES,
+        `may not be longer than ${MAX_ACTIVITY_BODY_BYTES / 1024} kB`,
+      ),
   );
 
 const data = {

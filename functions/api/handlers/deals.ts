@@ -1,3 +1,4 @@
+import { MAX_GROUPS } from "../../../shared/bounds.ts";
 import { claimsOf } from "../../../shared/db/records.ts";
 import { fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
@@ -22,7 +23,6 @@ const GROUPS = [
   "closed_month",
   "created_month",
 ];
-const MAX_GROUPS = 3;
 
 /** `GET /v1/deals/{id}/transitions`: for each stage, whether the deal may go there and what is missing. */
 export async function dealTransitions(exchange: AuthorizedExchange): Promise<Reply> {
