@@ -14,7 +14,7 @@ const USAGE: Usage = {
     "Makes an API key, and its workspace when that is new, in the database of DATABASE_URL\n(that of the stack in .local without one). Prints the key: it is shown only here.",
   example: 'npm run keys:create -- --workspace "Acme" --plan standard',
   options: {
-    "--workspace": { value: "NAME", help: "a new workspace of that name, or the id of one that there is" },
+    "--workspace": { value: "NAME", help: "a new workspace of that name, or the id of one that exists" },
     "--plan": { value: "PLAN", help: `of a new workspace: ${PLANS.join(", ")}` },
     "--owner": { value: "EMAIL", help: "a user who has signed up and is to own the new workspace; nobody when absent" },
     "--name": { value: "NAME", help: "what the key is called; First key when absent" },
@@ -58,7 +58,7 @@ async function createKey(url: string): Promise<{ key: string; workspaceId: strin
 
 function existing(id: string): string {
   for (const name of ["--plan", "--owner"])
-    if (given[name] !== undefined) throw new Error(`${name} is for a new workspace; ${id} is one that there is.`);
+    if (given[name] !== undefined) throw new Error(`${name} is for a new workspace, and ${id} exists already.`);
   return id;
 }
 
@@ -68,7 +68,7 @@ async function createWorkspace(sql: postgres.TransactionSql, name: string): Prom
     throw new Error(`A new workspace needs --plan ${PLANS.join(" or ")}.`);
   const [same] = await sql`select id from crm.workspaces where name = ${name} and environment = 'live'`;
   if (same !== undefined)
-    throw new Error(`There is a workspace "${name}". For a further key of it: --workspace ${same["id"]}`);
+    throw new Error(`There is already a workspace "${name}". For a further key of it: --workspace ${same["id"]}`);
   const [workspace] = await sql`insert into crm.workspaces (name, plan) values (${name}, ${plan}) returning id`;
   const id = workspace?.["id"];
   if (given["--owner"] !== undefined) await addOwner(sql, id, given["--owner"]);

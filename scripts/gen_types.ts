@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { argumentsOrHelp } from "./arguments.ts";
 import { databaseUrl } from "./database_url.ts";
+import { ROOT } from "./stack/settings.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FILE = "shared/db/database_types.ts";
 const HEADER = "// Generated from the database by `npm run gen`; a test compares the two. Do not edit.\n\n";
 
@@ -15,8 +14,8 @@ const HEADER = "// Generated from the database by `npm run gen`; a test compares
  * that we expose, in our format.
  * @throws with what the CLI says when it can't connect
  */
-export async function generateTypes(databaseUrl: string): Promise<string> {
-  const types = await run("supabase", ["gen", "types", "typescript", "--schema", "api", `--remote=${databaseUrl}`]);
+export async function generateTypes(url: string): Promise<string> {
+  const types = await run("supabase", ["gen", "types", "typescript", "--schema", "api", `--remote=${url}`]);
   // The CLI prints notes about the connection before it.
   const start = types.indexOf("export type Json");
   if (start === -1) throw new Error(`The CLI printed no types:\n${types}`);

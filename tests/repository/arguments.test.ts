@@ -14,6 +14,7 @@ const SCRIPTS = {
   gen: "scripts/gen_types.ts",
   tour: "scripts/tour.ts",
   "keys:create": "scripts/create_key.ts",
+  fuzz: "scripts/fuzz.ts",
   bench: "bench/main.ts",
 };
 
@@ -65,6 +66,7 @@ test.each([
   ["seed", [], "Say how many contacts there are to be: npm run seed -- --contacts 1000000"],
   ["seed", ["--contacts", "many"], '--contacts takes a number from 1 to 9,999,999, not "many".'],
   ["seed", ["--contacts", "10", "--workspace", "acme"], "--workspace takes the id of a workspace, a UUID"],
+  ["fuzz", ["--seed", "-1"], '--seed takes a whole number of at most nine digits, not "-1".'],
   ["bench", ["--rows", "many"], '--rows takes a whole number from 1, not "many".'],
   ["bench", ["--attacks", "--rows", "0"], '--rows takes a whole number from 1, not "0".'],
   ["bench", ["--attacks", "--only"], "--only needs a value: --only TEXT"],
