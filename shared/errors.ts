@@ -55,7 +55,7 @@ export const ERRORS = {
   ],
   import_reports_full: [
     409,
-    "The reports of the workspace's imports take as much room as they may. Wait until older ones end, 30 days after their imports.",
+    "The reports of the workspace's imports take as much room as they may. Wait until older ones are deleted, 30 days after their imports.",
   ],
   too_many_jobs: [409, "The workspace has too many jobs that have not ended. Wait for some of them, or cancel them."],
   idempotency_in_progress: [409, "A request with this Idempotency-Key is still running. Retry in a moment."],

@@ -37,7 +37,8 @@ export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "
 
 /**
  * Makes an import, which starts at once when it comes with its text.
- * @throws ApiError `too_many_imports`, `upload_quota_exceeded`, `import_reports_full`: what the workspace has that has not ended
+ * @throws ApiError `too_many_imports`, `upload_quota_exceeded` for what the workspace has that has not ended,
+ * `import_reports_full` for what it keeps of those that have
  */
 export async function createImport(
   database: Database,

@@ -34,8 +34,7 @@ export async function withStoredPhones(
   by: readonly string[],
 ): Promise<RecordData[]> {
   const [field, derived] = phoneFields(resource);
-  if (field === undefined || derived === undefined) return [...rows];
-  if (by.length === 0) return [...rows];
+  if (field === undefined || derived === undefined || by.length === 0) return [...rows];
   const lacking = rows.filter((row) => lacksContext(field, derived, row));
   if (lacking.length === 0) return [...rows];
   const keys = Object.fromEntries(by.map((name) => [name, lacking.flatMap((row) => keyOf(resource, name, row) ?? [])]));
@@ -55,7 +54,7 @@ export async function withStoredPhones(
 
 /**
  * What corrects numbers that were read together with what another request changed before the row was written, as the
- * id and the E.164 form of each such record. Of two that change a number and its country at once the later one sees it.
+ * id, the version and the E.164 form of each such record. Of two that change a number and its country at once the later one sees it.
  */
 export function misreadPhones(
   resource: Resource,
@@ -73,6 +72,7 @@ export function misreadPhones(
   });
 }
 
+/** The field with a number as it was sent, and the one with its E.164 form; none where a resource has no phone. */
 function phoneFields(resource: Resource): string[] {
   return Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
 }

@@ -134,7 +134,7 @@ export async function writeRecords(
   return { results, job: answer.job ?? null, abridged: answer.abridged ?? false, replayed: answer.replayed };
 }
 
-/** A record that somebody has changed again meanwhile is left to them. */
+/** Puts right what `misreadPhones` finds, in `results` too. A record that somebody has changed again is left to them. */
 async function correctPhones(
   database: Database,
   principal: Principal,

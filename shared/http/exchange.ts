@@ -21,7 +21,7 @@ export interface Services {
   credentials: CredentialStore;
   limiter: Limiter;
   addressLimiter: AddressLimiter;
-  /** How many 304 of a key cost nothing: ten times its plan, that asking again and again has an end. */
+  /** Counts the answers 304 that cost a key nothing. */
   refunds: Limiter;
   bodies: BodyPlaces;
   worker: Worker;
