@@ -245,11 +245,15 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
       error: { code: field.unique, message: expect.any(String), details: { field: name, existing_id: holder } },
     });
 
-    test("is refused with the record that holds it, on creation and on change, and not to its holder", async () => {
+    test("is refused on creation with the record that holds it", async () => {
       const value = freshValue(field);
       const holder = await create({ [name]: value });
       expect(errorOf(await records.client.post(path, await body({ [name]: value })))).toEqual(isTaken(holder.id));
-      if (field.createOnly) return;
+    });
+
+    testIf(!field.createOnly)("is refused on change, and not to its holder", async () => {
+      const value = freshValue(field);
+      const holder = await create({ [name]: value });
       const other = await create();
       expect(errorOf(await patch(other.id, { [name]: value }))).toEqual(isTaken(holder.id));
       expect((await patch(holder.id, { [name]: value })).data).toEqual(holder);
@@ -429,15 +433,17 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
   test("its history has each changed field with from, to, when, by whom and at which version", async () => {
     const sent = changeable.filter(([, field]) => !field.unique && field.typedBy === undefined);
     await Promise.all(
-      sent.map(async ([name]) => {
-        const [first, second] = await records.samples(resource, name);
+      sent.map(async ([name, field]) => {
+        const [first, ...others] = await records.samples(resource, name);
+        // Two that are written differently may be one value: "Ann" and "ann" are the same locale.
+        const shown = (value: unknown) => JSON.stringify(shownAs(field, value));
+        const second = others.find((value) => shown(value) !== shown(first)) ?? null;
         const before = await create({ [name]: first });
-        const change = await records.change(resource, { [name]: second ?? null });
+        const change = await records.change(resource, { [name]: second });
         const { data: after, status } = await patch(before.id, change);
-        expect(status, name).toBe(200);
+        expect({ name, status, version: after?.version }).toEqual({ name, status: 200, version: 2 });
         const { data: history } = await records.client.get(`${path}/${before.id}/history?limit=100`);
         const [key = ""] = name === "custom_fields" ? Object.keys(first as RecordData) : [];
-        if (after.version === 1) return expect(history).toEqual([]);
         expect(history.map(({ field }: RecordData) => field)).toContain(key === "" ? name : `${name}.${key}`);
         const valueIn = (record: RecordData, field: string) =>
           field === `custom_fields.${key}` ? (record["custom_fields"] as RecordData)[key] : record[field];

@@ -103,14 +103,23 @@ describe("a unique value", () => {
         code,
         details: { field, existing_id: made.id },
       });
-      if (field === "key") return;
+    },
+  );
+
+  test.each(unique.filter(([, field]) => field !== "key"))(
+    "%s of %s: a change to it is 409 until its holder is deleted",
+    async (...one) => {
+      const [code, field, pathOf, bodyOf] = one;
+      const path = await pathOf();
+      const value = freshName("dup").replace(/\W/g, "_");
+      const made = await team.make(path, await bodyOf(value));
       const second = await team.make(path, await bodyOf(`${value}_2`));
       await refused(() => team.client.patch(`${path}/${second["id"]}`, { [field]: made[field] }), {
         status: 409,
         code,
-        details: { field, existing_id: made.id },
+        details: { field, existing_id: made["id"] },
       });
-      await team.client.delete(`${path}/${made.id}`);
+      await team.client.delete(`${path}/${made["id"]}`);
       expect((await team.client.patch(`${path}/${second["id"]}`, { [field]: made[field] })).status).toBe(200);
     },
   );

@@ -104,12 +104,13 @@ describe.each(byResource)("$plural", (resource, rows) => {
 
   test("have the values of custom fields that are defined, in their types", () => {
     const given = rows.flatMap((row) => Object.entries((row["custom_fields"] as Row | undefined) ?? {}));
+    const defined = CUSTOM_FIELDS.filter((field) => field.resource === resource.plural);
+    expect(new Set(given.map(([key]) => key))).toEqual(new Set(defined.map(({ key }) => key)));
     for (const [key, value] of given) {
-      const field = CUSTOM_FIELDS.find((field) => field.resource === resource.plural && field.key === key);
-      expect(field, key).toBeDefined();
-      if (field?.type === "select") expect(field.options).toContain(value);
-      else if (field?.type === "date") expect(value).toMatch(/^\d{4}-\d\d-\d\d$/);
-      else expect(typeof value).toBe({ number: "number", boolean: "boolean", text: "string" }[field?.type ?? "text"]);
+      const field = defined.find((one) => one.key === key);
+      if (field?.type === "select") expect(field.options, key).toContain(value);
+      else if (field?.type === "date") expect(value, key).toMatch(/^\d{4}-\d\d-\d\d$/);
+      else expect(typeof value, key).toBe(field?.type === "text" ? "string" : field?.type);
     }
   });
 });
