@@ -17,8 +17,7 @@ import { startStack } from "../scripts/stack/stack.ts";
 import type { AttackAnswers, AttackOrder } from "./attack_client.ts";
 import { ATTACKS, type Attack, type Target } from "./attack_rows.ts";
 import { seedBook } from "./book_seed.ts";
-import type { Measurement } from "./load.ts";
-import { measurement, percentile } from "./load.ts";
+import { type Measurement, measurement, percentile } from "./load.ts";
 import { type AttackRow, type Figure, show, type Verdict, verdict, writeReport } from "./report.ts";
 import { type Account, createAccount, createKey } from "./workspace.ts";
 

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { argumentsOrHelp } from "./arguments.ts";
 import { untilNpmIsGone } from "./stack/npm_parent.ts";
-import { readSettings, START } from "./stack/settings.ts";
+import { readSettings, START_USAGE } from "./stack/settings.ts";
 import { type Stack, startStack } from "./stack/stack.ts";
 
 const startedAt = performance.now();
@@ -20,7 +20,7 @@ process.on("uncaughtException", (error) => {
 
 let stack: Stack | undefined;
 try {
-  argumentsOrHelp(START);
+  argumentsOrHelp(START_USAGE);
   const settings = await readSettings(process.argv.slice(2), process.env);
   stack = await startStack(settings, (line) => console.log(`› ${line}`), {
     onFunctionError: (text) => console.error(text.trimEnd()),

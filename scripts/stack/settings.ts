@@ -26,7 +26,7 @@ export const PORTS = {
 export type Part = keyof typeof PORTS;
 
 export const DATA_DIR_OPTION = { value: "DIR", help: "the folder with all data; .local when absent" };
-export const START: Usage = {
+export const START_USAGE: Usage = {
   summary: "Runs the whole API on this machine. PORT moves its ports, REDIS_URL uses a Redis of yours.",
   example: "npm start -- --data-dir .second --free-ports",
   options: {
@@ -55,11 +55,11 @@ export function dataDirOf(given: string | true | undefined): string {
 }
 
 /**
- * Settings from the command line (`START`) and the environment.
+ * Settings from the command line (`START_USAGE`) and the environment.
  * @throws when an argument or a port makes no sense
  */
 export async function readSettings(args: readonly string[], env: Environment): Promise<Settings> {
-  const given = readArguments(START, args);
+  const given = readArguments(START_USAGE, args);
   const dataDir = dataDirOf(given["--data-dir"]);
   const seed = given["--no-seed"] === undefined;
   const first = given["--free-ports"]

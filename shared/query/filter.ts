@@ -394,15 +394,7 @@ const readers: Record<Exclude<FilterKind, "enum">, { read: (text: string) => str
 };
 
 function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, isUrl }: Leaf): string {
-  const text = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
-  const written =
-    typeof text !== "string"
-      ? undefined
-      : kind !== "text"
-        ? trimmed(text)
-        : isUrl
-          ? withPlus(text, field.spaceless)
-          : text;
+  const written = readWritten(field, kind, value, isUrl);
   if (kind === "enum") {
     const { data, success } = field.schema.safeParse(written);
     if (written !== undefined && success) return String(data);
@@ -412,6 +404,13 @@ function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, i
   const known = written === undefined ? undefined : read(written);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
   return field.keyColumn === undefined ? known : lowerCase(known);
+}
+
+function readWritten(field: Field, kind: FilterKind, value: unknown, isUrl = false): string | undefined {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string") return undefined;
+  if (kind !== "text") return trimmed(value);
+  return isUrl ? withPlus(value, field.spaceless) : value;
 }
 
 /** No number begins with a blank, and no text of some fields holds one: it was a plus before the URL was read. */
@@ -431,8 +430,10 @@ function readTimestamp(text: string): string | undefined {
 }
 
 function readBoolean(value: unknown): boolean | undefined {
-  const written = typeof value === "string" ? trimmed(value) : String(value);
-  return written === "true" ? true : written === "false" ? false : undefined;
+  if (typeof value === "boolean") return value;
+  const written = typeof value === "string" ? trimmed(value) : "";
+  if (written === "true") return true;
+  return written === "false" ? false : undefined;
 }
 
 function invalid(at: string, sentence: string): ApiError {

@@ -79,7 +79,7 @@ $$;
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims a job under the token {"lease"} for 30 seconds: that of the workspace which was served longest ago, which has
+-- Claims a job under the token {"lease"} for 30 seconds: the one that was touched longest ago, of the workspaces that have
 -- none under way. Null when none waits.
 create function api.claim_job(json) returns json
 language sql volatile security definer

@@ -356,8 +356,7 @@ async function call(name: string, argument: Json): Promise<{ status: number; tex
   return { status: response.status, text: await response.text() };
 }
 
-// A rule's refusal, a value or plan that can't be, what the key may not touch, the timeout, what is unique or referred to.
-// Those that take facts of a resource name its columns and functions by them.
+// They name columns and functions by the facts of a resource that they take, so that Postgres itself refuses strange ones.
 const TAKE_FACTS = [
   "write_records",
   "advance_import",
@@ -366,6 +365,7 @@ const TAKE_FACTS = [
   "put_import_part",
   "read_phones",
 ];
+// A rule's refusal, a value or plan that can't be, what the key may not touch, the timeout, what is unique or referred to.
 const REFUSALS = /^(AN001|22...|23...|42501|57014|54...|PGRST1..|PGRST2..)$/;
 
 test(

@@ -112,6 +112,7 @@ describe("a filter tree", () => {
     [{ field: "score", op: "eq", value: null }, "filter"],
     [{ field: "score", op: "eq" }, "filter"],
     [{ field: "score", op: "in", value: [] }, "filter"],
+    [{ field: "score", op: "is_null", value: ["true"] }, "filter"],
     [{ not: leaf, and: [leaf] }, "filter"],
   ])("%j is refused, naming the place", (tree, at) => {
     expect(() => parseFilterTree(contacts, tree, PLAIN_CONTEXT)).toThrow(
