@@ -48,6 +48,8 @@ export async function startPostgres({
     max_connections: 100,
     timezone: "UTC",
     shared_buffers: `${sharedBuffersMegabytes()}MB`,
+    // A new database learns what is in it in seconds: until then the planner takes any index of a workspace for as good.
+    autovacuum_naptime: "5s",
     max_wal_size: "2GB",
     work_mem: "16MB",
   };

@@ -68,14 +68,31 @@ begin
 end;
 $$;
 
--- What the trial has noted, the answers by the ids of the records.
-create function crm.noted_refusals() returns jsonb
-language sql stable
+-- The results of a statement that wrote records, with what the trial has noted for those that it did not write. An update
+-- has a result for each record, an insert only for those that it made.
+create function crm.with_refusals(records json, results json) returns json
+language plpgsql stable
 set search_path = ''
 as $$
-  select coalesce(jsonb_object_agg(noted ->> 'id', noted -> 'answer'), '{}')
-  from unnest(string_to_array(current_setting('crm.refusals', true), E'\n')) as line, cast(nullif(line, '') as jsonb) as noted
-  where noted is not null;
+declare
+  noted jsonb;
+begin
+  if coalesce(current_setting('crm.refusals', true), '') = '' then
+    return results;
+  end if;
+  select jsonb_object_agg(line::jsonb ->> 'id', line::jsonb -> 'answer') into noted
+  from unnest(string_to_array(current_setting('crm.refusals'), E'\n')) as line
+  where line <> '';
+  return (
+    select json_agg(coalesce((noted -> given.id)::json, written.result) order by given.place)
+    from (
+      select id, place, case when json_array_length(results) = json_array_length(records) then place
+        else count(*) filter (where not noted ? id) over (order by place) end as nth
+      from (select record ->> 'id' as id, place from json_array_elements(records) with ordinality as listed (record, place)) as identified
+    ) as given
+    left join json_array_elements(results) with ordinality as written (result, nth) on written.nth = given.nth
+  );
+end;
 $$;
 
 -- The verified claims of the request's JWT; null outside a request.
@@ -244,5 +261,5 @@ exception when data_exception then
 end;
 $$;
 
-grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.refuse(uuid, text, jsonb), crm.noted_refusals(), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
+grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.refuse(uuid, text, jsonb), crm.with_refusals(json, json), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
   crm.decode_punycode(text) to crm_api;

@@ -103,7 +103,7 @@ begin
   execute format('execute %I (%L, %L, %L)',
     statement, crm.workspace_for(resource ->> 'scope', 'write'), resource -> 'defaults', records)
   into results;
-  return results;
+  return crm.with_refusals(records, results);
 end;
 $$;
 
@@ -308,7 +308,7 @@ begin
   end if;
   execute format('execute %I (%L, %L, %L)', statement, records, crm.workspace_for(resource ->> 'scope', 'write'),
     coalesce(request ->> 'unchanged_status', 'unchanged')) into results;
-  return results;
+  return crm.with_refusals(records, results);
 end;
 $$;
 
@@ -576,39 +576,37 @@ end;
 $$;
 
 -- Why records of a batch can't be written, without writing one: {"<place>": its answer}. Those with a value that a live
--- record beyond the batch has already, or else what the triggers refuse when all are tried; {} when neither tells.
-create function crm.refused_of(request jsonb, records json) returns jsonb
+-- record beyond the batch has already, or else what is refused when all are tried; {} when neither tells. `keys` are
+-- those of an import.
+create function crm.refused_of(request jsonb, records json, keys text[] default null) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  holders constant jsonb := crm.live_holders(request, records);
   ids constant text[] := array(select record ->> 'id' from json_array_elements(records) as record);
   taken jsonb;
-  noted jsonb := '{}';
+  tried json;
 begin
-  select coalesce(jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
-    'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')), '{}') into taken
-  from jsonb_each(holders)
-  where (request ->> 'operation' = 'update' or request ->> 'on_conflict' = 'error') and value ->> 'id' <> all (ids);
-  if taken <> '{}' then
-    return taken;
+  if keys is null and (request ->> 'operation' = 'update' or request ->> 'on_conflict' = 'error') then
+    select jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
+      'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')) into taken
+    from jsonb_each(crm.live_holders(request, records))
+    where value ->> 'id' <> all (ids);
+    if taken is not null then
+      return taken;
+    end if;
   end if;
   begin
     perform set_config('crm.on_trial', 'on', true);
-    perform crm.write_together(request, records);
-    noted := crm.noted_refusals();
+    tried := case when keys is null then crm.write_together(request, records) else crm.import_distinct(request, records, keys) end;
     raise exception using errcode = 'AN002', message = 'undo';
   exception when sqlstate 'AN002' or integrity_constraint_violation or data_exception or sqlstate 'AN001' then
-    null;
+    null; -- Of what was tried only the answers are left.
   end;
   return (
-    select coalesce(jsonb_object_agg(place, noted -> id), '{}')
-    from (
-      select place, case request ->> 'operation' when 'create' then coalesce(holders -> place::text ->> 'id', record ->> 'id') else record ->> 'id' end as id
-      from json_array_elements(records) with ordinality as listed (record, place)
-    ) as tried
-    where noted ? id
+    select coalesce(jsonb_object_agg(place, result), '{}')
+    from json_array_elements(tried) with ordinality as listed (result, place)
+    where result ->> 'status' = 'failed'
   );
 end;
 $$;
@@ -804,7 +802,7 @@ $$;
 
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
-  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json), crm.write_together(jsonb, json),
+  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
   crm.take_locks(text, uuid, json), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

@@ -621,8 +621,8 @@ begin
 end;
 $$;
 
--- As import_distinct, but a record that can't be written doesn't keep the others from it: the batch is cut in
--- eight until the record is alone and its error is its answer.
+-- As import_distinct, but a record that can't be written doesn't keep the others from it: as in crm.write_batch those
+-- at fault are known after one trial, or else the batch is cut in eight until each is alone.
 create function crm.import_batch(request jsonb, records json, keys text[]) returns json
 language plpgsql
 set search_path = ''
@@ -631,7 +631,8 @@ declare
   count constant integer := cardinality(keys);
   part json;
   part_keys text[];
-  results json[] := '{}';
+  places integer[];
+  answers jsonb := '{}';
 begin
   -- What an earlier row of a dry run would have made, only import_distinct knows.
   if count > 1 or (request -> 'dry_run')::boolean then
@@ -644,15 +645,18 @@ begin
   if count = 1 then
     return json_build_array(crm.write_record(request, records::jsonb -> 0));
   end if;
-  for part, part_keys in
-    select json_agg(record order by place), array_agg(key order by place)
+  answers := crm.refused_of(request, records, keys);
+  for part, part_keys, places in
+    select json_agg(record order by place), array_agg(key order by place), array_agg(place order by place)
     from rows from (json_array_elements(records), unnest(keys)) with ordinality as listed (record, key, place)
-    group by (place - 1) / ((count + 7) / 8)
-    order by (place - 1) / ((count + 7) / 8)
+    where not answers ? place::text
+    group by case when answers = '{}' then (place - 1) / ((count + 7) / 8) end
+    order by min(place)
   loop
-    results := results || array(select json_array_elements(crm.import_batch(request, part, part_keys)));
+    select answers || jsonb_object_agg(places[n], result) into answers
+    from json_array_elements(crm.import_batch(request, part, part_keys)) with ordinality as listed (result, n);
   end loop;
-  return array_to_json(results);
+  return (select json_agg(value order by key::integer) from jsonb_each(answers));
 end;
 $$;
 
