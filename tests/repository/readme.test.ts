@@ -17,10 +17,13 @@ function bound(row: string): string | undefined {
   return new RegExp(`^\\| ${row} \\| ([^|]+) \\|`, "m").exec(readme)?.[1];
 }
 
+function migration(name: string): string {
+  return read(filesIn("supabase/migrations").find((path) => path.endsWith(`_${name}.sql`)) ?? "");
+}
+
 /** A constant of a migration, as SQL has it. */
 function inSql(file: string, name: string): string | undefined {
-  const migration = filesIn("supabase/migrations").find((path) => path.endsWith(`_${file}.sql`)) ?? "";
-  return new RegExp(`${name} constant \\w+ := ([^;]+);`).exec(read(migration))?.[1];
+  return new RegExp(`${name} constant \\w+ := ([^;]+);`).exec(migration(file))?.[1];
 }
 
 test("the README's table of bounds has the numbers of shared/bounds.ts and of the migrations", () => {
@@ -46,6 +49,13 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
   );
+});
+
+test("an activity's body and data are bounded in SQL as in shared/bounds.ts", () => {
+  const activities = migration("activities");
+  expect(activities).toContain(`octet_length(body) <= ${bounds.MAX_ACTIVITY_BODY_BYTES})`);
+  expect(activities).toContain(`octet_length(new.data::text) > ${bounds.MAX_DATA_BYTES} then`);
+  expect(activities).toContain(`The data field may not be longer than ${bounds.MAX_DATA_BYTES / KB} kB.`);
 });
 
 test("each error code that the README names has the status that it names", () => {
