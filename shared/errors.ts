@@ -38,6 +38,10 @@ export const ERRORS = {
   default_pipeline_required: [409, "A workspace needs a default pipeline. Make another pipeline the default first."],
   merged: [409, "The record was merged into the one in details.merged_into. Change that one."],
   merge_already_reverted: [409, "The merge was reverted already."],
+  merge_not_finished: [
+    409,
+    "The references of this merge are still being moved. Revert it when the job in details.job_id has ended, or cancel the job first.",
+  ],
   merge_not_revertible: [
     409,
     "The merge can't be reverted, because its records have been deleted or merged again since.",

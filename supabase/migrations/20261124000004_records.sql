@@ -124,17 +124,73 @@ $$;
 
 -- References -----------------------------------------------------------------------------------
 
+-- The ids that records of a request name in some of their fields, be it one each or a list of objects.
+create function crm.named_in(records json, fields text[]) returns uuid[]
+language sql immutable
+set search_path = ''
+as $$
+  select array(
+    select distinct id::uuid
+    from json_array_elements(records) as record
+    cross join unnest(fields) as field
+    cross join lateral (
+      select record ->> field where json_typeof(record -> field) = 'string'
+      union all
+      select member.value #>> '{}'
+      from json_array_elements(case when json_typeof(record -> field) = 'array' then record -> field else '[]' end) as entry
+      cross join lateral json_each(case when json_typeof(entry) = 'object' then entry else '{}' end) as member
+      where member.key like '%\_id'
+    ) as named (id)
+    where pg_input_is_valid(id, 'uuid')
+  );
+$$;
+
+-- Holds records against their deletion, in the order of their ids.
+create function crm.lock_named(target regclass, workspace uuid, ids uuid[]) returns void
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if ids <> '{}' then
+    execute format('select from %s where workspace_id = $1 and id = any ($2) order by id for share', target) using workspace, ids;
+  end if;
+end;
+$$;
+
 -- A reference must name a live record of the same workspace; the foreign keys alone would accept a
 -- deleted one. Arguments: column, table, column, table, … Security definer, because a key without
 -- the scope to read a record may still refer to it. The share lock holds off a delete until commit.
 -- Written out when the migration runs, so that the plans are cached: a bulk write checks thousands.
+--
+-- Rows are locked table by table in the order in which the tables were made, those of one table in the order of their
+-- ids: what is referred to before what refers to it. So a write locks what its records name before the records themselves
+-- (crm.take_locks): crm.<resource>_lock, which is made here too unless the resource has one of its own.
 create function crm.check_references_of(resource text, variadic pairs text[]) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   columns constant text[] := array(select pairs[n] from generate_series(1, cardinality(pairs), 2) as n);
+  locks constant text := (
+    select string_agg(format('perform crm.lock_named(%L, workspace, crm.named_in(records, %L));', target, names), ' ' order by target::regclass::oid)
+    from (
+      select 'crm.' || other as target, names || array(
+        -- A list of records is a column of the name of their table.
+        select attname::text from pg_catalog.pg_attribute
+        where attrelid = format('crm.%I', resource)::regclass and attname = other and atttypid = 'jsonb'::regtype
+      ) as names
+      from (
+        select pairs[n + 1] as other, array_agg(pairs[n]) as names from generate_series(1, cardinality(pairs), 2) as n group by 1
+      ) as referred
+      where other <> 'members' -- whose rows no request changes
+    ) as targets
+  );
 begin
+  if locks is not null and to_regprocedure(format('crm.%I(uuid, json)', resource || '_lock')) is null then
+    execute format(
+      'create function crm.%I(workspace uuid, records json) returns void language plpgsql security definer set search_path = '''' as %L',
+      resource || '_lock', 'begin ' || locks || ' end;');
+  end if;
   execute format($ddl$
     create function crm.%1$I() returns trigger
     language plpgsql security definer
@@ -157,7 +213,7 @@ begin
           perform crm.refuse(new.id, 'reference_not_found', '{"field": "%1$s"}');
           return null;
         end if;
-      end if;$check$, pairs[n], pairs[n + 1]), '')
+      end if;$check$, pairs[n], pairs[n + 1]), '' order by format('crm.%I', pairs[n + 1])::regclass::oid, n)
       from generate_series(1, cardinality(pairs), 2) as n
     ),
     array_to_string(columns, ', '), resource,

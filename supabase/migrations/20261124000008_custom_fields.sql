@@ -437,6 +437,7 @@ declare
   other crm.custom_fields;
   used bigint;
 begin
+  perform from crm.custom_fields where id in (moved, target) and workspace_id = workspace order by id for update;
   select * into field from crm.custom_fields where id = moved and workspace_id = workspace and deleted_at is null for update;
   if field.id is null then
     perform crm.fail('not_found');
@@ -466,6 +467,8 @@ declare
   other crm.custom_fields;
   changed integer;
 begin
+  perform from crm.custom_fields
+  where id in ((job.arguments ->> 'field')::uuid, (job.arguments ->> 'other')::uuid) and workspace_id = job.workspace_id order by id for update;
   select * into field from crm.custom_fields
   where id = (job.arguments ->> 'field')::uuid and workspace_id = job.workspace_id and deleted_at is null for share;
   select * into other from crm.custom_fields

@@ -177,7 +177,7 @@ begin
 end;
 $$;
 
--- The resources whose records carry tags.
+-- The resources whose records carry tags, in the order in which rows are locked: pipelines after their deals.
 create function crm.tagged_resources() returns setof text
 language sql stable
 set search_path = ''
@@ -186,7 +186,7 @@ as $$
   from pg_catalog.pg_trigger as trigger
   join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
   where trigger.tgname = 'count_tags_updated'
-  order by relation.relname;
+  order by relation.relname = 'pipelines', relation.oid;
 $$;
 
 -- How many records carry one of the names, deleted ones too; counted no further than a request may change at once.
@@ -296,7 +296,10 @@ set search_path = ''
 as $$
 begin
   execute format($query$
-    update crm.%I set tags = tags || $2 where workspace_id = $1 and id = any ($3) and not tags @> array[$2] and cardinality(tags) < 50
+    with target as (
+      select id from crm.%1$I where workspace_id = $1 and id = any ($3) and not tags @> array[$2] and cardinality(tags) < 50 order by id for update
+    )
+    update crm.%1$I as record set tags = tags || $2 from target where record.id = target.id
   $query$, resource)
   using workspace, name, records;
 end;
@@ -310,9 +313,11 @@ declare
   name constant text := job.arguments ->> 'name';
   resource text;
   records uuid[];
+  reached boolean := not job.arguments ? 'resource';
 begin
   for resource in select crm.tagged_resources() loop
-    continue when resource < coalesce(job.arguments ->> 'resource', '');
+    reached := reached or resource = job.arguments ->> 'resource';
+    continue when not reached;
     records := array(select crm.lost_tag(resource, job.workspace_id, name, (job.arguments ->> 'lost_at')::timestamptz,
       case when resource = job.arguments ->> 'resource' then (job.arguments ->> 'after')::uuid else '00000000-0000-0000-0000-000000000000' end, 500));
     continue when records = '{}';

@@ -476,8 +476,10 @@ $$;
 -- Locks ----------------------------------------------------------------------------------------
 
 -- What a write holds until it commits, taken in one order before any of its records is locked: tags, definitions of
--- custom fields, then what crm.<resource>_lock(workspace, records) says. Records follow, in the order of their ids.
-create function crm.take_locks(resource text, workspace uuid, records json) returns text[]
+-- custom fields, then what crm.<resource>_lock(workspace, records) says, which is what they refer to
+-- (crm.check_references_of). Records follow, in the order of their ids.
+-- `every_field`: of all custom fields, for what looks at values that the records don't name.
+create function crm.take_locks(resource text, workspace uuid, records json, every_field boolean default false) returns text[]
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -494,9 +496,10 @@ begin
   if names <> '{}' then
     perform crm.register_tags(workspace, names);
   end if;
-  if keys <> '{}' then
+  if keys <> '{}' or every_field then
     perform from crm.custom_fields as definition
-    where definition.workspace_id = workspace and definition.resource = take_locks.resource and definition.key = any (keys) and definition.deleted_at is null
+    where definition.workspace_id = workspace and definition.resource = take_locks.resource and definition.deleted_at is null
+      and (every_field or definition.key = any (keys))
     order by definition.id for share;
   end if;
   if to_regprocedure(format('crm.%I(uuid, json)', resource || '_lock')) is not null then
@@ -759,7 +762,7 @@ begin
   end if;
 
   begin
-    names := crm.take_locks(resource, workspace, records);
+    names := crm.take_locks(resource, workspace, records, request ->> 'operation' = 'restore');
     if json_array_length(records) > 1 and request ->> 'operation' <> 'create' then
       -- Two bulk writes over the same records must take their locks in the same order.
       execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
@@ -803,6 +806,6 @@ $$;
 grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
-  crm.take_locks(text, uuid, json), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

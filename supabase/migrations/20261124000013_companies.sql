@@ -50,8 +50,6 @@ create index companies_parent_company_id on crm.companies (workspace_id, parent_
 create index companies_search_text on crm.companies using gin (workspace_id, search_text extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512) where deleted_at is null;
 
-select crm.check_references_of('companies', 'owner_id', 'members', 'parent_company_id', 'companies');
-
 -- Parents make trees of at most ten levels. Changes of the trees of one workspace take turns: two that
 -- are fine one by one can make a cycle together. An update takes its turn before it locks its row, or
 -- the other, holding the turn, would wait for that row.
@@ -67,16 +65,25 @@ $$;
 create trigger take_turn_at_hierarchy before update of parent_company_id on crm.companies
   for each statement execute function crm.take_turn_at_hierarchy();
 
+-- Parents are locked together with their companies: both are rows of one table. One that comes back with a parent changes
+-- the tree as well.
 create function crm.companies_lock(workspace uuid, records json) returns void
-language plpgsql
+language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  ids constant uuid[] := crm.named_in(records, '{id}');
+  parents constant uuid[] := crm.named_in(records, '{parent_company_id}');
 begin
-  if exists (select from json_array_elements(records) as record where record ->> 'parent_company_id' is not null) then
+  if exists (select from json_array_elements(records) as record where record -> 'parent_company_id' is not null)
+    or exists (select from crm.companies where workspace_id = workspace and id = any (ids) and deleted_at is not null and parent_company_id is not null) then
     perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || workspace, 0));
+    perform from crm.companies
+    where workspace_id = workspace and id = any (parents || ids) order by id for update;
   end if;
 end;
 $$;
+select crm.check_references_of('companies', 'owner_id', 'members', 'parent_company_id', 'companies');
 
 create function crm.check_hierarchy() returns trigger
 language plpgsql security definer

@@ -336,7 +336,8 @@ begin
   return new;
 end;
 $$;
-create trigger check_deal_contacts before insert or update of contacts on crm.deals
+-- Named to come after check_references: companies are locked before contacts.
+create trigger check_references_in_contacts before insert or update of contacts on crm.deals
   for each row when (new.contacts <> '[]') execute function crm.check_deal_contacts();
 
 select crm.check_references_of('deals', 'owner_id', 'members', 'company_id', 'companies', 'primary_contact_id', 'contacts');

@@ -179,24 +179,23 @@ create trigger forget_activity after update of contact_id, occurred_at, deleted_
   )
   execute function crm.forget_activity();
 
--- The contacts whose last_activity_at a bulk write may change, locked in one order: two that log calls
--- with the same people would wait for each other in a circle otherwise.
+-- What activities refer to, and the contacts that they referred to before. Contacts are locked for a change: of their
+-- last_activity_at.
 create function crm.activities_lock(workspace uuid, records json) returns void
-language sql volatile security definer
+language plpgsql security definer
 set search_path = ''
 as $$
-  select from crm.contacts
-  where workspace_id = workspace and id in (
-    select (record ->> 'contact_id')::uuid from json_array_elements(records) as record
-    union
+begin
+  perform crm.lock_named('crm.companies', workspace, crm.named_in(records, '{company_id}'));
+  perform from crm.contacts
+  where workspace_id = workspace and id = any (crm.named_in(records, '{contact_id}') || array(
     select activity.contact_id from crm.activities as activity
-    where activity.workspace_id = workspace
-      and activity.id in (select (record ->> 'id')::uuid from json_array_elements(records) as record)
-  )
-  order by id
-  for no key update;
+    where activity.workspace_id = workspace and activity.id = any (crm.named_in(records, '{id}'))
+  ))
+  order by id for no key update;
+  perform crm.lock_named('crm.deals', workspace, crm.named_in(records, '{deal_id}'));
+end;
 $$;
-grant execute on function crm.activities_lock(uuid, json) to crm_api;
 
 select crm.check_references_of('activities', 'owner_id', 'members', 'contact_id', 'contacts', 'company_id', 'companies', 'deal_id', 'deals');
 select crm.track_totals('activities', 'type', 'owner_id', 'contact_id', 'company_id', 'deal_id');

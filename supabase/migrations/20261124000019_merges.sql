@@ -8,7 +8,7 @@ create table crm.merges (
   loser_ids uuid[] not null,
   -- The winner's values by field before and after, which it takes to undo it.
   filled jsonb not null,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default clock_timestamp(),
   created_by jsonb not null,
   reverted_at timestamptz,
   reverted_by jsonb
@@ -57,7 +57,7 @@ as $$
   join pg_catalog.pg_attribute as attribute on attribute.attrelid = reference.conrelid and attribute.attnum = reference.conkey[2]
   where reference.contype = 'f' and reference.confrelid = format('crm.%I', references_to.resource)::regclass
     and relation.relname not like '%\_history' and relation.relname <> 'stage_changes'
-  order by 1, 2;
+  order by relation.oid, 2; -- in which rows are locked
 $$;
 
 -- An update merges objects: members that the new one lacks are cleared by name.
@@ -71,16 +71,64 @@ as $$
   end;
 $$;
 
--- Changes of the trees of companies take turns (crm.take_turn_at_hierarchy), before rows are locked.
-create function crm.take_turn_at_merging(resource text, workspace uuid) returns void
-language plpgsql
+-- What a merge, a slice of it or its way back holds from the start, in the order of all writes (crm.take_locks): what
+-- records with such values hold, the turn at the trees of companies, then the merged themselves together with those
+-- companies below them that it moves.
+create function crm.lock_merged(resource text, workspace uuid, winner uuid, losers uuid[], merge uuid, given json) returns void
+language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  max_below constant integer := greatest(crm.max_at_once(), 500);
+  tag_keys constant text[] := array(
+    select lower(tag collate pg_catalog.pg_c_utf8) from json_array_elements(given) as record cross join json_array_elements_text(record -> 'tags') as tag
+  );
+  ids uuid[] := losers || winner;
 begin
+  perform from crm.tags
+  where workspace_id = workspace and deleted_at is null and name_key = any (tag_keys)
+  order by name_key for share;
+  perform crm.take_locks(resource, workspace, (
+    select json_agg(json_build_object('company_id', record -> 'company_id')) from json_array_elements(given) as record
+  ), true);
   if resource = 'companies' then
     perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || workspace, 0));
+    ids := ids || array(
+      select id from crm.companies where workspace_id = workspace and parent_company_id = any (losers) order by id limit max_below
+    ) || array(
+      select record_id from crm.merge_moves where merge_id = merge and source = 'companies' order by record_id limit max_below
+    ) || crm.named_in(given, '{parent_company_id}');
   end if;
+  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource) using ids, workspace;
 end;
+$$;
+
+-- What some records name that is locked before them.
+create function crm.held_by(resource text, workspace uuid, ids uuid[]) returns json
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  found json;
+begin
+  execute format($query$
+    select coalesce(json_agg(named order by id), '[]') from crm.%I as record
+    cross join lateral (
+      select to_jsonb(record) -> 'tags' as tags, to_jsonb(record) -> 'company_id' as company_id, to_jsonb(record) -> 'parent_company_id' as parent_company_id
+    ) as named
+    where id = any ($1) and workspace_id = $2
+  $query$, resource)
+  into found using ids, workspace;
+  return found;
+end;
+$$;
+
+-- What the contacts of a deal contain that name one of these.
+create function crm.entries_of(ids uuid[]) returns jsonb[]
+language sql immutable
+set search_path = ''
+as $$
+  select array(select jsonb_build_array(jsonb_build_object('contact_id', id)) from unnest(ids) as id);
 $$;
 
 -- Moves at most so many references of a merge from the losers to the winner, and notes them; answers how many.
@@ -113,9 +161,7 @@ begin
   if merge.resource = 'contacts' and total < max_records then
     with target as (
       select id, contacts as was from crm.deals
-      where workspace_id = merge.workspace_id and contacts @> any (
-        select jsonb_build_array(jsonb_build_object('contact_id', loser)) from unnest(merge.loser_ids) as loser
-      )
+      where workspace_id = merge.workspace_id and contacts @> any (crm.entries_of(merge.loser_ids))
       order by id limit max_records - total for update
     ),
     changed as (
@@ -147,6 +193,12 @@ begin
     into found using workspace, losers, crm.max_at_once() + 1;
     total := total + found;
   end loop;
+  if resource = 'contacts' then
+    select count(*) into found from (
+      select from crm.deals where workspace_id = workspace and contacts @> any (crm.entries_of(losers)) limit crm.max_at_once() + 1
+    ) as deals;
+    total := total + found;
+  end if;
   return total;
 end;
 $$;
@@ -163,7 +215,7 @@ begin
   if merge.id is null then
     return 0;
   end if;
-  perform crm.take_turn_at_merging(merge.resource, merge.workspace_id);
+  perform crm.lock_merged(merge.resource, merge.workspace_id, merge.winner_id, merge.loser_ids, null, '[]');
   return crm.move_references(merge, 500);
 end;
 $$;
@@ -186,13 +238,15 @@ begin
       returning source, field, record_id, was, became
     )
     select source, field, jsonb_agg(jsonb_build_object('id', record_id, 'was', was, 'became', became) order by record_id) as entries, count(*) as records
-    from taken group by source, field order by source, field
+    from taken group by source, field order by format('crm.%I', source)::regclass::oid, field
   loop
     execute format($query$
-      update crm.%1$I as child
-      set %2$I = %3$s
-      from jsonb_array_elements($1) as entry
-      where child.id = (entry ->> 'id')::uuid and %4$s
+      with target as (
+        select child.id, entry from crm.%1$I as child
+        join jsonb_array_elements($1) as entry on child.id = (entry ->> 'id')::uuid and %4$s
+        order by child.id for update of child
+      )
+      update crm.%1$I as child set %2$I = %3$s from target where child.id = target.id
     $query$, reference.source, reference.field,
       case reference.field when 'contacts' then 'entry -> ''was''' else '(entry ->> ''was'')::uuid' end,
       case reference.field when 'contacts' then 'child.contacts = entry -> ''became''' else format('child.%I = $2', reference.field) end)
@@ -212,7 +266,7 @@ declare
   changed integer;
 begin
   select * into merge from crm.merges where id = (job.arguments ->> 'merge')::uuid and workspace_id = job.workspace_id for update;
-  perform crm.take_turn_at_merging(merge.resource, merge.workspace_id);
+  perform crm.lock_merged(merge.resource, merge.workspace_id, merge.winner_id, merge.loser_ids, merge.id, '[]');
   changed := crm.give_references_back(merge, 500);
   if changed = 0 and merge.resource = 'contacts' then
     perform crm.find_last_activity(merge.winner_id);
@@ -248,6 +302,7 @@ declare
   merge_id constant uuid := crm.uuid_v7();
   live uuid[];
   below uuid[];
+  merged json;
   before jsonb;
   donors jsonb[];
   donor jsonb;
@@ -262,11 +317,12 @@ begin
   if winner = any (losers) then
     perform crm.fail('self_merge', '{"field": "ids"}');
   end if;
-  perform crm.take_turn_at_merging(resource, workspace);
-  execute format(
-    'select array_agg(id) from (
-       select id from crm.%I where id = any ($1) and workspace_id = $2 and deleted_at is null order by id for update
-     ) as locked', resource)
+  merged := crm.held_by(resource, workspace, losers || winner);
+  perform crm.lock_merged(resource, workspace, winner, losers, null, merged);
+  if merged::text <> crm.held_by(resource, workspace, losers || winner)::text then
+    raise serialization_failure using message = 'what the merged records name was changed before they were locked';
+  end if;
+  execute format('select array_agg(id) from crm.%I where id = any ($1) and workspace_id = $2 and deleted_at is null', resource)
   into live using losers || winner, workspace;
   if live is null or winner <> all (live) then
     perform crm.fail('not_found');
@@ -427,7 +483,6 @@ declare
   holder uuid;
   result json;
 begin
-  perform crm.take_turn_at_merging(resource, workspace);
   select * into merge from crm.merges
   where id = (record ->> 'merge_id')::uuid and workspace_id = workspace and merges.resource = request -> 'resource' ->> 'name' for update;
   if merge.id is null then
@@ -438,8 +493,13 @@ begin
   elsif exists (
     select from crm.jobs where workspace_id = workspace and kind = 'merge' and state in ('queued', 'running') and arguments ->> 'merge' = merge.id::text
   ) then
-    perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
+    perform crm.fail('merge_not_finished', jsonb_build_object('job_id', (
+      select id from crm.jobs where workspace_id = workspace and kind = 'merge' and state in ('queued', 'running') and arguments ->> 'merge' = merge.id::text
+    )));
   end if;
+  perform crm.lock_merged(resource, workspace, merge.winner_id, merge.loser_ids, merge.id, json_build_array((
+    select json_object_agg(key, value -> 'was') from jsonb_each(merge.filled)
+  )));
   execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
   into winner_record using merge.winner_id, workspace;
   if winner_record is null then
@@ -479,7 +539,7 @@ begin
   if resource = 'contacts' then
     perform crm.find_last_activity(merge.winner_id);
   end if;
-  update crm.merges set reverted_at = now(), reverted_by = crm.actor() where id = merge.id;
+  update crm.merges set reverted_at = greatest(clock_timestamp(), created_at), reverted_by = crm.actor() where id = merge.id;
   result := crm.update_record(request, merge.winner_id, '{}');
   return json_build_object('status', 'restored', 'record', result -> 'record', 'meta', json_build_object('merge_id', merge.id));
 end;

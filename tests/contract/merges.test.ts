@@ -533,6 +533,21 @@ describe("a revert", () => {
     expect((await team.client.post(`/deals/${deals[0]?.["id"]}/restore`)).data.primary_contact_id).toBe(first["id"]);
   });
 
+  test("of a merge whose references are still being moved is 409 merge_not_finished, with the job", async () => {
+    const merged = await merge("/contacts", await team.contact(), [await team.contact()]);
+    const [job] = await database()`
+      insert into crm.jobs (workspace_id, kind, scope, arguments, lease_until)
+      values (${team.workspaceId}, 'merge', 'contacts', ${database().json({ merge: merged.meta.merge_id })}, now() + interval '1 hour')
+      returning id`;
+    await expectRefused(team, () => revert(merged), {
+      status: 409,
+      code: "merge_not_finished",
+      details: { job_id: job?.["id"] },
+    });
+    await team.client.post(`/jobs/${job?.["id"]}/cancel`);
+    expect((await revert(merged)).status).toBe(200);
+  });
+
   test("of what was merged on or deleted since is 409 merge_not_revertible", async () => {
     const [winner, loser] = [await team.contact(), await team.contact()];
     const merged = await merge("/contacts", winner, [loser]);

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Answer } from "../harness/client.ts";
 import {
@@ -11,7 +9,7 @@ import {
   type SalesTeam,
   statuses,
 } from "../harness/sales_team.ts";
-import { database, stack } from "../harness/stack.ts";
+import { database } from "../harness/stack.ts";
 import { freshEmail } from "../harness/workspace.ts";
 
 let team: SalesTeam;
@@ -1206,17 +1204,6 @@ describe("a company's counts", () => {
 });
 
 describe("what a review found", () => {
-  test("two that log activities with the same people in opposite orders don't wait for each other in a circle", async () => {
-    const people = await Promise.all(Array.from({ length: 20 }, () => team.contact()));
-    const log = (order: Made[]) =>
-      team.client.post("/activities/bulk", { records: order.map(({ id }) => ({ type: "call", contact_id: id })) });
-    const startedAt = Date.now();
-    const answers = await Promise.all([1, 2, 3, 4].map((i) => log(i % 2 ? people : people.toReversed())));
-    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
-    // A circle is broken after a second at the earliest, by undoing one of them.
-    expect(await deadlocksSince(startedAt)).toBe(0);
-  });
-
   test.each([
     "2027-01-01T00:00:00+16:00",
     "0000-01-01T00:00:00Z",
@@ -1293,15 +1280,3 @@ describe("what a review found", () => {
     expect({ status, code: error?.code }).toEqual({ status: 400, code: "malformed_json" });
   });
 });
-
-async function deadlocksSince(time: number): Promise<number> {
-  const text = readFileSync(join(stack().dataDir, "postgres.log"), "utf8");
-  return text
-    .split("\n")
-    .filter(
-      (line) =>
-        line.includes("deadlock detected") &&
-        line.includes("contacts") &&
-        Date.parse(`${line.slice(0, 23).replace(" ", "T")}Z`) >= time,
-    ).length;
-}

@@ -6,7 +6,7 @@ import { Client } from "../harness/client.ts";
 import { startTestStack } from "../harness/global_setup.ts";
 
 // What customers send stands in no log: not of Postgres, PostgREST, Redis, the gateway or the function, at the level that
-// production has. On a stack of its own: other suites count the deadlocks in theirs.
+// production has. On a stack of its own, whose processes log at that level.
 const MARK = `qzmark${process.pid}x`;
 
 let running: Awaited<ReturnType<typeof startTestStack>>;

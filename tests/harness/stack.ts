@@ -1,15 +1,25 @@
 import postgres from "postgres";
-import { afterAll, inject } from "vitest";
+import { afterAll, beforeAll, inject } from "vitest";
 import { type FunctionEnv, startFunction } from "../../scripts/stack/function.ts";
 import { freePort } from "../../scripts/stack/ports.ts";
 import type { StackInfo } from "../../scripts/stack/stack_info.ts";
+import { startTestStack } from "./global_setup.ts";
 
 let connection: postgres.Sql | undefined;
 const further = new Set<{ stop(): Promise<void> }>();
 
-/** The stack that this run started. */
+let own: Awaited<ReturnType<typeof startTestStack>> | undefined;
+
+/** The stack that this run started, or the suite's own. */
 export function stack(): StackInfo & { dataDir: string } {
-  return inject("stack");
+  return own === undefined ? inject("stack") : { ...own.info, dataDir: own.dataDir };
+}
+
+/** Gives a suite a stack that no other one disturbs. */
+export function useOwnStack(): void {
+  beforeAll(async () => {
+    own = await startTestStack();
+  });
 }
 
 /** Its database, as the superuser: for setting up, and for looking below the API. */
@@ -23,6 +33,8 @@ afterAll(async () => {
   await Promise.all([...further].map((child) => child.stop()));
   await connection?.end({ timeout: 2 });
   connection = undefined;
+  await own?.stop();
+  own = undefined;
 });
 
 /** A further process of the function, with parts of its environment changed. Stop it when done. */
