@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { routes } from "../../functions/api/routes.ts";
+import { companies } from "../../shared/resources/companies.ts";
+import { contacts } from "../../shared/resources/contacts.ts";
 import type { Answer } from "../harness/client.ts";
 import {
   createSalesTeam,
@@ -631,3 +634,67 @@ test("merges of overlapping sets at once leave each loser leading to one live wi
     expect(live.data).toHaveLength(live.meta.total);
   }
 });
+
+describe.each([contacts, companies].map(({ path, plural }) => ({ path, plural })))(
+  "what was merged, of $plural,",
+  ({ path, plural }) => {
+    const below = routes.filter((route) => route.path.startsWith(`${path}/{`));
+    const reads = below.filter(({ method }) => method === "GET").map((route) => route.path);
+    const writes = below.filter(({ method }) => method !== "GET").map((route) => [route.method, route.path] as const);
+    let winner: Made;
+    let loser: Made;
+
+    beforeAll(async () => {
+      const make = plural === "contacts" ? team.contact : team.company;
+      [winner, loser] = [await make(), await make()];
+      await merge(path, winner, [loser]);
+    });
+
+    const at = (route: string, id: unknown) => route.replace(/\{\w+\}/, String(id));
+
+    test("has routes that read it and routes that write it", () => {
+      expect(reads).toEqual(
+        expect.arrayContaining([`${path}/{id}`, `${path}/{record_id}/history`, `${path}/{id}/timeline`]),
+      );
+      expect(writes).toEqual(
+        expect.arrayContaining([
+          ["PATCH", `${path}/{id}`],
+          ["DELETE", `${path}/{id}`],
+          ["POST", `${path}/{id}/restore`],
+          ["POST", `${path}/{id}/merge`],
+        ]),
+      );
+    });
+
+    test.each(reads)("leads GET and HEAD of %s to the winner with 301", async (route) => {
+      for (const method of ["GET", "HEAD"]) {
+        const { status, headers } = await team.client.call(at(route, loser["id"]), { method });
+        const location = expect.stringMatching(new RegExp(`^https?://.*/v1${at(route, winner["id"])}$`));
+        expect({ method, status, location: headers.get("location") }).toEqual({ method, status: 301, location });
+      }
+    });
+
+    test.each(writes)("refuses %s %s with where it went, and changes nothing", async (method, route) => {
+      const body = route.endsWith("/merge") ? { ids: [winner["id"]] } : {};
+      await expectRefused(team, () => team.client.call(at(route, loser["id"]), { method, body }), {
+        status: 409,
+        code: "merged",
+        details: { merged_into: winner["id"] },
+      });
+    });
+
+    test.each([
+      ["PATCH", (id: unknown) => ({ records: [{ id, tags: ["x"] }] })],
+      ["DELETE", (id: unknown) => ({ ids: [id] })],
+    ] as const)("is refused as an entry of a bulk %s, in all of it with atomic=true", async (method, bodyOf) => {
+      const body = bodyOf(loser["id"]);
+      const each = await team.client.call(`${path}/bulk`, { method, body });
+      expect(each.data[0].error).toMatchObject({ code: "merged", details: { merged_into: winner["id"] } });
+      const whole = await team.client.call(`${path}/bulk?atomic=true`, { method, body });
+      expect(whole.error.details.records[0].error).toMatchObject({
+        code: "merged",
+        details: { merged_into: winner["id"] },
+      });
+    });
+  },
+);

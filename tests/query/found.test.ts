@@ -304,23 +304,50 @@ test("names are sorted as an alphabet is, and no page loses or repeats one", asy
   expect(sorted.at(-1)?.toString().toLowerCase()).toBe("zebra");
 });
 
-test("a custom field's key of any length is sorted by, page by page", async () => {
-  const key = await createWorkspace();
-  const keys = ["a".repeat(63), `${"a".repeat(62)}b`];
-  for (const one of keys)
-    await key.client.post("/custom_fields", {
-      resource: "contacts",
-      key: one,
-      label: one.slice(0, 50),
-      type: "number",
-    });
-  const records = Array.from({ length: 30 }, (_, n) => ({
-    email: freshEmail(),
-    custom_fields: { [keys[0] ?? ""]: n % 7, [keys[1] ?? ""]: n },
-  }));
-  expect((await key.client.post("/contacts/bulk", { records })).status).toBe(201);
-  const sort = keys.map((one) => `custom_fields.${one}`).join(",");
-  const walked = await key.client.all(`/contacts?sort=${sort}&limit=4`);
-  expect(new Set(walked.map(({ id }) => id)).size).toBe(30);
-  expect(walked).toHaveLength(30);
-});
+test.each([40, 49, 50, 62, 63])(
+  "two custom fields whose keys have %i characters and differ in the last are sorted by, page by page",
+  async (length) => {
+    const key = await createWorkspace();
+    const [first = "", second = ""] = ["a", "b"].map((last) => "k".repeat(length - 1) + last);
+    for (const one of [first, second]) {
+      const field = { resource: "contacts", key: one, label: "Field", type: "number" };
+      expect((await key.client.post("/custom_fields", field)).status).toBe(201);
+    }
+    // Ties in both, and some have no value in one, the other, or both.
+    const records = Array.from({ length: 30 }, (_, n) => ({
+      email: freshEmail(),
+      custom_fields: { ...(n % 4 && { [first]: n % 7 }), ...(n % 3 && { [second]: n % 5 }) },
+    }));
+    const made = await key.client.post("/contacts/bulk", { records });
+    expect(made.status).toBe(201);
+    const all = made.data.map(({ data }: { data: { id: string } }) => data);
+    for (const [down, other] of [
+      [false, true],
+      [true, false],
+      [true, true],
+      [false, false],
+    ]) {
+      const keys = [
+        { name: first, isDown: down },
+        { name: second, isDown: other },
+      ];
+      const sorted = all.toSorted((a: Valued, b: Valued) => {
+        for (const { name, isDown } of keys) {
+          const [one, two] = [a.custom_fields[name], b.custom_fields[name]];
+          if (one === two) continue;
+          if (one === undefined || two === undefined) return one === undefined ? 1 : -1;
+          return (one - two) * (isDown ? -1 : 1);
+        }
+        return (a.id < b.id ? -1 : 1) * (other ? -1 : 1);
+      });
+      const sort = keys.map(({ name, isDown }) => `${isDown ? "-" : ""}custom_fields.${name}`).join(",");
+      const walked = await key.client.all(`/contacts?sort=${sort}&limit=4`);
+      expect({ sort, ids: walked.map(({ id }) => id) }).toEqual({ sort, ids: sorted.map(({ id }: Valued) => id) });
+    }
+  },
+);
+
+interface Valued {
+  id: string;
+  custom_fields: Record<string, number | undefined>;
+}
