@@ -58,6 +58,15 @@ export const ATTACKS: readonly Attack[] = [
     request: () => bulk(1_000, (n) => ({ email: n % 2 ? "no mailbox" : `attack-${n}@x.example`, score: n % 100 })),
   },
   {
+    name: "bulks of 1,000 of which 500 refer to nothing, 6 at once",
+    clients: 6,
+    request: () =>
+      bulk(1_000, (n) => ({
+        email: `refers-${n}@x.example`,
+        ...(n % 2 === 0 && { company_id: crypto.randomUUID() }),
+      })),
+  },
+  {
     name: "renames of a tag on all contacts, 9 writers of it behind",
     clients: 10,
     request: (n, { tagId }) =>

@@ -30,7 +30,7 @@ import {
   together,
 } from "./load.ts";
 import { type Figure, type LoadRow, loadRow, show, type Verdict, verdict, writeReport } from "./report.ts";
-import { apiHeaders, bulkScenario, type ScenarioName, scenarios } from "./scenarios.ts";
+import { apiHeaders, bulkScenario, halfFailingBulk, type ScenarioName, scenarios } from "./scenarios.ts";
 import { type BenchWorkspace, createBenchWorkspace } from "./workspace.ts";
 
 const given = argumentsOrHelp({
@@ -288,18 +288,23 @@ async function measureOneClient(workspace: BenchWorkspace): Promise<void> {
 async function measureBulk(workspace: BenchWorkspace): Promise<void> {
   const scenario = bulkScenario(info, workspace, info.functionUrl);
   progress(scenario.name);
-  const seen: Record<"api" | "rest", Measurement[]> = { api: [], rest: [] };
+  const half = halfFailingBulk(workspace, info.functionUrl);
+  const seen: Record<"api" | "rest" | "half", Measurement[]> = { api: [], rest: [], half: [] };
   await single(scenario.rest, 1);
+  await single(half, 1);
   const { statuses } = await asked(single(scenario.api, 1));
   // 207 would be a bulk of which some records failed.
   if (statuses["201"] !== 1) throw new Error(`Bulk answered ${JSON.stringify(statuses)}.`);
   for (let round = 0; round < ROUNDS; round++) {
     seen.api.push(await asked(single(scenario.api, 3)));
     seen.rest.push(await single(scenario.rest, 3));
+    seen.half.push(await single(half, 3));
   }
-  const [api, rest] = [together(seen.api), together(seen.rest)];
+  const [api, rest, failing] = [together(seen.api), together(seen.rest), together(seen.half)];
   addLoad(scenario.name, "API", api);
   addLoad(scenario.name, "PostgREST", rest);
+  const ratio = percentile(failing, 50) / percentile(api, 50);
+  verdicts.push(verdict("bulk of 1,000: time when half fail ÷ when none does", ratio, { most: 2 }));
   figures.push({ name: "bulk of 1,000: rows/s, API ÷ PostgREST", value: show(perSecond(api) / perSecond(rest)) });
   verdicts.push(verdict("bulk of 1,000: rows/s, one client", perSecond(api) * 1000, { least: 5000 }));
   if (api.statuses["201"] !== api.requests) throw new Error(`Bulk answered ${JSON.stringify(api.statuses)}.`);

@@ -63,6 +63,21 @@ export function scenarios(
   };
 }
 
+/** The bulk request of `bulkScenario`, half of whose contacts refer to a company that is not there. */
+export function halfFailingBulk(workspace: BenchWorkspace, apiUrl: string): Target {
+  const records = Array.from({ length: 1000 }, (_, index) => ({
+    ...newContact(`{unique}-${index}`),
+    ...(index % 2 === 0 && { company_id: crypto.randomUUID() }),
+  }));
+  return {
+    url: `${apiUrl}/v1`,
+    headers: apiHeaders(workspace),
+    method: "POST",
+    paths: ["/contacts/bulk"],
+    body: JSON.stringify({ records }),
+  };
+}
+
 /** A bulk request of 1,000 new contacts on each side. */
 export function bulkScenario({ restUrl }: StackInfo, workspace: BenchWorkspace, apiUrl: string): Scenario {
   const records = Array.from({ length: 1000 }, (_, index) => newContact(`{unique}-${index}`));
