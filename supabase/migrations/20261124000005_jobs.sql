@@ -26,7 +26,7 @@ create table crm.jobs (
 );
 comment on table crm.jobs is 'Changes under way, and what became of those that have ended.';
 create index jobs_created_at on crm.jobs (workspace_id, created_at, id);
-create index jobs_waiting on crm.jobs (touched_at) where state in ('queued', 'running');
+create index jobs_waiting on crm.jobs (workspace_id, touched_at) where state in ('queued', 'running');
 alter table crm.jobs enable row level security;
 alter table crm.jobs force row level security;
 grant select on crm.jobs to crm_api;
@@ -79,8 +79,8 @@ $$;
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims a job under the token {"lease"} for 30 seconds: the one that was touched longest ago, of the workspaces that have
--- none under way. Null when none waits.
+-- Claims a job under the token {"lease"} for 30 seconds: of the workspaces that have none under way it is the turn of the
+-- one that was served longest ago, however many jobs it has. Null when none waits.
 create function api.claim_job(json) returns json
 language sql volatile security definer
 set search_path = ''
@@ -95,7 +95,10 @@ as $$
         select from crm.jobs as other
         where other.workspace_id = waiting.workspace_id and other.state = 'running' and other.lease_until >= now()
       )
-    order by waiting.touched_at
+    order by (
+      select max(served.touched_at) from crm.jobs as served
+      where served.workspace_id = waiting.workspace_id and served.state in ('queued', 'running')
+    ), waiting.touched_at
     limit 1
     for update skip locked
   )

@@ -126,7 +126,8 @@ test.each(["update", "return", "error"])(
       file(() => "same"),
     );
     expect(repeated).toMatchObject({ rows_total: rows, created: 1 });
-    expect(took(repeated)).toBeLessThan(2 * took(distinct));
+    // Each by itself they took eleven times as long.
+    expect(took(repeated)).toBeLessThan(5 * took(distinct));
   },
 );
 
