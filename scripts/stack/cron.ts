@@ -40,7 +40,7 @@ export function startCron({ functionUrl, databaseUrl, secret }: CronOptions): Cr
 async function purgeAll(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 5, onnotice: () => {} });
   try {
-    await sql`select crm.purge_all()`;
+    await sql`call crm.purge_all()`;
   } finally {
     await sql.end({ timeout: 1 });
   }

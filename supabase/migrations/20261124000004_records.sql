@@ -339,29 +339,71 @@ begin
 end;
 $$;
 
--- Deletes what has outlived its promise: answers after a day, deleted records after 90 days. At most ten thousand of
--- each kind at a time, so that nobody waits for it; it is called every few minutes.
-create function crm.purge() returns void
+-- Deletes what has outlived its promise: answers after a day, deleted records after 90 days, jobs 30 days after their end.
+-- Of one kind at a time, and at most so many rows, so that nobody waits for it; answers how many, 0 when none is left.
+create function crm.purge(max_rows integer) returns integer
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
-  max_rows constant integer := 10000;
   resource text;
+  expired uuid[];
+  reference record;
+  changed integer;
 begin
+  -- Two at once would take the same rows, and the second one think that none is left.
+  perform pg_advisory_xact_lock(hashtextextended('purge', 0));
   delete from crm.idempotency_keys where (workspace_id, key) in (
     select workspace_id, key from crm.idempotency_keys where created_at < now() - interval '24 hours' limit max_rows
   );
+  get diagnostics changed = row_count;
+  if changed > 0 then
+    return changed;
+  end if;
   for resource in
     select relation.relname
     from pg_catalog.pg_trigger as trigger
     join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
     where trigger.tgname = 'stamp'
+    order by relation.oid desc
   loop
-    execute format('delete from crm.%1$I where id in (select id from crm.%1$I where deleted_at < now() - interval ''90 days'' limit $1)', resource)
-    using max_rows;
+    execute format('select array(select id from crm.%I where deleted_at < now() - interval ''90 days'' order by id limit $1)', resource)
+    into expired using max_rows;
+    continue when expired = '{}';
+    -- What their foreign keys would do to all that names them at once.
+    for reference in
+      select key.conrelid::regclass as source, attribute.attname as field, key.confdeltype = 'n' as is_cleared
+      from pg_catalog.pg_constraint as key
+      join pg_catalog.pg_attribute as attribute on attribute.attrelid = key.conrelid and attribute.attnum = key.conkey[2]
+      where key.contype = 'f' and key.confrelid = format('crm.%I', resource)::regclass and key.confdeltype in ('n', 'c')
+      order by key.conrelid, attribute.attname
+    loop
+      execute format($query$
+        with target as materialized (
+          select child.ctid as place from crm.%1$I as record
+          join %2$s as child on child.workspace_id = record.workspace_id and child.%3$I = record.id
+          where record.id = any ($1) order by %4$s limit $2 for update of child
+        )
+        %5$s
+      $query$, resource, reference.source, reference.field,
+        case when reference.is_cleared then 'child.id' else 'child.ctid' end,
+        case when reference.is_cleared
+          then format('update %s as child set %I = null from target where child.ctid = target.place', reference.source, reference.field)
+          else format('delete from %s as child using target where child.ctid = target.place', reference.source)
+        end)
+      using expired, max_rows;
+      get diagnostics changed = row_count;
+      if changed > 0 then
+        return changed;
+      end if;
+    end loop;
+    execute format('delete from crm.%I where id = any ($1)', resource) using expired;
+    get diagnostics changed = row_count;
+    return changed;
   end loop;
-  delete from crm.jobs where finished_at < now() - interval '30 days';
+  delete from crm.jobs where id in (select id from crm.jobs where finished_at < now() - interval '30 days' limit max_rows);
+  get diagnostics changed = row_count;
+  return changed;
 end;
 $$;
 

@@ -177,13 +177,34 @@ $$;
 create trigger forget_rows after delete on crm.imports
   referencing old table as old_rows for each statement execute function crm.forget_import_rows();
 
--- Reports are kept 30 days, what was never started a week.
-create function crm.purge_imports() returns void
-language sql volatile security definer
+-- Reports are kept 30 days, what was never started a week. At most so many rows are deleted; answers how many, 0 when
+-- none is left.
+create function crm.purge_imports(max_rows integer) returns integer
+language plpgsql security definer
 set search_path = ''
 as $$
-  delete from crm.imports
-  where completed_at < now() - interval '30 days' or (status = 'uploading' and touched_at < now() - interval '7 days');
+declare
+  changed integer;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('purge', 0));
+  delete from crm.import_rows where ctid = any (array(
+    select noted.ctid from crm.import_rows as noted
+    join crm.imports as import on import.id = noted.import_id
+    where import.completed_at < now() - interval '30 days' limit max_rows
+  ));
+  get diagnostics changed = row_count;
+  if changed > 0 then
+    return changed;
+  end if;
+  delete from crm.imports where id in (
+    select id from crm.imports
+    where completed_at < now() - interval '30 days' or (status = 'uploading' and touched_at < now() - interval '7 days')
+    limit greatest(max_rows / 50, 1) -- Each has parts.
+    for update
+  );
+  get diagnostics changed = row_count;
+  return changed;
+end;
 $$;
 
 -- Requests ---------------------------------------------------------------------------------------

@@ -1,12 +1,18 @@
 -- What runs by the clock, and what Postgres writes down about it.
 
--- All that has outlived its promise, a bounded part of it at a time.
-create function crm.purge_all() returns void
-language sql volatile
-set search_path = ''
+-- Deletes all that has outlived its promise, some rows in each transaction. Without a search_path of its own, which a
+-- procedure that commits can't have.
+create procedure crm.purge_all(max_rows integer default 250)
+language plpgsql
 as $$
-  select crm.purge();
-  select crm.purge_imports();
+begin
+  while crm.purge(max_rows) > 0 loop
+    commit;
+  end loop;
+  while crm.purge_imports(max_rows) > 0 loop
+    commit;
+  end loop;
+end;
 $$;
 
 -- Has the function carry on the jobs of all workspaces. Where it is and what proves us are in the Vault, which
@@ -37,7 +43,7 @@ begin
     create extension if not exists pg_net;
   end if;
   if to_regnamespace('cron') is not null and to_regnamespace('net') is not null then
-    perform cron.schedule('purge', '*/5 * * * *', 'select crm.purge_all()');
+    perform cron.schedule('purge', '*/5 * * * *', 'call crm.purge_all()');
     perform cron.schedule('drain', '10 seconds', 'select crm.call_drain()');
     perform cron.schedule('forget_runs', '17 3 * * *', $forget$
       delete from cron.job_run_details where end_time < now() - interval '7 days'

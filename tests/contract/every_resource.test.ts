@@ -425,7 +425,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
       const table = database()(`crm.${resource.table}`);
       await database()`update ${table} set deleted_at = now() - interval '91 days' where id = ${id}`;
       expect((await records.client.post(`${path}/${id}/restore`)).status).toBe(404);
-      await database()`select crm.purge()`;
+      await database()`call crm.purge_all()`;
       expect(await database()`select from ${table} where id = ${id}`).toHaveLength(0);
     });
   });

@@ -45,7 +45,8 @@ test("on a hosted project the migration schedules the purge and the jobs' worker
       ["purge", "*/5 * * * *"],
     ]);
     await sql`insert into vault.decrypted_secrets values ('public_api_url', 'https://crm.example/functions/v1/api'), ('cron_secret', 's3cret')`;
-    for (const { command } of jobs) await sql.unsafe(command);
+    // A procedure that commits is called outside of any transaction, as pg_cron does.
+    for (const { jobname, command } of jobs) await (jobname === "purge" ? database() : sql).unsafe(command);
     expect(await sql`select * from net.calls`).toEqual([
       { url: "https://crm.example/functions/v1/api/internal/drain", headers: { "X-Cron-Secret": "s3cret" } },
     ]);
@@ -91,7 +92,7 @@ test("the purge deletes what has outlived its promise, and nothing else", async 
   await keep("new");
   await database()`
     update crm.idempotency_keys set created_at = now() - interval '25 hours' where workspace_id = ${workspaceId} and key = 'old'`;
-  await database()`select crm.purge_all()`;
+  await database()`call crm.purge_all()`;
   const left = await database()`select key from crm.idempotency_keys where workspace_id = ${workspaceId}`;
   expect(left.map(({ key }) => key)).toEqual(["new"]);
 });

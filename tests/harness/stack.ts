@@ -19,7 +19,7 @@ export function stack(): StackInfo & { dataDir: string } {
 export function useOwnStack(): void {
   beforeAll(async () => {
     own = await startTestStack();
-  });
+  }, 120_000);
 }
 
 /** Its database, as the superuser: for setting up, and for looking below the API. */
