@@ -66,7 +66,7 @@ function readerFor(schema: unknown): Reader {
 
 /** The apostrophe in front of what a spreadsheet would run is the export's (`crm.without_formula`). */
 function readText(cell: string): string {
-  return /^'['=@+\t\r-]/.test(cell) ? cell.slice(1) : cell;
+  return /^'+[=@+\t\r-]/.test(cell) ? cell.slice(1) : cell;
 }
 
 function readNumber(cell: string): unknown {

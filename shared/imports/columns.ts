@@ -135,8 +135,9 @@ function membersOf(resource: Resource, name: string): string[] {
 export function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return unwrap(schema.unwrap());
   if (!(schema instanceof z.ZodPipe)) return schema;
-  // A list is bounded before its entries are looked at, a choice trimmed: what comes out tells what it is.
-  const tells = schema.out instanceof z.ZodArray || schema.out instanceof z.ZodEnum;
+  // A list is bounded before its entries are looked at, a choice trimmed, an object PHP's empty array before: what
+  // comes out tells what it is.
+  const tells = [z.ZodArray, z.ZodEnum, z.ZodObject].some((kind) => schema.out instanceof kind);
   return unwrap(tells ? schema.out : schema.in);
 }
 

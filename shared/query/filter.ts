@@ -294,7 +294,11 @@ function customCondition({ id, kind, type }: CustomField, leaf: Leaf): Condition
     return { custom: id, kind: "fold", negated: false, compare: { op: "like", pattern } };
   }
   // An address is kept for comparison in lower case (crm.typed_values).
-  const field: Field = { schema: z.string(), ...(type === "email" && { spaceless: true, keyColumn: "text_value" }) };
+  const field: Field = {
+    schema: z.string(),
+    ...((type === "email" || type === "url") && { spaceless: true }),
+    ...(type === "email" && { keyColumn: "text_value" }),
+  };
   return conditionOf(testOf(field, filterKind, op, leaf), (compare): Condition => {
     const negated = compare.op === "ne" || compare.op === "nin";
     if (compare.op === "ne") return { custom: id, kind, negated, compare: { ...compare, op: "eq" } };

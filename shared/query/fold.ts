@@ -18,6 +18,7 @@ export function lowerCase(value: string): string {
 
 function foldLetters(value: string): string {
   return value
+    .replaceAll("´", "'") // which NFKD would take for a blank with an accent
     .normalize("NFKD")
     .replace(/\u0345/g, "ι")
     .replace(DROPPED, "")
@@ -47,7 +48,7 @@ const VARIANT_PAIRS: readonly (readonly [from: string, to: string])[] = [
   ["łøđðħıŧςᲀᲁᲂᲃᲄᲅᲆᲇᲈ", "loddhitσвдосттъѣꙋ"],
   ["یىکۀە", "ييكهه"],
   ["٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९", "012345678901234567890123456789"],
-  ["‘’‛ʹʻʼʽʾʿˈ`´′ꞌ׳", "'''''''''''''''"],
+  ["‘’‛ʹʻʼʽʾʿˈ`′ꞌ׳", "''''''''''''''"],
   ["“”„‟«»‹›″ʺ״", '"""""""""""'],
   ["‐‑‒–—―−⁃", "--------"],
 ];

@@ -42,20 +42,25 @@ export function parseListUrl(
     fields: parseFields(resource, namesGiven(given, "fields")),
     include: parseInclude(resource, namesGiven(given, "include")),
     total: parseFlag("total", given.get("total"), true),
-    ...parseDeleted(given.get("deleted")),
+    ...parseDeleted(resource, given.get("deleted")),
   };
 }
 
 /** The resource that a query is about: as it lives, or with what was deleted. */
 export function asked(resource: Resource, deleted: unknown): Resource {
   if (deleted === undefined || deleted === null) return resource;
-  if (!resource.operations.includes("restore"))
-    throw invalid("deleted", `The ${resource.plural} keep nothing that was deleted.`);
+  requireKept(resource);
   return withDeleted(resource);
 }
 
-function parseDeleted(raw: string | undefined): Pick<ListQuery, "deleted"> {
+function requireKept(resource: Resource): void {
+  if (!resource.operations.includes("restore"))
+    throw invalid("deleted", `The ${resource.plural} keep nothing that was deleted.`);
+}
+
+function parseDeleted(resource: Resource, raw: string | undefined): Pick<ListQuery, "deleted"> {
   if (raw === undefined) return {};
+  requireKept(resource);
   if (raw === "only" || raw === "include") return { deleted: raw };
   throw invalid("deleted", "The deleted parameter must be only or include.");
 }

@@ -56,8 +56,11 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
     ["employee_count", "employees headcount number_of_employees"],
     ["annual_revenue", "revenue turnover"],
     ["body description", "notes note comment comments content text"],
-    ["created_at", "created createdate date_created created_on created_date"],
-    ["updated_at", "modified updated last_modified modified_at updated_on since"],
+    ["created_at", "created createdate date_created created_on created_date created_since created_after"],
+    [
+      "updated_at",
+      "modified updated last_modified modified_at updated_on since updated_since modified_since updated_after modified_after last_updated lastmodifieddate",
+    ],
     ["external_id", "ext_id reference reference_id remote_id"],
     ["id", "uuid object_id record_id"],
   ].flatMap(([meant = "", names = ""]) => names.split(" ").map((name) => [name, meant.split(" ")] as const)),

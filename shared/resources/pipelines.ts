@@ -2,7 +2,7 @@ import { z } from "zod";
 import { commonFields, stampedFields } from "./common.ts";
 import { deals } from "./deals.ts";
 import { defineResource } from "./define.ts";
-import { boolean, currency, integer, list, oneOf, text, uuid } from "./schemas.ts";
+import { boolean, currency, integer, list, members, oneOf, text, uuid } from "./schemas.ts";
 
 const stageType = oneOf(["open", "won", "lost"]);
 
@@ -56,7 +56,7 @@ export const pipelines = defineResource({
     is_default: { schema: boolean(), default: false, filter: "boolean" },
     currency: { schema: currency().nullable(), filter: "text" },
     rules: {
-      schema: z.strictObject({
+      schema: members({
         allow_skip: boolean().optional(),
         allow_backwards: boolean().optional(),
         require_lost_reason: boolean().optional(),

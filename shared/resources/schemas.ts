@@ -114,7 +114,9 @@ export function httpsUrl() {
 }
 
 function isWholeUrl(value: string): boolean {
-  return !/[\s\p{C}\\|{}"^`<>]/u.test(value) && URL.canParse(value);
+  return (
+    !/[\s\p{C}\\|{}"^`<>]/u.test(value) && !/^[a-z]+:\/\/[^/?#]*(?:\.\.|[/@]\.)/i.test(value) && URL.canParse(value)
+  );
 }
 
 /** A name of the IANA time zone database in its own spelling; aliases such as UTC count. */
@@ -227,9 +229,14 @@ export const mergeBody = z.strictObject({
   prefer: oneOf(["primary", "newest"]).optional(),
 });
 
+/** An object of these members, each optional; PHP's empty array is an empty one. */
+export function members<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.preprocess((value) => (Array.isArray(value) && value.length === 0 ? {} : value), z.strictObject(shape));
+}
+
 /** A postal address; members are optional and change one by one. */
 export function address() {
-  return z.strictObject({
+  return members({
     street: text(255).nullable().optional(),
     city: text(100).nullable().optional(),
     state: text(100).nullable().optional(),

@@ -118,13 +118,13 @@ begin
   return normalize(pg_catalog.translate(
     pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(
       pg_catalog.lower(pg_catalog.regexp_replace(
-        pg_catalog.replace(normalize(value, nfkd), U&'\0345', 'ι') collate pg_catalog.pg_c_utf8, -- the iota that capitals write out
+        pg_catalog.replace(normalize(pg_catalog.replace(value, '´', ''''), nfkd), U&'\0345', 'ι') collate pg_catalog.pg_c_utf8, -- the iota that capitals write out
         -- marks that are left out as often as they are written, and invisible characters
         '[\u00AD\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u061C\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E4\u06E7\u06E8\u06EA-\u06ED\u0730-\u074A\u08D3-\u08E1\u08E3-\u08FF\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF\u200B-\u200F\u202A-\u202E\u2060-\u206F\u20D0-\u20FF\uFE00-\uFE0F\uFE20-\uFE2F\uFEFF\U000E0000-\U000E0FFF]',
         '', 'g') collate pg_catalog.pg_c_utf8),
       'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
-    'łøđðħıŧςᲀᲁᲂᲃᲄᲅᲆᲇᲈیىکۀە٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९‘’‛ʹʻʼʽʾʿˈ`´′ꞌ׳“”„‟«»‹›″ʺ״‐‑‒–—―−⁃',
-    'loddhitσвдосттъѣꙋييكهه012345678901234567890123456789''''''''''''''''''''''''''''''"""""""""""--------'), nfc);
+    'łøđðħıŧςᲀᲁᲂᲃᲄᲅᲆᲇᲈیىکۀە٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९‘’‛ʹʻʼʽʾʿˈ`′ꞌ׳“”„‟«»‹›″ʺ״‐‑‒–—―−⁃',
+    'loddhitσвдосттъѣꙋييكهه012345678901234567890123456789''''''''''''''''''''''''''''"""""""""""--------'), nfc);
 end;
 $$;
 

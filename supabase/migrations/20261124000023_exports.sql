@@ -20,7 +20,7 @@ $$;
 create function crm.without_formula(value text) returns text
 language sql immutable parallel safe -- no "set search_path", to be inlined
 as $$
-  select case when value ~ '^([=@\t\r]|[+-](?![0-9 ().,/-]*$)|''[=@+\t\r-])' then '''' || value else value end;
+  select case when value ~ '^([=@\t\r]|[+-](?![0-9 ().,/-]*$)|''+[=@+\t\r-])' then '''' || value else value end;
 $$;
 
 -- The expression that makes a line of a row. Of CSV (RFC 4180) a cell is quoted where it must be, and objects

@@ -184,6 +184,33 @@ describe("§6 what a client may rely on in lists", () => {
     expect(await ids(`deleted=only&deleted_at[gte]=${data[0].deleted_at}`)).toEqual([loser]);
   });
 
+  test("an empty array is an empty object, an export marks what an import would cut, a URL's + is no blank", async () => {
+    const { client } = await createWorkspace();
+    const made = await client.post("/contacts", {
+      email: freshEmail(),
+      first_name: "''=x",
+      address: [],
+      custom_fields: [],
+    });
+    expect([made.status, made.data?.address]).toEqual([201, {}]);
+    expect((await client.post("/pipelines?dry_run=true", { name: "P", rules: [] })).status).toBe(201);
+    expect((await client.post("/pipelines?dry_run=true", { name: "P", rules: [1] })).status).toBe(400);
+    const [row] = await database()`select crm.without_formula(${made.data.first_name}) as cell`;
+    expect(row?.["cell"]).toBe("'''=x");
+    const url = "https://x.example/a+b";
+    await client.post("/custom_fields", { resource: "contacts", key: "page", label: "Page", type: "url" });
+    await client.patch(`/contacts/${made.data.id}`, { custom_fields: { page: url } });
+    expect((await client.get(`/contacts?custom_fields.page=${url}`)).meta.total).toBe(1);
+  });
+
+  test.each(["imports", "jobs", "users"])("%s keep nothing that was deleted, and say so", async (plural) => {
+    const { client } = await createWorkspace();
+    for (const deleted of ["only", "include"])
+      expect((await client.get(`/${plural}?deleted=${deleted}`)).error?.details).toEqual({
+        deleted: [`The ${plural} keep nothing that was deleted.`],
+      });
+  });
+
   test("total=false leaves the total out; one that was counted says as of when, the same on each page", async () => {
     const { client } = await createWorkspace();
     await client.post("/contacts/bulk", {

@@ -89,6 +89,8 @@ describe("URLs, in a website and a custom field alike", () => {
     "https://256.0.0.1/x",
     "https://",
     "https://x.example/{a}",
+    "https://x..example",
+    "https://u@.example",
   ])("%s is none", async (website) => {
     expect((await contact({ website })).status).toBe(400);
     expect((await customValue("url", website)).status).toBe(400);

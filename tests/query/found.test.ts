@@ -133,7 +133,10 @@ describe("what a person types finds the record", () => {
   test.each([
     ["Acme (UK) Works", ["Acme (UK) Works", "uk", "acme uk", "Acme, UK"]],
     ["Renewal [Q4]; North", ["Renewal (Q4) North", "q4"]],
-    ["O’Brien – Söhne", ["O'Brien", "OBrien", "o brien sohne".replace("o ", "o'"), "O’Brien - Sohne", "O`Brien"]],
+    [
+      "O’Brien – Söhne",
+      ["O'Brien", "OBrien", "O´Brien", "o brien sohne".replace("o ", "o'"), "O’Brien - Sohne", "O`Brien"],
+    ],
     ["ΠΑΠΑΔΟΠΟΥΛΟΣ", ["Παπαδόπουλος", "παπαδοπουλος", "ΠΑΠΑΔΟΠΟΥΛΟΣ"]],
     ["Ἀθηνᾷ", ["ἈΘΗΝΑ͂Ι", "αθηναι"]],
     ["株式会社田中工業", ["田中", "田中工業", "会社", "株式会社"]],
