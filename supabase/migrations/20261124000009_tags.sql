@@ -38,23 +38,33 @@ as $$
   where tag.id = tags_count.tag_id and tag.workspace_id = tags_count.workspace_id;
 $$;
 
-create function crm.add_to_tag_counts(workspace_id uuid, name text, resource text, delta bigint) returns void
+-- Adds to the counts of tags, of each name once. A slot that another writer holds is left to it.
+create function crm.add_to_tag_counts(workspace uuid, resource text, names text[], deltas bigint[]) returns void
 language plpgsql security definer
 set search_path = ''
+set enable_nestloop = on -- of many slots few are asked for
 as $$
-#variable_conflict use_variable
+declare
+  slots bigint[];
+  counted text[];
 begin
-  update crm.tag_counts as slot
-  set records = slot.records + delta
-  where slot.id = (
-    select free.id from crm.tag_counts as free
-    where free.workspace_id = workspace_id and free.name = name and free.resource = resource
+  select array_agg(free.id), array_agg(step.name) into slots, counted
+  from unnest(names) as step (name)
+  cross join lateral (
+    select slot.id from crm.tag_counts as slot
+    where slot.workspace_id = workspace and slot.name = step.name and slot.resource = add_to_tag_counts.resource
     limit 1
     for update skip locked
-  );
-  if not found then
-    insert into crm.tag_counts (workspace_id, name, resource, records) values (workspace_id, name, resource, delta);
-  end if;
+  ) as free;
+  update crm.tag_counts as slot
+  set records = slot.records + step.delta
+  from unnest(names, deltas) as step (name, delta)
+  join unnest(slots, counted) as free (id, name) using (name)
+  where slot.id = free.id;
+  insert into crm.tag_counts (workspace_id, name, resource, records)
+  select workspace, step.name, add_to_tag_counts.resource, step.delta
+  from unnest(names, deltas) as step (name, delta)
+  where not exists (select from unnest(counted) as known where known = step.name);
 end;
 $$;
 
@@ -65,21 +75,30 @@ language plpgsql security definer
 set search_path = ''
 as $$
 declare
-  keys constant text[] := array(select distinct lower(given collate pg_catalog.pg_c_utf8) from unnest(names) as given);
+  keys constant text[] := array(
+    select key from (select lower(given collate pg_catalog.pg_c_utf8) as key from unnest(names) as given) as listed
+    group by key order by key collate "und-x-icu"
+  );
   held text[];
+  added integer;
 begin
   for turn in 1..10 loop
     held := array(
-      select name_key from crm.tags where workspace_id = workspace and name_key = any (keys) and deleted_at is null order by name_key for share
+      select known.name_key from unnest(keys) as wanted (key)
+      cross join lateral (
+        select name_key from crm.tags where workspace_id = workspace and name_key = wanted.key and deleted_at is null for share
+      ) as known
     );
-    exit when held @> keys;
+    exit when cardinality(held) = cardinality(keys);
     insert into crm.tags (workspace_id, name)
     select workspace, given from (
       select distinct on (lower(given collate pg_catalog.pg_c_utf8)) given, lower(given collate pg_catalog.pg_c_utf8) as key
       from unnest(names) with ordinality as listed (given, place) order by key, place
     ) as fresh
-    where key <> all (held) order by key
+    where not exists (select from unnest(held) as known where known = key) order by key
     on conflict (workspace_id, name_key) where deleted_at is null do nothing;
+    get diagnostics added = row_count;
+    exit when cardinality(held) + added = cardinality(keys);
   end loop;
 end;
 $$;
@@ -103,10 +122,13 @@ set search_path = ''
 as $$
   select coalesce(array_agg(name order by place), '{}')
   from (
-    select coalesce(tag.name, given) as name, min(place) as place
+    select coalesce(
+      (
+        select tag.name from crm.tags as tag
+        where tag.workspace_id = workspace and tag.name_key = lower(given collate pg_catalog.pg_c_utf8) collate "und-x-icu" and tag.deleted_at is null
+      ),
+      given) as name, min(place) as place
     from unnest(names) with ordinality as listed (given, place)
-    left join crm.tags as tag on tag.workspace_id = workspace and tag.deleted_at is null
-      and tag.name_key = lower(given collate pg_catalog.pg_c_utf8)
     group by 1
   ) as spelled;
 $$;
@@ -135,24 +157,34 @@ begin
     when 'INSERT' then
       perform crm.register_tags(workspace_id, array_agg(distinct tag))
       from new_rows cross join unnest(tags) as given (tag) group by workspace_id;
-      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], count(*))
-      from new_rows cross join unnest(tags) as given (tag)
-      where deleted_at is null group by workspace_id, tag order by tag;
+      perform crm.add_to_tag_counts(workspace_id, tg_argv[0], array_agg(tag order by tag), array_agg(step order by tag))
+      from (
+        select workspace_id, tag, count(*) as step from new_rows cross join unnest(tags) as given (tag)
+        where deleted_at is null group by workspace_id, tag
+      ) as steps
+      group by workspace_id;
     when 'DELETE' then
-      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], -count(*))
-      from old_rows cross join unnest(tags) as given (tag)
-      where deleted_at is null group by workspace_id, tag order by tag;
+      perform crm.add_to_tag_counts(workspace_id, tg_argv[0], array_agg(tag order by tag), array_agg(step order by tag))
+      from (
+        select workspace_id, tag, -count(*) as step from old_rows cross join unnest(tags) as given (tag)
+        where deleted_at is null group by workspace_id, tag
+      ) as steps
+      group by workspace_id;
     when 'UPDATE' then
       perform crm.register_tags(later.workspace_id, array_agg(distinct tag))
       from new_rows as later join old_rows as earlier using (id) cross join unnest(later.tags) as given (tag)
       where tag <> all (earlier.tags) group by later.workspace_id;
-      perform crm.add_to_tag_counts(workspace_id, tag, tg_argv[0], sum(step)::bigint)
+      perform crm.add_to_tag_counts(workspace_id, tg_argv[0], array_agg(tag order by tag), array_agg(step order by tag))
       from (
-        select workspace_id, tag, 1::bigint as step from new_rows cross join unnest(tags) as given (tag) where deleted_at is null
-        union all
-        select workspace_id, tag, -1 from old_rows cross join unnest(tags) as given (tag) where deleted_at is null
+        select workspace_id, tag, sum(step)::bigint as step
+        from (
+          select workspace_id, tag, 1::bigint as step from new_rows cross join unnest(tags) as given (tag) where deleted_at is null
+          union all
+          select workspace_id, tag, -1 from old_rows cross join unnest(tags) as given (tag) where deleted_at is null
+        ) as each
+        group by workspace_id, tag having sum(step) <> 0
       ) as steps
-      group by workspace_id, tag having sum(step) <> 0 order by tag;
+      group by workspace_id;
   end case;
   return null;
 end;

@@ -60,8 +60,6 @@ create function crm.check_pipeline() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
-declare
-  given record;
 begin
   if tg_op = 'INSERT' or (new.is_default and not old.is_default) or (old.deleted_at is not null and new.deleted_at is null) then
     perform pg_advisory_xact_lock(hashtextextended('pipelines:' || new.workspace_id, 0));
@@ -76,18 +74,15 @@ begin
       select from crm.pipelines where workspace_id = new.workspace_id and deleted_at is null and is_default
     );
     perform set_config('crm.pipeline_being_made', new.id::text, true);
-    for given in
-      select stage, place - 1 as place
-      from jsonb_array_elements(coalesce(new.initial_stages_key,
-        '[{"name": "Qualified", "probability": 20}, {"name": "Proposal", "probability": 50}, {"name": "Negotiation", "probability": 80},
-          {"name": "Won", "type": "won"}, {"name": "Lost", "type": "lost"}]'
-      )) with ordinality as listed (stage, place)
-    loop
-      insert into crm.stages (workspace_id, pipeline_id, name, type, probability, position, required_fields, rotting_days)
-      values (new.workspace_id, new.id, given.stage ->> 'name', coalesce(given.stage ->> 'type', 'open'),
-        (given.stage ->> 'probability')::integer, coalesce((given.stage ->> 'position')::integer, given.place),
-        array(select jsonb_array_elements_text(coalesce(given.stage -> 'required_fields', '[]'))), (given.stage ->> 'rotting_days')::integer);
-    end loop;
+    insert into crm.stages (workspace_id, pipeline_id, name, type, probability, position, required_fields, rotting_days)
+    select new.workspace_id, new.id, stage ->> 'name', coalesce(stage ->> 'type', 'open'), (stage ->> 'probability')::integer,
+      coalesce((stage ->> 'position')::integer, place - 1),
+      array(select jsonb_array_elements_text(coalesce(stage -> 'required_fields', '[]'))), (stage ->> 'rotting_days')::integer
+    from jsonb_array_elements(coalesce(new.initial_stages_key,
+      '[{"name": "Qualified", "probability": 20}, {"name": "Proposal", "probability": 50}, {"name": "Negotiation", "probability": 80},
+        {"name": "Won", "type": "won"}, {"name": "Lost", "type": "lost"}]'
+    )) with ordinality as listed (stage, place)
+    order by place;
     perform set_config('crm.pipeline_being_made', '', true);
     new.initial_stages_key := null;
   elsif old.deleted_at is not null and new.deleted_at is null then
@@ -135,24 +130,43 @@ begin
 end;
 $$;
 
--- After a stage is written: where it stands no other does. Those that stood there and after it move on by one.
-create function crm.make_room_for_stage() returns trigger
+-- After stages are written: where one stands no other does. Those that stood there and after it move on; of several that
+-- are written together and want one place, the first has it.
+create function crm.make_room_for_stages() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  moved uuid[];
 begin
-  if exists (
-    select from crm.stages where pipeline_id = new.pipeline_id and position = new.position and id <> new.id and deleted_at is null
-  ) then
-    perform set_config('crm.making_room', 'on', true);
-    update crm.stages set position = position + 1
-    where id = (
-      select id from crm.stages
-      where pipeline_id = new.pipeline_id and position = new.position and id <> new.id and deleted_at is null
-      order by id limit 1
+  if tg_op = 'INSERT' then
+    moved := array(select id from new_rows where deleted_at is null);
+  else
+    moved := array(
+      select id from (
+        select id, position from new_rows where deleted_at is null
+        except
+        select id, position from old_rows where deleted_at is null
+      ) as placed
     );
-    perform set_config('crm.making_room', '', true);
   end if;
+  perform set_config('crm.making_room', 'on', true);
+  update crm.stages as stage
+  set position = placed.place
+  from (
+    -- Each stands behind the one before it, and no further than that asks for.
+    select id, turn + max(position - turn) over (partition by pipeline_id order by turn) as place
+    from (
+      select neighbour.id, neighbour.pipeline_id, neighbour.position,
+        row_number() over (partition by neighbour.pipeline_id order by neighbour.position, fresh.id is null, neighbour.id) as turn
+      from crm.stages as neighbour
+      left join unnest(moved) as fresh (id) on fresh.id = neighbour.id
+      where neighbour.deleted_at is null
+        and neighbour.pipeline_id = any (array(select pipeline_id from crm.stages where id = any (moved)))
+    ) as ordered
+  ) as placed
+  where stage.id = placed.id and stage.position <> placed.place;
+  perform set_config('crm.making_room', '', true);
   return null;
 end;
 $$;
@@ -198,8 +212,10 @@ begin
 end;
 $$;
 create trigger check_stage before insert or update on crm.stages for each row execute function crm.check_stage();
-create trigger make_room_for_stage after insert or update of position, deleted_at on crm.stages
-  for each row when (new.deleted_at is null) execute function crm.make_room_for_stage();
+create trigger make_room_for_stages_inserted after insert on crm.stages referencing new table as new_rows
+  for each statement execute function crm.make_room_for_stages();
+create trigger make_room_for_stages_updated after update on crm.stages referencing old table as old_rows new table as new_rows
+  for each statement when (current_setting('crm.making_room', true) is distinct from 'on') execute function crm.make_room_for_stages();
 select crm.check_references_of('stages', 'pipeline_id', 'pipelines');
 drop trigger check_references on crm.stages; -- A pipeline's first stages are there before it is.
 create trigger check_references before insert or update of pipeline_id on crm.stages

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_BULK_RECORDS, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
+import { MAX_BULK_RECORDS, MAX_BULK_STAGES, MAX_BULK_TAGS, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
 import { findMergeWinners, type RecordData, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError, fieldError } from "../../../shared/errors.ts";
@@ -29,6 +29,7 @@ export function bulkCreate(resource: Resource): Handler {
   return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic", "on_conflict"]);
     const { records } = validate(recordsBody, exchange.body);
+    refuseTooManyRows(records);
     const ids = uuidsV7(records.length);
     const parent = await parentOf(resource, exchange);
     const telling = new Telling(MAX_BULK_VIOLATIONS);
@@ -42,6 +43,18 @@ export function bulkCreate(resource: Resource): Handler {
       onConflict: readOnConflict(options),
     });
   };
+}
+
+/** Refuses records that bring more beside themselves than one transaction writes in time. */
+function refuseTooManyRows(records: readonly unknown[]): void {
+  for (const [name, max] of Object.entries({ tags: MAX_BULK_TAGS, stages: MAX_BULK_STAGES })) {
+    const listed = records.flatMap((record) => (record as Record<string, unknown> | null)?.[name] ?? []);
+    if (new Set(listed).size <= max) continue;
+    throw new ApiError("payload_too_large", {
+      message: `The records have more than ${max.toLocaleString("en-US")} different ${name} together. Send them in smaller parts.`,
+      details: { [`max_${name}`]: max },
+    });
+  }
 }
 
 /** Maps records; others' requests have their turn in between, for a thousand records take an isolate's whole attention. */
@@ -65,6 +78,7 @@ export function bulkUpdate(resource: Resource): Handler {
   return async (exchange) => {
     const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
     const { records } = validate(recordsBody, exchange.body);
+    refuseTooManyRows(records);
     refuseRepeated(
       records.map((record) => (record as { id?: unknown } | null)?.id),
       "records",
