@@ -262,7 +262,10 @@ function shapedRequestsTo(route: Route, known: Map<string, Known>, foreign: read
   );
   const fieldName = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...resource.names.all) },
-    { weight: 1, arbitrary: fc.constantFrom("custom_fields.size", ...related, ...resource.names.all) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom("custom_fields.size", "custom_fields.__proto__", ...related, ...resource.names.all),
+    },
     { weight: 1, arbitrary: text },
   );
   const ownId = fc.constantFrom(...[...known.values()].flatMap(({ ids }) => ids));
@@ -301,7 +304,12 @@ function shapedRequestsTo(route: Route, known: Map<string, Known>, foreign: read
     path: fc
       .tuple(path, fc.oneof({ weight: 2, arbitrary: fc.constant("") }, { weight: 1, arbitrary: query }))
       .map((parts) => parts.join("?")),
-    headers: fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
+    headers: fc.oneof(
+      { weight: 4, arbitrary: fc.constant({}) },
+      { weight: 1, arbitrary: headers },
+      // Few keys, so that others' bodies and routes come with the same.
+      { weight: 1, arbitrary: fc.constantFrom("a", "b", "c").map((key) => ({ "idempotency-key": key })) },
+    ),
     body: bodyOf(route, known.get(resource.plural) ?? { resource, ids: [], bodies: [] }, fieldName, anyId),
   });
 }
@@ -320,7 +328,7 @@ function bodyOf(
   const record = fc.oneof(
     // Valid but for what stands beside it, so that it gets as far as the database.
     { weight: 3, arbitrary: fc.tuple(valid, some(2)).map(([body, rest]) => ({ ...body, ...rest })) },
-    { weight: 1, arbitrary: valid },
+    { weight: 4, arbitrary: valid },
     {
       weight: 3,
       arbitrary: fc.tuple(valid, fc.nat(), anything).map(([body, at, value]) => changedAt(body, at, value)),
