@@ -190,11 +190,12 @@ as $$
 declare
   claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   is_job constant boolean := coalesce(claims ->> 'lane' = 'job', false);
+  places constant integer := case when is_job then 3 else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '5')::integer end;
 begin
   if claims ->> 'workspace_id' is null then
     return;
   end if;
-  for place in 1..case when is_job then 3 else 5 end loop
+  for place in 1..places loop
     if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', is_job, place), 1)) then
       return;
     end if;

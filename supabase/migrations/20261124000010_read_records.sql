@@ -187,7 +187,8 @@ as $$
   select array(
     select attname::text from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', source.name)::regclass and attnum > 0 and not attisdropped
-      and (attname in ('search_text', 'filter_text') or regexp_replace(attname, '_key$', '') = any (crm.columns_of(source)))
+      -- Looked up once, not for each attribute.
+      and (attname in ('search_text', 'filter_text') or regexp_replace(attname, '_key$', '') = any (array(select unnest(crm.columns_of(source)))))
   );
 $$;
 
