@@ -40,6 +40,10 @@ begin
       create policy %3$I on crm.%1$I for select to crm_api
         using (workspace_id = (select crm.workspace_for(%4$L, 'read')));
     $ddl$, tally, facet_types, 'requests read the totals of ' || resource || ' they may read', resource);
+    -- <reference> = …, of which there are as many cells as records that are referred to
+    if facet_set like '%\_id%' then
+      execute format('create index on crm.%I (workspace_id, %I)', tally, split_part(facet_set, ',', 1));
+    end if;
 
     execute format($ddl$
       create function crm.%1$I(workspace_id uuid, %2$s, delta bigint) returns void

@@ -83,14 +83,14 @@ end;
 $$;
 
 -- What a query may cost, in the planner's units, before it is run: too much is refused, much takes one of the
--- workspace's heavy places.
+-- workspace's heavy places. docs/adr/0009 has what was measured.
 create function crm.weigh(call text, workspace uuid) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  heavy constant numeric := 3000;
-  hopeless constant numeric := 150000;
+  heavy constant numeric := 6000;
+  hopeless constant numeric := 500000;
   plan json;
   cost numeric;
 begin
@@ -165,31 +165,37 @@ $$;
 -- The columns of a resource that plans may name: those that it shows, and those that are computed for it by
 -- crm.<resource>_<name>(workspace_id, id).
 create function crm.columns_of(source crm.resources) returns text[]
-language sql stable
+language plpgsql stable -- keeps its plan, as a session asks this for every query that it renders
 set search_path = ''
 as $$
-  select array(
+begin
+  return array(
     select attname::text from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', source.name)::regclass and attnum > 0 and not attisdropped
       and attname <> all (source.internal || '{workspace_id, search_text, filter_text}'::text[]) and attname not like '%\_key'
     union all
     select substring(proname from length(source.name) + 2) from pg_catalog.pg_proc
-    where pronamespace = 'crm'::regnamespace and starts_with(proname, source.name || '_') and oidvectortypes(proargtypes) = 'uuid, uuid'
+    where proname between (source.name || '_')::name and (source.name || '_~')::name -- a range of the index of names
+      and pronamespace = 'crm'::regnamespace and oidvectortypes(proargtypes) = 'uuid, uuid'
   );
+end;
 $$;
 
 -- What conditions and orders may look at: the columns that are no computation, the forms in which they are compared
 -- (<column>_key), and what is searched, which is no column to compare.
 create function crm.comparable_of(source crm.resources) returns text[]
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select array(
+declare
+  columns constant text[] := crm.columns_of(source); -- looked up once, not for each attribute
+begin
+  return array(
     select attname::text from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', source.name)::regclass and attnum > 0 and not attisdropped
-      -- Looked up once, not for each attribute.
-      and (attname in ('search_text', 'filter_text') or regexp_replace(attname, '_key$', '') = any (array(select unnest(crm.columns_of(source)))))
+      and (attname in ('search_text', 'filter_text') or regexp_replace(attname, '_key$', '') = any (columns))
   );
+end;
 $$;
 
 -- Columns as a plan asks for them, all of which must be there. A cursor takes what was compared (<column>_key) along.
@@ -335,7 +341,7 @@ begin
     when 'text' then 'search_text like ' || value
     when 'filter' then case node ->> 'match' when 'like' then 'filter_text like ' when 'regex' then 'filter_text ~ ' end || value
     when 'has_any' then 'tags && crm.spelled($1, ' || value || ')'
-    when 'has_none' then 'not tags && crm.spelled($1, ' || value || ')'
+    when 'has_none' then 'not tags && (select crm.spelled($1, ' || value || '))' -- once, not for each record
     when 'has_contact' then replace(
       'primary_contact_id = $n::uuid or contacts @> jsonb_build_array(jsonb_build_object(''contact_id'', $n::uuid))', '$n', value)
     when 'eq' then name || ' = ' || value
@@ -647,8 +653,17 @@ begin
 end;
 $$;
 
+-- Whether a plan asks for more than a walk along an index from its beginning, with a total that is added up.
+create function crm.is_dear(shape jsonb) returns boolean
+language sql immutable
+set search_path = ''
+as $$
+  select shape ? 'deleted' or jsonb_array_length(shape #> '{segments,0,order}') > 2
+    or (not coalesce(shape -> 'total' ? 'tally', false) and shape @? '$.segments[*].where');
+$$;
+
 -- Runs a plan with the rights of whoever calls this.
-create function crm.run_read(plan json, workspace uuid, weighed boolean default false) returns json
+create function crm.run_read(plan json, workspace uuid, weighed boolean) returns json
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
@@ -700,7 +715,7 @@ begin
   if ($1 -> 'shape' ->> 'search')::boolean then
     return crm.run_search($1);
   end if;
-  return crm.run_read($1, crm.workspace_of_plan(($1 -> 'shape')::jsonb));
+  return crm.run_read($1, crm.workspace_of_plan(($1 -> 'shape')::jsonb), crm.is_dear(($1 -> 'shape')::jsonb));
 end;
 $$;
 
@@ -708,5 +723,5 @@ grant execute on function crm.malformed(text), crm.allow_only(jsonb, text[]), cr
   crm.comparable_of(crm.resources), crm.render_shown(crm.resources, text, jsonb), crm.parameter(jsonb), crm.compared(text, text[]),
   crm.render_condition(jsonb, text[]), crm.render_order(jsonb, text[]), crm.render_source(text, jsonb), crm.parts_of(text, text),
   crm.custom_names(jsonb), crm.render_page(jsonb, integer), crm.render_total(crm.resources, jsonb), crm.render_read(jsonb),
-  crm.call_of(text, json, uuid, boolean), crm.workspace_of_plan(jsonb), crm.run_read(json, uuid, boolean), crm.run_search(json),
+  crm.call_of(text, json, uuid, boolean), crm.workspace_of_plan(jsonb), crm.is_dear(jsonb), crm.run_read(json, uuid, boolean), crm.run_search(json),
   api.read_records(json) to crm_api;

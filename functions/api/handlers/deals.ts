@@ -8,6 +8,7 @@ import { unknownName } from "../../../shared/query/suggest.ts";
 import { deals } from "../../../shared/resources/deals.ts";
 import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { queryContext, recordId, requireScopes } from "./list.ts";
+import { explainExpense } from "./page.ts";
 
 /** What a summary can be grouped by; `month` is that of the expected close date. */
 const GROUPS = [
@@ -46,7 +47,11 @@ export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> 
   const condition = renderCondition({ and: where }, values);
   const shape = { group_by: groupBy, where: condition, ...(where.some(isSearch) && { search: true }) };
   const argument = { shape, values: values.given };
-  const data = await services.database.call("summarize_deals", argument as never, claimsOf(principal));
+  const data = await services.database
+    .call("summarize_deals", argument as never, claimsOf(principal))
+    .catch((error) => {
+      throw explainExpense(error, ["Add a filter such as created_at[gte].", "Group by fewer fields."]);
+    });
   return { data, meta: { group_by: groupBy } };
 }
 

@@ -11,7 +11,7 @@ import { present } from "../../../shared/resources/present.ts";
 import { tasks } from "../../../shared/resources/tasks.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
 import { notFound, recordId } from "./list.ts";
-import { type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
+import { explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
 /** The kinds of entries, and what the `data` of each is. */
 const KINDS: Record<string, Resource> = { activity: activities, task: tasks, stage_change: stageChanges };
@@ -50,7 +50,8 @@ export function readTimeline(resource: Resource): (exchange: AuthorizedExchange)
     const found = (await services.database
       .call("read_timeline", argument as never, claimsOf(principal))
       .catch(async (error) => {
-        throw error instanceof ApiError && error.code === "not_found" ? await notFound(resource, exchange, id) : error;
+        if (error instanceof ApiError && error.code === "not_found") throw await notFound(resource, exchange, id);
+        throw explainExpense(error, ["Leave the stage changes out: types=activity,task."]);
       })) as ReadResult;
     const { shown, meta, headers } = pageOf(exchange, request, found, {
       valuesOf: (row) => [String(row["occurred_at"]), String(row["id"])],
