@@ -53,8 +53,7 @@ export const MAX_BODY_BYTES_AT_WORK_OF_ONE = MAX_BULK_BODY_BYTES;
 export const MAX_BODY_BYTES_AT_WORK = 2 * MAX_BULK_BODY_BYTES;
 /** Records of one bulk request. */
 export const MAX_BULK_RECORDS = 1000;
-/** Different tags, and stages of new pipelines, that these have together: each is a row of its own beside the record. */
-export const MAX_BULK_TAGS = 1200;
+/** Stages of new pipelines that these have together: each is a row of its own beside the record. */
 export const MAX_BULK_STAGES = 3000;
 /** Members of an object whose members nobody declared: `custom_fields`, `data`, `mapping`. */
 export const MAX_MEMBERS = 1000;

@@ -73,6 +73,7 @@ $$;
 create function crm.register_tags(workspace uuid, names text[]) returns void
 language plpgsql security definer
 set search_path = ''
+set plan_cache_mode = force_custom_plan -- all names in one look at the tags, by whichever index
 as $$
 declare
   keys constant text[] := array(
@@ -84,10 +85,7 @@ declare
 begin
   for turn in 1..10 loop
     held := array(
-      select known.name_key from unnest(keys) as wanted (key)
-      cross join lateral (
-        select name_key from crm.tags where workspace_id = workspace and name_key = wanted.key and deleted_at is null for share
-      ) as known
+      select name_key from crm.tags where workspace_id = workspace and name_key = any (keys) and deleted_at is null order by name_key for share
     );
     exit when cardinality(held) = cardinality(keys);
     insert into crm.tags (workspace_id, name)
@@ -120,15 +118,16 @@ create function crm.spelled(workspace uuid, names text[]) returns text[]
 language sql stable security definer
 set search_path = ''
 as $$
+  with known as (
+    select name, name_key from crm.tags
+    where workspace_id = workspace and deleted_at is null
+      and name_key = any (array(select lower(given collate pg_catalog.pg_c_utf8) collate "und-x-icu" from unnest(names) as given))
+  )
   select coalesce(array_agg(name order by place), '{}')
   from (
-    select coalesce(
-      (
-        select tag.name from crm.tags as tag
-        where tag.workspace_id = workspace and tag.name_key = lower(given collate pg_catalog.pg_c_utf8) collate "und-x-icu" and tag.deleted_at is null
-      ),
-      given) as name, min(place) as place
+    select coalesce(known.name, given) as name, min(place) as place
     from unnest(names) with ordinality as listed (given, place)
+    left join known on known.name_key = lower(given collate pg_catalog.pg_c_utf8) collate "und-x-icu"
     group by 1
   ) as spelled;
 $$;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MAX_BULK_STAGES, MAX_BULK_TAGS } from "../../shared/bounds.ts";
+import { MAX_BULK_STAGES } from "../../shared/bounds.ts";
 import type { Client } from "../harness/client.ts";
 import { createWorkspace, freshEmail } from "../harness/workspace.ts";
 
@@ -25,26 +25,19 @@ async function expectRefused(client: Client, path: string, records: unknown[], d
   });
 }
 
-test("a bulk request with as many new tags as it may have is written, and each is counted", async () => {
+test("a thousand contacts with 20 new tags each are written in one request, and each tag is counted", async () => {
   const { client } = await createWorkspace();
-  const records = contactsWithTags(MAX_BULK_TAGS / 50, 50);
+  const records = contactsWithTags(1000, 20);
   expect((await client.post("/contacts/bulk?dry_run=true", { records })).status).toBe(201);
   expect((await client.get("/tags")).data).toEqual([]);
   const { status, data } = await client.post("/contacts/bulk", { records });
   expect(status).toBe(201);
   expect(data.map((one: { data: { tags: string[] } }) => one.data.tags)).toEqual(records.map(({ tags }) => tags));
-  const tags = await client.all("/tags?limit=100");
-  expect(new Set(tags.map(({ name }) => name))).toEqual(new Set(records.flatMap((record) => record.tags)));
-  expect(new Set(tags.map(({ count }) => count))).toEqual(new Set([1]));
+  const { meta } = await client.get("/tags?limit=1");
+  expect(meta.total).toBe(20_000);
+  const { data: counted } = await client.get("/tags?limit=100&sort=-count");
+  expect(new Set(counted.map(({ count }: { count: number }) => count))).toEqual(new Set([1]));
 });
-
-test.each(["", "?dry_run=true", "?atomic=true"])(
-  "a bulk request%s with more different tags is told so at once",
-  async (query) => {
-    const { client } = await createWorkspace();
-    await expectRefused(client, `/contacts/bulk${query}`, contactsWithTags(1000, 50), { max_tags: MAX_BULK_TAGS });
-  },
-);
 
 test("the same tags on a thousand records are few", async () => {
   const { client } = await createWorkspace();
