@@ -74,6 +74,7 @@ create function crm.register_tags(workspace uuid, names text[]) returns void
 language plpgsql security definer
 set search_path = ''
 set plan_cache_mode = force_custom_plan -- all names in one look at the tags, by whichever index
+set enable_nestloop = off
 as $$
 declare
   keys constant text[] := array(
@@ -98,6 +99,15 @@ begin
     get diagnostics added = row_count;
     exit when cardinality(held) + added = cardinality(keys);
   end loop;
+  -- For crm.spell_tags: a look-up for each record would read the tags of the workspace as often as there are records.
+  perform set_config('crm.spellings', (coalesce(nullif(current_setting('crm.spellings', true), ''), '{}')::jsonb || (
+    select coalesce(jsonb_object_agg(given, held.name), '{}')
+    from unnest(names) as given
+    join (
+      select name, name_key from crm.tags where workspace_id = workspace and name_key = any (keys) and deleted_at is null
+    ) as held on held.name_key = lower(given collate pg_catalog.pg_c_utf8) collate "und-x-icu"
+    where held.name <> given
+  ))::text, true);
 end;
 $$;
 
@@ -137,9 +147,23 @@ create function crm.spell_tags() returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  -- Of what the transaction has registered; what else it writes comes from records, spelled already.
+  spellings constant jsonb := nullif(current_setting('crm.spellings', true), '');
 begin
-  if tg_op = 'INSERT' or new.tags <> old.tags then
+  if tg_op = 'UPDATE' and new.tags = old.tags then
+    return new;
+  elsif spellings is null then
     new.tags := crm.spelled(new.workspace_id, new.tags);
+  else
+    new.tags := (
+      select coalesce(array_agg(name order by place), '{}')
+      from (
+        select coalesce(spellings ->> given, given) as name, min(place) as place
+        from unnest(new.tags) with ordinality as listed (given, place)
+        group by 1
+      ) as spelled
+    );
   end if;
   return new;
 end;

@@ -35,7 +35,7 @@ test("a thousand contacts with 20 new tags each are written in one request, and 
   expect(data.map((one: { data: { tags: string[] } }) => one.data.tags)).toEqual(records.map(({ tags }) => tags));
   const { meta } = await client.get("/tags?limit=1");
   expect(meta.total).toBe(20_000);
-  const { data: counted } = await client.get("/tags?limit=100&sort=-count");
+  const { data: counted } = await client.get("/tags?limit=100");
   expect(new Set(counted.map(({ count }: { count: number }) => count))).toEqual(new Set([1]));
 });
 
