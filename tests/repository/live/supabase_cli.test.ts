@@ -38,10 +38,11 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
   expect(findings.map(({ detail }) => detail).sort()).toEqual([
     "Function `crm.actor` has a role mutable search_path",
     "Function `crm.claims` has a role mutable search_path",
+    "Function `crm.filterable` has a role mutable search_path",
     "Function `crm.fold` has a role mutable search_path",
     "Function `crm.folded` has a role mutable search_path", // An aggregate has none.
-    "Function `crm.is_prepared` has a role mutable search_path",
     "Function `crm.minor_units` has a role mutable search_path",
+    "Function `crm.purge_all` has a role mutable search_path", // It commits, which no routine with a setting may.
     "Function `crm.search_score` has a role mutable search_path",
     "Function `crm.searchable` has a role mutable search_path",
     "Function `crm.show_time` has a role mutable search_path",
