@@ -462,6 +462,17 @@ begin
 end;
 $$;
 
+-- Undoes the transaction, which callWithRetry then tries again: deals came while a stage was waited for, and to wait for
+-- those now, with the stage held, could be a circle.
+create function crm.start_over() returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = 'serialization_failure', message = 'start over';
+end;
+$$;
+
 -- Moves the deals of a stage that is to be deleted. Only their place changes: what a stage requires is
 -- for those who move a deal on.
 create function crm.stages_move_to(from_stage uuid, to_stage uuid, workspace uuid) returns boolean
@@ -472,6 +483,7 @@ declare
   source crm.stages;
   target crm.stages;
   deals bigint;
+  held uuid[];
 begin
   -- Deals first, then stages: in this order they are locked by who moves a deal.
   select count(*) into deals from (
@@ -479,7 +491,7 @@ begin
     limit crm.max_at_once() + 1
   ) as counted;
   if deals <= crm.max_at_once() then
-    perform from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update;
+    held := array(select id from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update);
   end if;
   select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for update;
   select * into target from crm.stages where id = to_stage and workspace_id = workspace and deleted_at is null for share;
@@ -506,6 +518,9 @@ begin
     perform crm.start_job(workspace, 'move_deals', 'pipelines', jsonb_build_object('from_stage', from_stage, 'to_stage', to_stage),
       (select count(*) from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null));
     return true;
+  end if;
+  if exists (select from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null and id <> all (held)) then
+    perform crm.start_over();
   end if;
   perform crm.place_deals_of(source, target, crm.max_at_once());
   return false;
@@ -561,6 +576,7 @@ declare
   pipeline crm.pipelines;
   source crm.stages;
   deals bigint;
+  held uuid[];
 begin
   -- Deals first, then pipelines, then stages: in this order they are locked by who moves a deal.
   select count(*) into deals from (
@@ -568,7 +584,7 @@ begin
     limit crm.max_at_once() + 1
   ) as counted;
   if deals <= crm.max_at_once() then
-    perform from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
+    held := array(select id from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update);
   end if;
   select * into pipeline from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for update;
   if not found then
@@ -585,8 +601,12 @@ begin
       (select count(*) from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null));
     return true;
   end if;
+  perform from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
+  if exists (select from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null and id <> all (held)) then
+    perform crm.start_over();
+  end if;
   for source in
-    select * from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update
+    select * from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id
   loop
     perform crm.place_deals_of(source, crm.stage_like(source, to_pipeline), crm.max_at_once());
   end loop;
