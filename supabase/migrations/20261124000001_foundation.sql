@@ -52,6 +52,17 @@ begin
 end;
 $$;
 
+-- Undoes the transaction, which callWithRetry then tries again: what was to be locked has changed while locks were waited
+-- for, and to lock the rest now would be out of order.
+create function crm.start_over() returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = 'serialization_failure', message = 'start over';
+end;
+$$;
+
 -- As crm.fail, for what a trigger finds wrong with one row. While a batch is on trial (crm.refused_of) it is noted, so that
 -- one attempt tells all rows that can't be written, and the trigger returns null: it goes on with the next row.
 create function crm.refuse(record_id uuid, code text, details jsonb default '{}') returns void

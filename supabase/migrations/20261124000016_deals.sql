@@ -462,17 +462,6 @@ begin
 end;
 $$;
 
--- Undoes the transaction, which callWithRetry then tries again: deals came while a stage was waited for, and to wait for
--- those now, with the stage held, could be a circle.
-create function crm.start_over() returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  raise exception using errcode = 'serialization_failure', message = 'start over';
-end;
-$$;
-
 -- Moves the deals of a stage that is to be deleted. Only their place changes: what a stage requires is
 -- for those who move a deal on.
 create function crm.stages_move_to(from_stage uuid, to_stage uuid, workspace uuid) returns boolean
@@ -519,6 +508,7 @@ begin
       (select count(*) from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null));
     return true;
   end if;
+  -- To wait for deals that came meanwhile, with the stage held, could be a circle.
   if exists (select from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null and id <> all (held)) then
     perform crm.start_over();
   end if;

@@ -320,7 +320,7 @@ begin
   merged := crm.held_by(resource, workspace, losers || winner);
   perform crm.lock_merged(resource, workspace, winner, losers, null, merged);
   if merged::text <> crm.held_by(resource, workspace, losers || winner)::text then
-    raise serialization_failure using message = 'what the merged records name was changed before they were locked';
+    perform crm.start_over();
   end if;
   execute format('select array_agg(id) from crm.%I where id = any ($1) and workspace_id = $2 and deleted_at is null', resource)
   into live using losers || winner, workspace;
