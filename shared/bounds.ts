@@ -44,6 +44,8 @@ export const MAX_BODY_VALUES = 150_000;
 /** How long a body may take to come, and how long nothing of it may. */
 export const MAX_BODY_MS = 60_000;
 export const MAX_BODY_PAUSE_MS = 10_000;
+/** Bytes of a body that is read in one go, where a larger one is in turns. */
+export const BRIEF_BODY_BYTES = 8 * 1024;
 /** Bytes of a body that takes no place; larger ones of a workspace that an isolate receives at once, and bytes for all. */
 export const FREE_BODY_BYTES = 64 * 1024;
 export const MAX_UPLOADS_AT_ONCE = 2;
@@ -79,9 +81,13 @@ export const MAX_UNFINISHED_JOBS = 20;
 export const MAX_ACTIVITY_BODY_BYTES = 64 * 1024;
 export const MAX_DATA_BYTES = 64 * 1024;
 
-/** Calls of one workspace that an isolate has under way in the database, that wait for their turn, and how long. */
-export const MAX_CALLS_AT_ONCE = 4;
+/** Records of one request from which on its write takes a place of those for bulk writes. */
+export const MIN_BULK_RECORDS = 50;
+/** What one workspace has under way in the database at once, of an isolate's; the database bounds all isolates (`gate.admit`). */
+export const MAX_AT_ONCE = { call: 2, bulk: 1, job: 2 };
+/** Calls that wait for their turn, how long, and how long a place rests that others wait for while other workspaces have calls. */
 export const MAX_CALLS_WAITING = 400;
 export const MAX_WAIT_MS = 5_000;
+export const MAX_REST_MS = 200;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;

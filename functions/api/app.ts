@@ -10,6 +10,7 @@ import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
+import { Thread } from "../../shared/limits/thread.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routes } from "./routes.ts";
@@ -31,10 +32,15 @@ export function createApp(
   const router = createRouter(routes);
   return {
     async fetch(request) {
-      const response = await router.fetch(request, openExchange(services, request));
-      // The length of a file that is made while it is sent is not 0, as an empty body would say (RFC 9110 §8.6).
-      const isFile = request.method === "HEAD" && response.headers.has("content-disposition");
-      return isFile ? new Response(new Blob([]).stream(), response) : response;
+      const exchange = openExchange(services, request);
+      try {
+        const response = await router.fetch(request, exchange);
+        // The length of a file that is made while it is sent is not 0, as an empty body would say (RFC 9110 §8.6).
+        const isFile = request.method === "HEAD" && response.headers.has("content-disposition");
+        return isFile ? new Response(new Blob([]).stream(), response) : response;
+      } finally {
+        exchange.turns.end();
+      }
     },
   };
 }
@@ -52,6 +58,7 @@ function createServices(config: Config, background: Background): Services {
     addressLimiter: limiters.addresses,
     refunds: limiters.refunds,
     bodies: new BodyPlaces(),
+    thread: new Thread(),
     worker: createWorker({ database, log, background, handOver: () => callDrain(config, log) }),
   };
 }

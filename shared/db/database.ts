@@ -1,6 +1,6 @@
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
-import { MAX_CALLS_AT_ONCE, MAX_CALLS_WAITING, MAX_EXPORT_WAIT_MS, MAX_WAIT_MS } from "../bounds.ts";
+import { MAX_AT_ONCE, MAX_CALLS_WAITING, MAX_EXPORT_WAIT_MS, MAX_REST_MS, MAX_WAIT_MS } from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import { Gate, patiently } from "../limits/gate.ts";
@@ -9,11 +9,14 @@ import { sqlError } from "./sql_errors.ts";
 
 type Functions = Schema["api"]["Functions"];
 
+/** Whose places a call takes (`gate.admit`), when not those of all others. */
+export type Lane = "job" | "bulk";
+
 /** The claims that row-level security reads (`crm.claims()`). */
 export type Claims =
   | { role: "crm_auth" }
   | { role: "crm_worker" }
-  | ({ role: "crm_api"; workspace_id: string; lane?: "job" } & ({ key_id: string } | { user_id: string }));
+  | ({ role: "crm_api"; workspace_id: string; lane?: Lane } & ({ key_id: string } | { user_id: string }));
 
 /** A short-lived JWT and when it must not be used any more (epoch milliseconds). */
 interface Token {
@@ -75,13 +78,18 @@ export function createDatabase(config: Config): Database {
   }
 
   // Over all isolates the database counts (`gate.admit`), but a call that is refused there has cost a connection.
-  const gate = new Gate({ atOnce: MAX_CALLS_AT_ONCE, maxWaiting: MAX_CALLS_WAITING, maxWaitMs: MAX_WAIT_MS });
+  const gate = new Gate({
+    places: MAX_AT_ONCE,
+    maxWaiting: MAX_CALLS_WAITING,
+    maxWaitMs: MAX_WAIT_MS,
+    maxRestMs: MAX_REST_MS,
+  });
 
   /** A call in its workspace's turn. */
   function inTurn<Result>(claims: Claims, call: () => Promise<Result>, patienceMs = MAX_WAIT_MS): Promise<Result> {
     if (claims.role !== "crm_api") return call();
     const endsAt = Date.now() + patienceMs;
-    return gate.pass(`${claims.workspace_id} ${claims.lane ?? ""}`, () => patiently(call, endsAt));
+    return gate.pass(claims.workspace_id, claims.lane ?? "call", () => patiently(call, endsAt));
   }
 
   const direct: Database = {

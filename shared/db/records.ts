@@ -1,4 +1,5 @@
 import type { Principal } from "../auth/principal.ts";
+import { MIN_BULK_RECORDS } from "../bounds.ts";
 import type { ApiError } from "../errors.ts";
 import type { ListQuery } from "../query/list_query.ts";
 import { type ReadPlan, recordPlan } from "../query/read_plan.ts";
@@ -119,7 +120,9 @@ export async function writeRecords(
     dry_run: request.dryRun ?? false,
     ...(request.idempotency && { idempotency: request.idempotency }),
   };
-  const answer = (await callWithRetry(database, "write_records", argument as never, claimsOf(principal))) as {
+  const lane = request.records.length >= MIN_BULK_RECORDS ? "bulk" : undefined;
+  const claims: Claims = { ...claimsOf(principal), ...(lane && { lane }) };
+  const answer = (await callWithRetry(database, "write_records", argument as never, claims)) as {
     results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
     job: RecordData | null;
     abridged?: boolean;

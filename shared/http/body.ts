@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { FREE_BODY_BYTES, MAX_BODY_DEPTH, MAX_BODY_MS, MAX_BODY_PAUSE_MS, MAX_BODY_VALUES } from "../bounds.ts";
+import { MAX_BODY_DEPTH, MAX_BODY_MS, MAX_BODY_PAUSE_MS, MAX_BODY_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import type { Upload } from "./body_places.ts";
-import { hasMoreValues, isSuspicious, isTooDeep, parseJson } from "./json.ts";
+import { type JsonSurvey, parseJson, surveyJson } from "./json.ts";
 import { faultError } from "./validation.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -60,40 +60,46 @@ async function nextChunk<Chunk>(
 /**
  * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
  * for the actions that need none. What is below `recordsIn` is left to whoever reads the records one by one.
+ * Each step on a large body waits for its `turn`.
  * @throws ApiError of the 400 family for another content type, syntax, depth, or values that can't be kept as they are.
  */
-export function parseJsonBody(
+export async function parseJsonBody(
   request: Request,
   bytes: Uint8Array,
+  turn: () => Promise<void>,
   recordsIn?: string,
-): { text: string; value: Record<string, unknown> } {
+): Promise<{ text: string; value: Record<string, unknown> }> {
   if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {} };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 
-  // Before it is parsed, which is what costs. A body that takes no place can't have too many.
-  if (bytes.byteLength > FREE_BODY_BYTES && hasMoreValues(bytes, MAX_BODY_VALUES)) {
+  await turn();
+  const text = decode(bytes);
+  await turn();
+  const survey = surveyJson(text);
+  if (survey.values > MAX_BODY_VALUES) {
     throw new ApiError("payload_too_large", {
       message: `The request body has more than ${MAX_BODY_VALUES.toLocaleString("en-US")} values. Send it in smaller parts.`,
       details: { max_values: MAX_BODY_VALUES },
     });
   }
-  const text = decode(bytes);
-  const suspicious = isSuspicious(text);
-  const value = parse(text, suspicious);
+  await turn();
+  const value = parse(text, survey);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new ApiError("malformed_json", { message: "The request body must be a JSON object." });
   }
-  if (isTooDeep(value)) {
+  if (survey.depth > MAX_BODY_DEPTH) {
     throw new ApiError("malformed_json", {
       message: `The request body is nested deeper than ${MAX_BODY_DEPTH} levels.`,
     });
   }
-  if (suspicious) {
+  if (survey.isSuspicious) {
+    await turn();
     // The records of a bulk request answer each for itself.
     const fault = faultError(recordsIn === undefined ? value : { ...value, [recordsIn]: null }, "body");
     if (fault !== undefined) throw fault;
   }
+  await turn();
   return { text, value: value as Record<string, unknown> };
 }
 
@@ -105,9 +111,9 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-function parse(text: string, suspicious: boolean): unknown {
+function parse(text: string, survey: JsonSurvey): unknown {
   try {
-    return parseJson(text, suspicious);
+    return parseJson(text, survey);
   } catch (error) {
     throw malformed(text, error);
   }

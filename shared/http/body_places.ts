@@ -25,7 +25,7 @@ export interface Upload {
  */
 export class BodyPlaces {
   private readonly uploads = new Gate({
-    atOnce: MAX_UPLOADS_AT_ONCE,
+    places: { upload: MAX_UPLOADS_AT_ONCE },
     maxWaiting: MAX_CALLS_WAITING,
     maxWaitMs: MAX_WAIT_MS,
   });
@@ -43,7 +43,7 @@ export class BodyPlaces {
       arrived: async (bytes) => {
         received += bytes;
         this.uploaded += bytes;
-        if (received > FREE_BODY_BYTES) leave ??= await this.uploads.enter(owner);
+        if (received > FREE_BODY_BYTES) leave ??= await this.uploads.enter(owner, "upload");
         if (this.uploaded > MAX_UPLOADED_AT_ONCE_BYTES) throw crowded();
       },
       end: () => {

@@ -7,6 +7,7 @@ import type { ApiError } from "../errors.ts";
 import type { Worker } from "../jobs/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
+import type { Thread, Turns } from "../limits/thread.ts";
 import type { BodyPlaces } from "./body_places.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
@@ -24,6 +25,7 @@ export interface Services {
   /** Counts the answers 304 that cost a key nothing. */
   refunds: Limiter;
   bodies: BodyPlaces;
+  thread: Thread;
   worker: Worker;
   log: Log;
 }
@@ -47,6 +49,8 @@ export interface Exchange {
   /** The bucket the request was counted in and what is left of it. */
   bucket?: Bucket;
   decision?: RateDecision;
+  /** For work that takes long. */
+  turns: Turns;
   /** The parsed JSON body; undefined where the route takes none. */
   body?: unknown;
   /** Gives back what the body takes of the memory that all share; once, when the request is answered. */
@@ -67,6 +71,7 @@ export function openExchange(services: Services, request: Request): Exchange {
     address: clientAddress(request, services.config.trustedProxyHops),
     version: versionOf(url.pathname),
     params: {},
+    turns: services.thread.open(),
   };
 }
 

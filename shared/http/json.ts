@@ -1,5 +1,3 @@
-import { MAX_BODY_DEPTH } from "../bounds.ts";
-
 /** A number of a JSON text that JavaScript would change: more digits than it holds, or beyond its range. */
 class InexactNumber {
   constructor(readonly source: string) {}
@@ -11,35 +9,62 @@ export interface Fault {
   problem: string;
 }
 
-/** Whether a JSON text may have what `findFault` looks for: nearly none has, and looking costs as much as parsing. */
-export function isSuspicious(text: string): boolean {
-  return /\\u0000|\\ud[89a-f]|"__proto__"|\d(?:\.?\d){15}|\de[+-]?\d/i.test(text);
+/** What a JSON text has in it, told without parsing it: that is what costs. */
+export interface JsonSurvey {
+  /** Values at most, containers included. */
+  values: number;
+  /** Levels of nesting. */
+  depth: number;
+  /** Whether there may be what `findFault` looks for; nearly no text has it. */
+  isSuspicious: boolean;
 }
 
-const QUOTE = '"'.charCodeAt(0);
-const BACKSLASH = "\\".charCodeAt(0);
-const SEPARATORS = new Set([",", "[", "{"].map((character) => character.charCodeAt(0)));
+const MAX_EXACT_DIGITS = 15;
+// Code units; ORed with SMALL a capital letter is a small one, and a bracket the brace that opens or closes as it does.
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const BACKSLASH = 0x5c;
+const SMALL = 0x20;
+const D = 0x64;
+const E = 0x65;
+const U = 0x75;
+const OPENING = 0x7b;
+const CLOSING = 0x7d;
 
-/** Whether JSON in UTF-8 has more than so many values, told from its commas and opening brackets. */
-export function hasMoreValues(bytes: Uint8Array, max: number): boolean {
-  let count = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (byte === QUOTE) i = endOfText(bytes, i);
-    else if (SEPARATORS.has(byte) && ++count > max) return true;
+/** Surveys a JSON text in one pass; what it says of a text that is no JSON means nothing. */
+export function surveyJson(text: string): JsonSurvey {
+  let [values, level, depth, digits] = [1, 0, 0, 0];
+  let isSuspicious = false;
+  let isQuoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (isQuoted) {
+      if (unit === QUOTE) isQuoted = false;
+      else if (unit === BACKSLASH && text.charCodeAt(++i) === U) isSuspicious ||= isUnstorable(text, i + 1);
+    } else if (unit >= ZERO && unit <= NINE) {
+      if (++digits > MAX_EXACT_DIGITS) isSuspicious = true;
+    } else if (unit !== DOT) {
+      if (digits > 0 && (unit | SMALL) === E) isSuspicious = true;
+      digits = 0;
+      if (unit === QUOTE) isQuoted = true;
+      else if (unit === COMMA) values += 1;
+      else if ((unit | SMALL) === OPENING) {
+        values += 1;
+        level += 1;
+        if (level > depth) depth = level;
+      } else if ((unit | SMALL) === CLOSING) level -= 1;
+    }
   }
-  return false;
+  return { values, depth, isSuspicious };
 }
 
-/** Where the text ends that a quote begins. */
-function endOfText(bytes: Uint8Array, start: number): number {
-  for (let end = start; ; ) {
-    end = bytes.indexOf(QUOTE, end + 1);
-    if (end === -1) return bytes.length;
-    let slashes = 0;
-    while (bytes[end - 1 - slashes] === BACKSLASH) slashes += 1;
-    if (slashes % 2 === 0) return end;
-  }
+/** Whether four hexadecimal digits are NUL or half of a surrogate pair. */
+function isUnstorable(text: string, at: number): boolean {
+  const first = text.charCodeAt(at);
+  return (first === ZERO || (first | SMALL) === D) && /^(?:0000|d[89a-f])/i.test(text.slice(at, at + 4));
 }
 
 /**
@@ -47,8 +72,8 @@ function endOfText(bytes: Uint8Array, start: number): number {
  * `findFault` finds: a changed number would be worse than none.
  * @throws SyntaxError
  */
-export function parseJson(text: string, suspicious: boolean): unknown {
-  if (!suspicious) return JSON.parse(text);
+export function parseJson(text: string, { isSuspicious } = surveyJson(text)): unknown {
+  if (!isSuspicious) return JSON.parse(text);
   const reviver = (_key: string, value: unknown, context?: { source?: string }) =>
     typeof value === "number" && context?.source !== undefined && !isExact(context.source, value)
       ? new InexactNumber(context.source)
@@ -73,17 +98,6 @@ export function findFault(value: unknown): Fault | undefined {
     if (fault !== undefined) return { ...fault, path: [name, ...fault.path] };
   }
   return undefined;
-}
-
-/** Whether a value is nested deeper than a body may be. */
-export function isTooDeep(value: unknown, depth = 1): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (depth > MAX_BODY_DEPTH) return true;
-  for (const name in value) {
-    const member = (value as Record<string, unknown>)[name];
-    if (typeof member === "object" && isTooDeep(member, depth + 1)) return true;
-  }
-  return false;
 }
 
 function isStorableText(text: string): boolean {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { MAX_QUOTED_PATH } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import { type Telling, Violations } from "../query/violations.ts";
-import type { Resource } from "../resources/define.ts";
+import type { Field, Resource } from "../resources/define.ts";
 import { findFault } from "./json.ts";
 
 /**
@@ -56,17 +56,18 @@ function check<T>(
 /** The objects of a body whose members depend on another field, each with the schema of that field's value. */
 function typedMembers(resource: Resource, body: unknown): Record<string, [z.ZodType, unknown]> {
   const given = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  return Object.fromEntries(
-    Object.entries(resource.fields).flatMap(([name, { typedBy }]) => {
-      const value = given[name];
-      if (typedBy === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return [];
-      const type = given[typedBy.field];
-      // An update that leaves the type alone must fit one of them; which one, the database knows.
-      const schema =
-        type === undefined ? fittingSchema(Object.values(typedBy.schemas), value) : typedBy.schemas[String(type)];
-      return schema === undefined ? [] : [[name, [schema, value] as [z.ZodType, unknown]]];
-    }),
-  );
+  const members: Record<string, [z.ZodType, unknown]> = {};
+  for (const name of resource.names.typed) {
+    const { typedBy } = resource.fields[name] as Field;
+    const value = given[name];
+    if (typedBy === undefined || typeof value !== "object" || value === null || Array.isArray(value)) continue;
+    const type = given[typedBy.field];
+    // An update that leaves the type alone must fit one of them; which one, the database knows.
+    const schema =
+      type === undefined ? fittingSchema(Object.values(typedBy.schemas), value) : typedBy.schemas[String(type)];
+    if (schema !== undefined) members[name] = [schema, value];
+  }
+  return members;
 }
 
 function fittingSchema(schemas: z.ZodObject[], value: object): z.ZodObject | undefined {

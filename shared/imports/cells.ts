@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isExact, isSuspicious, parseJson } from "../http/json.ts";
+import { isExact, parseJson } from "../http/json.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { Resource } from "../resources/define.ts";
 import { trimmed } from "../resources/plain_text.ts";
@@ -102,7 +102,7 @@ function readList(cell: string): unknown {
 
 function readJson(cell: string): unknown {
   try {
-    return parseJson(cell, isSuspicious(cell));
+    return parseJson(cell);
   } catch {
     return cell;
   }

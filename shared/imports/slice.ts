@@ -1,9 +1,9 @@
-import { MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
+import { MAX_BODY_DEPTH, MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
 import type { ImportBatch } from "../db/imports.ts";
 import type { RecordData } from "../db/records.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
 import { ApiError, fieldError } from "../errors.ts";
-import { isSuspicious, isTooDeep, parseJson } from "../http/json.ts";
+import { parseJson, surveyJson } from "../http/json.ts";
 import { faultError, validateRecord } from "../http/validation.ts";
 import type { Resource } from "../resources/define.ts";
 import { toRow } from "../resources/row.ts";
@@ -182,8 +182,8 @@ function checked(resource: Resource, body: Body): Body {
 /** The value of a line; undefined when it is no JSON, or nested deeper than a body may be. */
 function parsed(line: string): unknown {
   try {
-    const value = parseJson(line, isSuspicious(line));
-    return isTooDeep(value) ? undefined : value;
+    const survey = surveyJson(line);
+    return survey.depth > MAX_BODY_DEPTH ? undefined : parseJson(line, survey);
   } catch {
     return undefined;
   }

@@ -1,40 +1,64 @@
 import { ApiError } from "../errors.ts";
 
-interface Lane {
+/** One owner's places of one kind. */
+interface Places {
   busy: number;
   waiting: (() => void)[];
 }
 
-export interface GateOptions {
-  /** How many of one name are let through at once. */
-  atOnce: number;
-  /** How many may wait for their turn, and for how long. */
+export interface GateOptions<Lane extends string> {
+  /** How many of one owner are let through at once, by lane. */
+  places: Record<Lane, number>;
+  /** How many of one owner and lane may wait for their turn, and for how long. */
   maxWaiting: number;
   maxWaitMs: number;
+  /**
+   * While other owners pass, a place of one who takes or wants several rests as long as it was taken, but no longer than
+   * this: whoever pushes all the time leaves half of the time to the others.
+   */
+  maxRestMs?: number;
 }
 
-/** Lets a few of each name through at once in this isolate; the others wait shortly for their turn. */
-export class Gate {
-  private readonly lanes = new Map<string, Lane>();
+/** How long after it has passed an owner counts as one of those that pass. */
+const RECENT_MS = 100;
+/** What was taken for less needs no rest. */
+const MIN_REST_MS = 30;
 
-  constructor(private readonly options: GateOptions) {}
+/** Lets a few of each owner through at once in this isolate; the others wait shortly for their turn. */
+export class Gate<Lane extends string> {
+  private readonly taken = new Map<string, Places>();
+  private latest = { owner: "", at: Number.NEGATIVE_INFINITY };
+  /** Who passed last but for the owner of `latest`. */
+  private latestOther = this.latest;
+
+  constructor(private readonly options: GateOptions<Lane>) {}
 
   /** Resolves in its turn with what ends it. @throws ApiError `too_many_concurrent_requests` for one too many, or too long a wait */
-  async enter(name: string): Promise<() => void> {
-    const lane = this.lanes.get(name) ?? { busy: 0, waiting: [] };
-    this.lanes.set(name, lane);
-    if (lane.busy >= this.options.atOnce) await this.turn(lane);
-    else lane.busy += 1;
-    return () => {
-      const next = lane.waiting.shift();
+  async enter(owner: string, lane: Lane): Promise<() => void> {
+    const name = `${owner} ${lane}`;
+    const places = this.taken.get(name) ?? { busy: 0, waiting: [] };
+    this.taken.set(name, places);
+    if (places.busy >= this.options.places[lane]) await this.turn(places);
+    else places.busy += 1;
+    this.see(owner);
+    const startedAt = performance.now();
+    const leave = () => {
+      const next = places.waiting.shift();
       if (next !== undefined) return next();
-      lane.busy -= 1;
-      if (lane.busy === 0) this.lanes.delete(name);
+      places.busy -= 1;
+      if (places.busy === 0) this.taken.delete(name);
+    };
+    return () => {
+      this.see(owner);
+      const pushes = places.waiting.length > 0 || places.busy > 1;
+      const restMs = pushes && !this.isAlone(owner) ? performance.now() - startedAt : 0;
+      if (restMs < MIN_REST_MS) leave();
+      else setTimeout(leave, Math.min(restMs, this.options.maxRestMs ?? 0));
     };
   }
 
-  async pass<Result>(name: string, call: () => Promise<Result>): Promise<Result> {
-    const leave = await this.enter(name);
+  async pass<Result>(owner: string, lane: Lane, call: () => Promise<Result>): Promise<Result> {
+    const leave = await this.enter(owner, lane);
     try {
       return await call();
     } finally {
@@ -42,19 +66,29 @@ export class Gate {
     }
   }
 
+  private see(owner: string): void {
+    if (this.latest.owner !== owner) this.latestOther = this.latest;
+    this.latest = { owner, at: performance.now() };
+  }
+
+  private isAlone(owner: string): boolean {
+    const { at } = this.latest.owner === owner ? this.latestOther : this.latest;
+    return performance.now() - at > RECENT_MS;
+  }
+
   /** Resolves with the place of one that has ended. */
-  private turn(lane: Lane): Promise<void> {
-    if (lane.waiting.length >= this.options.maxWaiting) throw crowded();
+  private turn(places: Places): Promise<void> {
+    if (places.waiting.length >= this.options.maxWaiting) throw crowded();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        lane.waiting.splice(lane.waiting.indexOf(go), 1);
+        places.waiting.splice(places.waiting.indexOf(go), 1);
         reject(crowded());
       }, this.options.maxWaitMs);
       const go = () => {
         clearTimeout(timer);
         resolve();
       };
-      lane.waiting.push(go);
+      places.waiting.push(go);
     });
   }
 }

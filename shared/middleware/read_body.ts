@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { BRIEF_BODY_BYTES } from "../bounds.ts";
 import { parseJsonBody, receiveBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 
@@ -15,7 +16,11 @@ export async function readBody(exchange: Exchange): Promise<void> {
   } finally {
     upload.end();
   }
-  const { text, value } = parseJsonBody(request, bytes, route.recordsIn);
+  const isBrief = bytes.byteLength <= BRIEF_BODY_BYTES;
+  const turn = async () => {
+    if (!isBrief) await exchange.turns.next();
+  };
+  const { text, value } = await parseJsonBody(request, bytes, turn, route.recordsIn);
   exchange.body = value;
   if (request.headers.has("idempotency-key")) {
     const parts = [request.method, route.path, JSON.stringify(exchange.params), url.search, text];

@@ -117,6 +117,8 @@ export interface Resource {
     unique: string[];
     merged: string[];
     timestamps: string[];
+    /** Objects whose members depend on another field. */
+    typed: string[];
   };
   defaults: Record<string, unknown>;
 }
@@ -187,6 +189,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
       ],
       merged: names((field) => field.merged),
       timestamps: names((field) => isTimestamp(field.schema)),
+      typed: names((field) => field.typedBy),
     },
     defaults: Object.fromEntries(
       all.filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]),

@@ -12,10 +12,11 @@ const KEYPAD = ["abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"];
 export function withE164(resource: Resource, record: Record<string, unknown>): Record<string, unknown> {
   const derived: Record<string, string | null> = {};
   const country = (record["address"] as { country?: string | null } | null | undefined)?.country;
-  for (const [name, field] of Object.entries(resource.fields)) {
+  for (const name in record) {
+    const e164 = resource.fields[name]?.e164;
+    if (e164 === undefined) continue;
     const phone = record[name];
-    if (field.e164 === undefined || phone === undefined) continue;
-    derived[field.e164] = typeof phone === "string" ? readE164(phone, country) : null;
+    derived[e164] = typeof phone === "string" ? readE164(phone, country) : null;
   }
   return { ...record, ...derived };
 }

@@ -4,8 +4,9 @@ import { withE164 } from "./phone.ts";
 /** A checked body as the row that is written: derived fields added, fields that another column takes moved there. */
 export function toRow(resource: Resource, fields: Record<string, unknown>): Record<string, unknown> {
   const row = withE164(resource, fields);
-  for (const [name, { givenTo }] of Object.entries(resource.fields)) {
-    if (givenTo === undefined || !Object.hasOwn(row, name)) continue;
+  for (const name of Object.keys(row)) {
+    const givenTo = resource.fields[name]?.givenTo;
+    if (givenTo === undefined) continue;
     row[givenTo] = row[name];
     delete row[name];
   }

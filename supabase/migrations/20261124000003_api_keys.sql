@@ -179,8 +179,9 @@ grant execute on function api.require_live_key() to crm_api;
 
 -- Admission ------------------------------------------------------------------------------------
 
--- PostgREST calls this first in every transaction. A workspace may have five under way at once, over all isolates: half
--- of the connections there are. Jobs have places of their own, so that neither keeps the other out.
+-- PostgREST calls this first in every transaction. A workspace may have four calls under way at once, over all isolates,
+-- and two bulk writes, which take hundreds of times as long: with its jobs nine of the connections there are. Each has
+-- places of its own, so that none keeps the others out.
 create schema gate;
 grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;
 create function gate.admit() returns void
@@ -189,14 +190,18 @@ set search_path = ''
 as $$
 declare
   claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-  is_job constant boolean := coalesce(claims ->> 'lane' = 'job', false);
-  places constant integer := case when is_job then 3 else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '5')::integer end;
+  lane constant text := coalesce(claims ->> 'lane', 'call');
+  places constant integer := case lane
+    when 'job' then 3
+    when 'bulk' then 2
+    else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '4')::integer
+  end;
 begin
   if claims ->> 'workspace_id' is null then
     return;
   end if;
   for place in 1..places loop
-    if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', is_job, place), 1)) then
+    if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', lane, place), 1)) then
       return;
     end if;
   end loop;

@@ -540,7 +540,7 @@ begin
 end;
 $$;
 
--- The query of a plan's shape. A page ends early at 2 MB, with one row at least.
+-- The query of a plan's shape. A page ends early at 1 MB, with one row at least.
 create function crm.render_read(shape jsonb) returns text
 language plpgsql stable
 set search_path = ''
@@ -572,7 +572,7 @@ begin
       'cut', coalesce(not bool_and(fits), false),
       'total', %s)
     from (
-      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 2 * 1024 * 1024 as fits
+      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 1024 * 1024 as fits
       from (select row_to_json(page) as line from (select %s from (%s) as record limit $2) as page) as lines
     ) as sized
   $query$, crm.render_total(source, shape), output, crm.render_page(shape, 101));

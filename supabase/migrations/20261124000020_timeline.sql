@@ -2,7 +2,7 @@
 -- deals as one list, newest first, walked by (time, id).
 
 -- The query of a timeline: $1 the workspace, $2 the record, $3 and $4 the position to go on after, $5 the limit. A page
--- ends early at 2 MB, as crm.render_read's.
+-- ends early at 1 MB, as crm.render_read's.
 create function crm.render_timeline(shape jsonb) returns text
 language plpgsql stable
 set search_path = ''
@@ -60,7 +60,7 @@ begin
     select json_build_object(
       'rows', coalesce(json_agg(line) filter (where fits), '[]'), 'cut', coalesce(not bool_and(fits), false), 'total', %s)
     from (
-      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 2 * 1024 * 1024 as fits
+      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 1024 * 1024 as fits
       from (
         select row_to_json(entry) as line
         from (select type, id, occurred_at, data from (%s) as entries order by occurred_at desc, id desc limit $5) as entry

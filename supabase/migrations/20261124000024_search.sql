@@ -79,7 +79,7 @@ begin
       'rows', coalesce(json_agg(line) filter (where fits), '[]'), 'cut', coalesce(not bool_and(fits), false),
       'total', %4$s, 'bounded', exists (select from found group by type having count(*) > %5$s))
     from (
-      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 2 * 1024 * 1024 as fits
+      select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 1024 * 1024 as fits
       from (
         select json_build_object('type', page.type, 'id', page.id, 'score', page.score, 'created_at', page.created_at,
           'data', case page.type %6$s end) as line

@@ -39,8 +39,8 @@ test("a workspace whose places are all taken is asked to wait; another is served
   const other = await createWorkspace();
   await client.get("/contacts");
   await database().begin(async (transaction) => {
-    for (const place of [1, 2, 3, 4, 5])
-      await transaction`select pg_advisory_xact_lock(hashtextextended(${`${workspaceId}:f:${place}`}, 1))`;
+    for (const place of [1, 2, 3, 4])
+      await transaction`select pg_advisory_xact_lock(hashtextextended(${`${workspaceId}:call:${place}`}, 1))`;
     const refused = client.get("/contacts");
     expect((await other.client.get("/contacts")).status).toBe(200);
     const { status, error, headers } = await refused;

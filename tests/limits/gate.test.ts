@@ -25,20 +25,33 @@ test("anything else that a call throws is told at once", async () => {
 });
 
 test("a few of each name pass at once, the others in their turn; one too many is refused at once", async () => {
-  const gate = new Gate({ atOnce: 1, maxWaiting: 1, maxWaitMs: 5_000 });
-  const leave = await gate.enter("a");
-  const second = gate.enter("a");
-  await expect(gate.enter("a")).rejects.toMatchObject({ code: "too_many_concurrent_requests" });
-  (await gate.enter("b"))();
+  const gate = new Gate({ places: { call: 1 }, maxWaiting: 1, maxWaitMs: 5_000 });
+  const leave = await gate.enter("a", "call");
+  const second = gate.enter("a", "call");
+  await expect(gate.enter("a", "call")).rejects.toMatchObject({ code: "too_many_concurrent_requests" });
+  (await gate.enter("b", "call"))();
   leave();
   (await second)();
-  (await gate.enter("a"))();
+  (await gate.enter("a", "call"))();
 });
 
 test("who waits too long is refused, and takes nobody's place", async () => {
-  const gate = new Gate({ atOnce: 1, maxWaiting: 5, maxWaitMs: 30 });
-  const leave = await gate.enter("a");
-  await expect(gate.enter("a")).rejects.toMatchObject({ code: "too_many_concurrent_requests" });
+  const gate = new Gate({ places: { call: 1 }, maxWaiting: 5, maxWaitMs: 30 });
+  const leave = await gate.enter("a", "call");
+  await expect(gate.enter("a", "call")).rejects.toMatchObject({ code: "too_many_concurrent_requests" });
   leave();
-  (await gate.enter("a"))();
+  (await gate.enter("a", "call"))();
+});
+
+test("a place of one who takes several rests while another owner passes, and only then", async () => {
+  const gate = new Gate({ places: { call: 1 }, maxWaiting: 5, maxWaitMs: 5_000, maxRestMs: 60 });
+  const pass = (owner: string) => gate.pass(owner, "call", () => new Promise<void>((done) => setTimeout(done, 50)));
+  const secondsOf = async (work: Promise<void>[]) => {
+    const startedAt = performance.now();
+    await Promise.all(work);
+    return performance.now() - startedAt;
+  };
+  const alone = await secondsOf([pass("a"), pass("a"), pass("a")]);
+  const beside = await secondsOf([pass("a"), pass("a"), pass("a"), pass("b")]);
+  expect(beside).toBeGreaterThan(alone + 30);
 });

@@ -40,7 +40,7 @@ test.each(
       for (;;) {
         await change.request(new Client(baseUrl, workspace.key)).catch(() => {}); // It may be killed before it answers.
         await expect
-          .poll(async () => slices > 0 || (await change.count()).before === 0, { timeout: 10_000 })
+          .poll(async () => slices > 0 || (await change.count()).before === 0, { timeout: 30_000 })
           .toBe(true);
         if (slices > 0) break;
         workspace = await createWorkspace();

@@ -22,7 +22,6 @@ const entries = z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_BULK
 const recordsBody = z.strictObject({ records: entries });
 const idsBody = z.strictObject({ ids: entries });
 const uuid = z.uuid();
-const MAX_TURN_MS = 15;
 
 /** `POST /v1/<resource>/bulk`: creates, or with `on_conflict` upserts. */
 export function bulkCreate(resource: Resource): Handler {
@@ -37,7 +36,7 @@ export function bulkCreate(resource: Resource): Handler {
       const fields = faultError(record, "record") ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
-    return writeMany(resource, exchange, options, await inTurns(records, read), {
+    return writeMany(resource, exchange, options, await exchange.turns.map(records, read), {
       operation: "create",
       below: parent,
       onConflict: readOnConflict(options),
@@ -53,22 +52,6 @@ function refuseTooManyRows(records: readonly unknown[]): void {
     message: `The records have more than ${MAX_BULK_STAGES.toLocaleString("en-US")} stages together. Send them in smaller parts.`,
     details: { max_stages: MAX_BULK_STAGES },
   });
-}
-
-/** Maps records; others' requests have their turn in between, for a thousand records take an isolate's whole attention. */
-async function inTurns<Result>(
-  records: readonly unknown[],
-  read: (record: unknown, index: number) => Result,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  let since = performance.now();
-  for (const [index, record] of records.entries()) {
-    results.push(read(record, index));
-    if (performance.now() - since < MAX_TURN_MS) continue;
-    await new Promise((resolve) => setTimeout(resolve));
-    since = performance.now();
-  }
-  return results;
 }
 
 /** `PATCH /v1/<resource>/bulk`: each record with its `id` and the fields to change. */
@@ -96,7 +79,10 @@ export function bulkUpdate(resource: Resource): Handler {
       return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
     };
     const below = await parentOf(resource, exchange);
-    return writeMany(resource, exchange, options, await inTurns(records, read), { operation: "update", below });
+    return writeMany(resource, exchange, options, await exchange.turns.map(records, read), {
+      operation: "update",
+      below,
+    });
   };
 }
 
@@ -166,7 +152,7 @@ async function writeMany(
     answer,
     {
       status: failed > 0 ? 207 : allCreated ? 201 : 200,
-      data: answers.map((one, index) => ({ index, ...outcome(resource, one) })),
+      data: await exchange.turns.map(answers, (one, index) => ({ index, ...outcome(resource, one) })),
       meta: { succeeded: answers.length - failed, failed, ...(answer.abridged && { abridged: true }) },
     },
     dryRun,

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Thread } from "../../shared/limits/thread.ts";
+
+function work(milliseconds: number): void {
+  const endsAt = performance.now() + milliseconds;
+  while (performance.now() < endsAt);
+}
+
+test("long work goes on in stretches, those of several requests one after the other", async () => {
+  const thread = new Thread();
+  const order: string[] = [];
+  const long = async (name: string) => {
+    const turns = thread.open();
+    for (let n = 0; n < 3; n++) {
+      await turns.next();
+      order.push(name);
+    }
+    turns.end();
+  };
+  await Promise.all([long("a"), long("b")]);
+  expect(order.join("")).toBe("ababab");
+});
+
+test("a stretch waits for the brief requests under way, but not for ever", async () => {
+  const thread = new Thread();
+  const brief = thread.open();
+  const long = thread.open();
+  let hasBegun = false;
+  const begun = long.next().then(() => {
+    hasBegun = true;
+  });
+  await Promise.resolve();
+  expect(hasBegun).toBe(false);
+  brief.end();
+  await begun;
+  thread.open(); // Never ends.
+  await long.next();
+});
+
+test("what comes while values are mapped is answered in between", async () => {
+  const turns = new Thread().open();
+  let answered = 0;
+  const timer = setInterval(() => {
+    answered += 1;
+  }, 1);
+  const mapped = await turns.map([1, 2, 3, 4, 5, 6], (value, index) => {
+    work(8);
+    return [value, index, answered];
+  });
+  clearInterval(timer);
+  expect(mapped.map(([value, index]) => [value, index])).toEqual([1, 2, 3, 4, 5, 6].map((value, n) => [value, n]));
+  expect(mapped.at(-1)?.[2]).toBeGreaterThan(0);
+  turns.end();
+});
+
+test("a request that has ended twice, or ends after its turns, is counted once", async () => {
+  const thread = new Thread();
+  const first = thread.open();
+  await first.next();
+  first.end();
+  first.end();
+  const waits = thread.open();
+  const long = thread.open();
+  let hasBegun = false;
+  const begun = long.next().then(() => {
+    hasBegun = true;
+  });
+  await delay(0);
+  expect(hasBegun).toBe(false);
+  waits.end();
+  await begun;
+});
