@@ -7,9 +7,8 @@ import {
   MAX_UPLOADED_BYTES,
 } from "../bounds.ts";
 import { fieldError } from "../errors.ts";
-import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
-import { claimsOf, factsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
+import { claimsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
 
 const WORKER: Claims = { role: "crm_worker" };
 const BOUNDS = {
@@ -203,13 +202,11 @@ export interface ImportStep {
  */
 export async function advanceImport(
   database: Database,
-  { id, lease, claims, matchBy }: ImportJob,
-  resource: Resource,
+  { id, lease, claims, resource }: ImportJob,
   { batch, lines: linesRead, ...step }: ImportStep,
 ): Promise<"running" | "completed" | "lost"> {
-  const facts = { ...factsOf(resource), columns: ["id"], unique: [matchBy] };
   const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES, max_report_bytes: MAX_REPORT_BYTES };
-  const argument = { id, lease, ...step, ...listed, ...batch, request: { resource: facts } };
+  const argument = { id, lease, ...step, ...listed, ...batch, resource };
   const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
     status: "running" | "completed" | "lost";
   };

@@ -109,7 +109,7 @@ export async function writeRecords(
   const upserted = request.onConflict === "update" ? resource.names.unique : [];
   const by = request.operation === "create" ? upserted : ["id"];
   const argument = {
-    resource: factsOf(resource),
+    resource: resource.table,
     operation: request.operation,
     records: await withStoredPhones(database, claimsOf(principal), resource, request.records, by),
     on_conflict: request.onConflict ?? "error",
@@ -158,27 +158,4 @@ async function correctPhones(
 export function claimsOf(principal: Principal): Claims {
   const who = principal.kind === "api_key" ? { key_id: principal.keyId } : { user_id: principal.userId };
   return { role: "crm_api", workspace_id: principal.workspaceId, ...who };
-}
-
-/** What SQL needs to know of a resource to write it. */
-export function factsOf(resource: Resource) {
-  const fields = Object.entries(resource.fields);
-  const derived = fields.flatMap(([name, field]) => (field.e164 ? [[field.e164, name] as const] : []));
-  const within = fields.flatMap(([name, field]) => (field.within ? [[name, field.within]] : []));
-  const fixed = fields.flatMap(([name, field]) => (field.createOnly ? [field.givenTo ?? name] : []));
-  return {
-    name: resource.table,
-    scope: resource.scope,
-    columns: resource.names.all,
-    writable: [
-      ...resource.names.writable.map((name) => resource.fields[name]?.givenTo ?? name),
-      ...derived.map(([name]) => name),
-    ],
-    ...(derived.length > 0 && { derived: Object.fromEntries(derived) }),
-    objects: resource.names.merged,
-    unique: resource.names.unique,
-    ...(within.length > 0 && { within: Object.fromEntries(within) }),
-    ...(fixed.length > 0 && { fixed }),
-    defaults: resource.defaults,
-  };
 }

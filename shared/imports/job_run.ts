@@ -48,7 +48,7 @@ async function drainSlices(
     const from = text.position;
     const slice = await nextSlice(text, reader, { firstRow: row, linesBefore: line, max }, budget);
     if (slice === undefined) {
-      return (await writes.allDone()) ? await explainLostText(database, job, resource, from) : "lost";
+      return (await writes.allDone()) ? await explainLostText(database, job, from) : "lost";
     }
     row += slice.rows;
     line += slice.lines;
@@ -57,7 +57,7 @@ async function drainSlices(
     const records = await withStoredPhones(database, job.claims, resource, slice.batch.records, [job.matchBy]);
     const batch = { ...slice.batch, records };
     const step: ImportStep = { from, to: text.position, rows, lines, batch, failures, last };
-    const isOurs = await writes.add(() => budget.measure(() => advanceImport(database, job, resource, step)));
+    const isOurs = await writes.add(() => budget.measure(() => advanceImport(database, job, step)));
     if (!isOurs) return "lost";
     if (last || broken !== undefined || performance.now() >= until || budget.isSpent) {
       if (!(await writes.allDone())) return "lost";
@@ -107,10 +107,10 @@ class Writes {
 }
 
 /** The text of an import is seen no more: it was cancelled, or its key may not write any longer, which is thrown. */
-async function explainLostText(database: Database, job: ImportJob, resource: Resource, at: number): Promise<JobEnding> {
+async function explainLostText(database: Database, job: ImportJob, at: number): Promise<JobEnding> {
   const batch = { records: [], keys: [], numbers: [], lines: [] };
   const nothing = { from: at, to: at, rows: 0, lines: 0, batch, failures: [], last: false };
-  const status = await advanceImport(database, job, resource, nothing);
+  const status = await advanceImport(database, job, nothing);
   if (status === "lost") return "lost";
   throw new ApiError("internal_error", { cause: "the text of the import is gone" });
 }

@@ -1,8 +1,6 @@
-import { setImmediate } from "node:timers";
-
 /** How long one stretch of long work is. */
 const MAX_STRETCH_MS = 10;
-/** Between two stretches: so long at least, or as long as the last one was when a brief request has ended in so many milliseconds. */
+/** Between two stretches is a pause of so long at least, and as long as the last one when a brief request has ended in so many milliseconds. */
 const MIN_PAUSE_MS = 1;
 const RECENT_MS = 300;
 /** Then a stretch waits for the brief requests under way: so many times as long as the last one was, and so many milliseconds. */
@@ -66,13 +64,13 @@ export class Thread {
     }
     const startedAt = performance.now();
     stretch();
-    setImmediate(() => {
+    // Behind the stretch, and behind several rounds of the event loop: that is what a request takes until it is seen.
+    setTimeout(() => {
       const now = performance.now();
       const lastMs = now - startedAt;
-      // A pause and no mere round of the event loop: a request that arrives takes several until it is seen.
-      const pauseMs = now - this.lastBriefAt < RECENT_MS ? lastMs : 0;
-      setTimeout(() => this.wait(lastMs), Math.max(pauseMs, MIN_PAUSE_MS));
-    });
+      if (now - this.lastBriefAt < RECENT_MS) setTimeout(() => this.wait(lastMs), lastMs);
+      else this.wait(lastMs);
+    }, MIN_PAUSE_MS);
   }
 }
 

@@ -39,9 +39,12 @@ create table crm.resources (
   name text primary key,
   -- Null where it depends on the row: row-level security knows.
   scope text,
-  internal text[] not null default '{}'
+  internal text[] not null default '{}',
+  -- Of one that requests write; generated, see the last migration.
+  facts jsonb
 );
-comment on table crm.resources is 'The tables that a request may read from by name, each with the scope that it takes and the columns that nobody is shown.';
+comment on table crm.resources is
+  'What a request may name: tables, each with the scope that it takes, the columns that nobody is shown, and how it is written.';
 alter table crm.resources enable row level security;
 alter table crm.resources force row level security;
 insert into crm.resources values ('members', 'users', '{user_id,deleted_at}');
@@ -298,7 +301,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into crm.resources values (resource, coalesce(scope, resource));
+  insert into crm.resources (name, scope) values (resource, coalesce(scope, resource))
+  on conflict (name) do update set scope = excluded.scope; -- its facts may be there already
   execute format(
     'alter table crm.%I add constraint %I foreign key (workspace_id) references crm.workspaces (id) on delete cascade',
     resource, resource || '_workspace_id_fkey');

@@ -32,6 +32,45 @@ create policy "requests replace expired answers of their workspace" on crm.idemp
 
 -- Writes ---------------------------------------------------------------------------------------
 
+-- What the functions below are told of a resource that is written, beside its name and scope:
+--
+--   columns     those that are answered
+--   writable    those that a create or update may give; "fixed" are given on creation only
+--   objects     whose members are merged, one by one
+--   derived     {"phone_e164": "phone"}: what the API makes of another column
+--   unique      by which a record is found; "within" has the columns that must be alike too
+--   defaults    of columns that are not given
+--   actions     what can be done beside create, update, delete and restore: crm.<resource>_<action>
+create function crm.facts_of(resource text) returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  source constant crm.resources := crm.resource_of(resource);
+begin
+  if source.facts is null then
+    perform crm.malformed('resource');
+  end if;
+  return source.facts || jsonb_build_object('name', source.name, 'scope', source.scope);
+end;
+$$;
+
+-- Refuses records that give what they may not. The API has said so to its client; this is for who has its token.
+create function crm.require_writable(facts jsonb, records json) returns void
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from json_array_elements(records) as record
+    cross join json_object_keys(record) as name
+    where name <> 'id' and not facts -> 'writable' ? name
+  ) then
+    perform crm.malformed('records');
+  end if;
+end;
+$$;
+
 -- The live record of the request's workspace that holds the value that a record has in a unique field.
 -- Fields that are compared in another form than they are shown (email) have a generated column
 -- <field>_key; "within" names the columns that must be alike too.
@@ -718,7 +757,7 @@ $$;
 
 -- Writes records and answers what became of each, in their order.
 --
---   resource              its facts: {"name", "scope", "columns", "writable", "objects", "unique", "within", "fixed", "defaults"}
+--   resource              one of crm.resources that has facts
 --   operation             "create" | "update" | "delete" | "restore", or an action: crm.<resource>_<operation>
 --   records               [{id, …fields}]; ids of new records come from the API
 --   on_conflict           "error" | "return" | "update" (create)
@@ -736,9 +775,10 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  request constant jsonb := (select jsonb_object_agg(key, value) from json_each($1) where key <> 'records');
+  asked constant jsonb := (select jsonb_object_agg(key, value) from json_each($1) where key <> 'records');
+  resource constant text := asked ->> 'resource';
+  request constant jsonb := asked || jsonb_build_object('resource', crm.facts_of(resource));
   records constant json := $1 -> 'records';
-  resource constant text := request -> 'resource' ->> 'name';
   workspace constant uuid := crm.require_workspace(request -> 'resource' ->> 'scope', 'write');
   idempotency constant jsonb := case when not (request -> 'dry_run')::boolean then request -> 'idempotency' end;
   answer json;
@@ -751,8 +791,15 @@ declare
   max_answer_bytes constant integer := 4 * 1024 * 1024;
   max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
-  if (crm.resource_of(resource)).scope is distinct from request -> 'resource' ->> 'scope' then
-    perform crm.malformed('scope');
+  if request ->> 'operation' not in ('create', 'update', 'delete', 'restore')
+    and not request -> 'resource' -> 'actions' ? (request ->> 'operation') then
+    perform crm.malformed('operation');
+  end if;
+  if request ? 'move_to' and not (request -> 'resource' -> 'movable')::boolean then
+    perform crm.malformed('move_to');
+  end if;
+  if request ->> 'operation' = 'update' or (request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'update') then
+    perform crm.require_writable(request -> 'resource', records);
   end if;
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
@@ -803,7 +850,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
+grant execute on function crm.facts_of(text), crm.require_writable(jsonb, json), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
   crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),

@@ -841,8 +841,8 @@ $$;
 --   from, to      the stretch of the text that the rows were read from, in bytes
 --   lines_read    how many lines that is
 --   rows          how many they were, of which
---   records, keys, numbers, lines   […] are written, with what each is found by and the number and line of its row; "request" is what
---                 the functions of api.write_records are told
+--   resource      what it imports
+--   records, keys, numbers, lines   […] are written, with what each is found by and the number and line of its row
 --   failures      [{"row", "line", "error"}] are not
 --   max_listed    how many rows that failed the report of the import has; the others are counted
 --   max_report_bytes  what the reports of the workspace may take together
@@ -856,6 +856,7 @@ set timezone = 'UTC'
 as $$
 declare
   slice record;
+  facts jsonb;
   workspace uuid;
   job crm.imports;
   request jsonb;
@@ -867,16 +868,20 @@ begin
   -- Taken apart once: each look into a text of half a megabyte reads all of it.
   select * into slice
   from json_to_record($1) as given (
-    id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, request jsonb,
+    id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, resource text,
     records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint, max_report_bytes bigint);
-  workspace := crm.require_workspace(slice.request -> 'resource' ->> 'scope', 'write');
+  facts := crm.facts_of(slice.resource);
+  workspace := crm.require_workspace(facts ->> 'scope', 'write');
   select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
   if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
-    or job.resource <> slice.request -> 'resource' ->> 'name' then
+    or job.resource <> slice.resource then
     return json_build_object('status', 'lost');
   end if;
+  perform crm.require_writable(facts, slice.records);
   perform crm.require_report_room(workspace, slice.max_report_bytes);
-  request := slice.request || jsonb_build_object('operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
+  request := jsonb_build_object(
+    'resource', facts || jsonb_build_object('columns', '["id"]'::jsonb, 'unique', jsonb_build_array(job.match_by)),
+    'operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);

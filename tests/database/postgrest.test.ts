@@ -138,15 +138,7 @@ describe("reads see the key's own workspace and nothing else", () => {
 
 describe("a token of the function is worth what its key is worth now", () => {
   const write = (id: string) => ({
-    resource: {
-      name: "contacts",
-      scope: "contacts",
-      columns: ["id"],
-      writable: ["email"],
-      objects: [],
-      unique: ["email"],
-      defaults: { status: "active" },
-    },
+    resource: "contacts",
     operation: "delete",
     records: [{ id }],
     on_conflict: "error",
@@ -181,18 +173,9 @@ describe("a token of the function is worth what its key is worth now", () => {
 
 test("a write names ids of another workspace in vain", async () => {
   const [theirs] = await database()`select id from crm.contacts where workspace_id = ${other.workspaceId}`;
-  const resource = {
-    name: "contacts",
-    scope: "contacts",
-    columns: ["id"],
-    writable: ["email"],
-    objects: [],
-    unique: ["email"],
-    defaults: {},
-  };
   for (const operation of ["update", "delete", "restore"]) {
     const { body } = await call(claimsOf(mine, mine.workspaceId), "rpc/write_records", {
-      resource,
+      resource: "contacts",
       operation,
       records: [{ id: theirs?.["id"], email: "stolen@test.example" }],
       on_conflict: "error",

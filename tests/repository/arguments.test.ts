@@ -12,6 +12,7 @@ const SCRIPTS = {
   seed: "scripts/seed.ts",
   reset: "scripts/reset.ts",
   gen: "scripts/gen_types.ts",
+  "gen:facts": "scripts/gen_facts.ts",
   tour: "scripts/tour.ts",
   "keys:create": "scripts/create_key.ts",
   fuzz: "scripts/fuzz.ts",

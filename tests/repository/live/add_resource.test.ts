@@ -30,6 +30,7 @@ beforeAll(async () => {
     if (kind === "diff") applyDiff(join(copy, path), text);
     else writeFileSync(join(copy, path), text);
   }
+  execFileSync("npm", ["run", "-s", "gen:facts"], { cwd: copy });
   running = await startTestStack({}, copy);
   client = new Client(running.info.functionUrl, running.info.keys["KEY_ENTERPRISE"] ?? "");
 });
