@@ -11,7 +11,7 @@ import { Telling } from "../../../shared/query/violations.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
-import { mergedInto } from "./list.ts";
+import { mergedInto } from "./addressed.ts";
 import { answerOf, parentOf } from "./write.ts";
 import { readFlag, readOnConflict } from "./write_options.ts";
 

@@ -7,8 +7,9 @@ import { isSearch, renderCondition, Values } from "../../../shared/query/read_pl
 import { unknownName } from "../../../shared/query/suggest.ts";
 import { deals } from "../../../shared/resources/deals.ts";
 import { namesIn } from "../../../shared/resources/plain_text.ts";
-import { queryContext, recordId, requireScopes } from "./list.ts";
+import { recordId } from "./addressed.ts";
 import { explainExpense } from "./page.ts";
+import { queryContext, requireScopes } from "./query_reach.ts";
 
 /** What a summary can be grouped by; `month` is that of the expected close date. */
 const GROUPS = [

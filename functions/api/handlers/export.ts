@@ -4,8 +4,8 @@ import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { asked, parseFilters, parseListUrl } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
-import { confine, queryContext, requireScopes } from "./list.ts";
 import { adviceFor, explainExpense } from "./page.ts";
+import { confine, queryContext, requireScopes } from "./query_reach.ts";
 
 const TYPES: Record<ExportFormat, string> = {
   csv: "text/csv; charset=utf-8",

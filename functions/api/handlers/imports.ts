@@ -18,7 +18,7 @@ import type { Resource } from "../../../shared/resources/define.ts";
 import { IMPORTABLE, imports } from "../../../shared/resources/imports.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { boolean, integer, oneOf } from "../../../shared/resources/schemas.ts";
-import { absent, recordId } from "./list.ts";
+import { absent, recordId } from "./addressed.ts";
 import { listOwn, type PageRequest, pageOf, positionOf } from "./page.ts";
 
 const content = z.string("must be text").min(1, "must not be empty");

@@ -6,7 +6,7 @@ import { validate } from "../../../shared/http/validation.ts";
 import { allowOnly, parseReadUrl } from "../../../shared/query/list_query.ts";
 import { jobs } from "../../../shared/resources/jobs.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { absent, recordId } from "./list.ts";
+import { absent, recordId } from "./addressed.ts";
 import { listOwn } from "./page.ts";
 
 /** `GET /v1/jobs` */

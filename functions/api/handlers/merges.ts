@@ -6,7 +6,7 @@ import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { allowOnly } from "../../../shared/query/list_query.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
-import { absent, recordId } from "./list.ts";
+import { absent, recordId } from "./addressed.ts";
 import { writeOne } from "./write.ts";
 import { readFlag } from "./write_options.ts";
 

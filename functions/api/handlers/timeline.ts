@@ -10,7 +10,7 @@ import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { tasks } from "../../../shared/resources/tasks.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
-import { notFound, recordId } from "./list.ts";
+import { notFound, recordId } from "./addressed.ts";
 import { explainExpense, type PageRequest, pageOf, positionOf, totalOf } from "./page.ts";
 
 /** The kinds of entries, and what the `data` of each is. */

@@ -10,8 +10,8 @@ import { allowOnly } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
+import { notFound, recordId, requireParent } from "./addressed.ts";
 import { acceptedJob } from "./jobs.ts";
-import { notFound, recordId, requireParent } from "./list.ts";
 import { readFlag, readMoveTo, readOnConflict } from "./write_options.ts";
 
 type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;

@@ -1,0 +1,61 @@
+import { claimsOf, findMergeWinners, findRecord } from "../../../shared/db/records.ts";
+import { ApiError } from "../../../shared/errors.ts";
+import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
+import { resourceNamed } from "../../../shared/resources/all.ts";
+import type { Resource } from "../../../shared/resources/define.ts";
+
+// The record that a path names, and why there is none.
+
+/** An id of the path, in the one spelling that exists. @throws ApiError `not_found` for what can't be an id */
+export function recordId({ params }: Pick<AuthorizedExchange, "params">, name = "id"): string {
+  const id = params[name]?.toLowerCase() ?? "";
+  if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)) throw new ApiError("not_found");
+  return id;
+}
+
+/** The id of the record that the path names first, undefined where it names none. @throws ApiError `not_found` */
+export async function requireParent(resource: Resource, exchange: AuthorizedExchange): Promise<string | undefined> {
+  const { parent } = resource;
+  if (parent === undefined) return undefined;
+  const id = recordId(exchange, parent.field);
+  const { services, principal } = exchange;
+  const target = resourceNamed(parent.resource);
+  const fields = ["id", ...(target.parent ? [target.parent.field] : [])];
+  const row = await findRecord(services.database, principal, target, id, { fields, include: [] });
+  if (row === undefined || !isBelow(target, exchange, row)) throw await notFound(target, exchange, id);
+  return id;
+}
+
+/**
+ * The 404 of an id. What was merged is answered 301 to where it went, but only to those who read: a client that follows
+ * a redirect must never change or delete the winner, so whoever writes gets 409 (resources.md, merge).
+ */
+export async function notFound(resource: Resource, exchange: AuthorizedExchange, id: string): Promise<ApiError> {
+  const { services, principal, request, url } = exchange;
+  const winner = (await findMergeWinners(services.database, principal, resource, [id]))[id];
+  if (winner === undefined) return new ApiError("not_found");
+  if (request.method !== "GET" && request.method !== "HEAD") return mergedInto(winner);
+  const below = url.pathname.replace(/^\/api/, "").replace(new RegExp(id, "i"), winner);
+  return new ApiError("merged", {
+    message: "The record was merged into another one. Follow the Location header.",
+    details: { merged_into: winner },
+    headers: { Location: services.config.publicApiUrl + below + url.search },
+    status: 301,
+  });
+}
+
+/** Why nothing was found where row-level security decides what there is: 401 when the key is not good any more, or 404. */
+export async function absent({ services, principal }: AuthorizedExchange): Promise<ApiError> {
+  await services.database.call("require_live_key", undefined as never, claimsOf(principal));
+  return new ApiError("not_found");
+}
+
+/** What a change of a merged record is answered. */
+export function mergedInto(winner: string): ApiError {
+  return new ApiError("merged", { details: { merged_into: winner } });
+}
+
+/** Whether a row belongs to the record that its path names first. */
+export function isBelow({ parent }: Resource, { params }: AuthorizedExchange, row: Record<string, unknown>): boolean {
+  return parent === undefined || row[parent.field] === params[parent.field]?.toLowerCase();
+}
