@@ -110,7 +110,7 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-/** PostgREST alone is asked by all clients at once, with tokens of one workspace, which has five places. */
+/** PostgREST alone is asked by all clients at once, with tokens of one workspace, which has four places. */
 async function admitAll(): Promise<void> {
   await sql.unsafe(`alter role authenticator set crm.max_calls_at_once = ${CONNECTIONS}`);
   await sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'authenticator'`;

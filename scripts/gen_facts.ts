@@ -6,7 +6,7 @@ import { ROOT } from "./stack/settings.ts";
 
 export const FACTS_FILE = "supabase/migrations/20261124000026_facts.sql";
 
-const HEADER = `-- How requests write each resource (crm.facts_of), generated from shared/resources by \`npm run gen\`; a test compares the
+const HEADER = `-- How requests write each resource (crm.facts_of), generated from shared/resources by \`npm run gen:facts\`; a test compares the
 -- two. Do not edit.
 `;
 const WRITES = ["create", "update", "delete", "restore"] satisfies (typeof OPERATIONS)[number][];
@@ -38,7 +38,10 @@ function factsOf(resource: Resource): Record<string, unknown> {
     unique: names.unique,
     within: Object.fromEntries(all.flatMap(([name, { within }]) => (within ? [[name, within]] : []))),
     defaults: resource.defaults,
-    actions: [...Object.keys(resource.actions), ...(resource.mergeable ? ["revert_merge"] : [])],
+    actions: {
+      ...Object.fromEntries(Object.entries(resource.actions).map(([name, body]) => [name, Object.keys(body.shape)])),
+      ...(resource.mergeable && { revert_merge: ["merge_id"] }),
+    },
     movable: resource.movable,
   };
 }

@@ -7,8 +7,9 @@
 export const MAX_VIOLATIONS = 20;
 /** Violations that the entries of one bulk answer tell together; each entry tells one at least. */
 export const MAX_BULK_VIOLATIONS = 500;
-/** Allowed names that an error lists. */
+/** Allowed names that an error lists, and their characters. */
 export const MAX_LISTED_NAMES = 100;
+export const MAX_LISTED_CHARACTERS = 1_500;
 /** Names of one answer for which a similar one is looked for. */
 export const MAX_SUGGESTIONS = 5;
 /** Characters of a name that an error quotes, and of the path to a field. */
@@ -44,8 +45,9 @@ export const MAX_BODY_VALUES = 150_000;
 /** How long a body may take to come, and how long nothing of it may. */
 export const MAX_BODY_MS = 60_000;
 export const MAX_BODY_PAUSE_MS = 10_000;
-/** Bytes of a body that is read in one go, where a larger one is in turns. */
-export const BRIEF_BODY_BYTES = 8 * 1024;
+/** Bytes of a body that is read at once, and of one that is read in one turn; a larger one takes a turn for each step. */
+export const BRIEF_BODY_BYTES = 32 * 1024;
+export const ONE_TURN_BODY_BYTES = 512 * 1024;
 /** Bytes of a body that takes no place; larger ones of a workspace that an isolate receives at once, and bytes for all. */
 export const FREE_BODY_BYTES = 64 * 1024;
 export const MAX_UPLOADS_AT_ONCE = 2;
@@ -84,10 +86,12 @@ export const MAX_DATA_BYTES = 64 * 1024;
 /** Records of one request from which on its write takes a place of those for bulk writes. */
 export const MIN_BULK_RECORDS = 50;
 /** What one workspace has under way in the database at once, of an isolate's; the database bounds all isolates (`gate.admit`). */
-export const MAX_AT_ONCE = { call: 2, bulk: 1, job: 2 };
+export const MAX_AT_ONCE = { call: 3, bulk: 1, job: 2 };
 /** Calls that wait for their turn, how long, and how long a place rests that others wait for while other workspaces have calls. */
 export const MAX_CALLS_WAITING = 400;
 export const MAX_WAIT_MS = 5_000;
 export const MAX_REST_MS = 200;
+/** How long a bulk write waits for its turn: those before it take a second each. */
+export const MAX_BULK_WAIT_MS = 15_000;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;

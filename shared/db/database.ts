@@ -1,6 +1,13 @@
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
-import { MAX_AT_ONCE, MAX_CALLS_WAITING, MAX_EXPORT_WAIT_MS, MAX_REST_MS, MAX_WAIT_MS } from "../bounds.ts";
+import {
+  MAX_AT_ONCE,
+  MAX_BULK_WAIT_MS,
+  MAX_CALLS_WAITING,
+  MAX_EXPORT_WAIT_MS,
+  MAX_REST_MS,
+  MAX_WAIT_MS,
+} from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import { Gate, patiently } from "../limits/gate.ts";
@@ -86,10 +93,12 @@ export function createDatabase(config: Config): Database {
   });
 
   /** A call in its workspace's turn. */
-  function inTurn<Result>(claims: Claims, call: () => Promise<Result>, patienceMs = MAX_WAIT_MS): Promise<Result> {
+  function inTurn<Result>(claims: Claims, call: () => Promise<Result>, maxWaitMs = MAX_WAIT_MS): Promise<Result> {
     if (claims.role !== "crm_api") return call();
-    const endsAt = Date.now() + patienceMs;
-    return gate.pass(claims.workspace_id, claims.lane ?? "call", () => patiently(call, endsAt));
+    const lane = claims.lane ?? "call";
+    const waitMs = lane === "bulk" ? MAX_BULK_WAIT_MS : maxWaitMs;
+    const endsAt = Date.now() + waitMs;
+    return gate.pass(claims.workspace_id, lane, () => patiently(call, endsAt), waitMs);
   }
 
   const direct: Database = {

@@ -60,7 +60,7 @@ async function nextChunk<Chunk>(
 /**
  * The JSON object that a request carries, as text and parsed. To a POST no body at all is an empty object,
  * for the actions that need none. What is below `recordsIn` is left to whoever reads the records one by one.
- * Each step on a large body waits for its `turn`.
+ * Each step after the first waits for its `turn`.
  * @throws ApiError of the 400 family for another content type, syntax, depth, or values that can't be kept as they are.
  */
 export async function parseJsonBody(
@@ -73,7 +73,6 @@ export async function parseJsonBody(
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 
-  await turn();
   const text = decode(bytes);
   await turn();
   const survey = surveyJson(text);

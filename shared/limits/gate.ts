@@ -34,11 +34,11 @@ export class Gate<Lane extends string> {
   constructor(private readonly options: GateOptions<Lane>) {}
 
   /** Resolves in its turn with what ends it. @throws ApiError `too_many_concurrent_requests` for one too many, or too long a wait */
-  async enter(owner: string, lane: Lane): Promise<() => void> {
+  async enter(owner: string, lane: Lane, maxWaitMs = this.options.maxWaitMs): Promise<() => void> {
     const name = `${owner} ${lane}`;
     const places = this.taken.get(name) ?? { busy: 0, waiting: [] };
     this.taken.set(name, places);
-    if (places.busy >= this.options.places[lane]) await this.turn(places);
+    if (places.busy >= this.options.places[lane]) await this.turn(places, maxWaitMs);
     else places.busy += 1;
     this.see(owner);
     const startedAt = performance.now();
@@ -51,14 +51,20 @@ export class Gate<Lane extends string> {
     return () => {
       this.see(owner);
       const pushes = places.waiting.length > 0 || places.busy > 1;
-      const restMs = pushes && !this.isAlone(owner) ? performance.now() - startedAt : 0;
+      const isAlone = performance.now() - this.latestOther.at > RECENT_MS;
+      const restMs = Math.min(pushes && !isAlone ? performance.now() - startedAt : 0, this.options.maxRestMs ?? 0);
       if (restMs < MIN_REST_MS) leave();
-      else setTimeout(leave, Math.min(restMs, this.options.maxRestMs ?? 0));
+      else setTimeout(leave, restMs);
     };
   }
 
-  async pass<Result>(owner: string, lane: Lane, call: () => Promise<Result>): Promise<Result> {
-    const leave = await this.enter(owner, lane);
+  async pass<Result>(
+    owner: string,
+    lane: Lane,
+    call: () => Promise<Result>,
+    maxWaitMs = this.options.maxWaitMs,
+  ): Promise<Result> {
+    const leave = await this.enter(owner, lane, maxWaitMs);
     try {
       return await call();
     } finally {
@@ -71,19 +77,14 @@ export class Gate<Lane extends string> {
     this.latest = { owner, at: performance.now() };
   }
 
-  private isAlone(owner: string): boolean {
-    const { at } = this.latest.owner === owner ? this.latestOther : this.latest;
-    return performance.now() - at > RECENT_MS;
-  }
-
   /** Resolves with the place of one that has ended. */
-  private turn(places: Places): Promise<void> {
+  private turn(places: Places, maxWaitMs: number): Promise<void> {
     if (places.waiting.length >= this.options.maxWaiting) throw crowded();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         places.waiting.splice(places.waiting.indexOf(go), 1);
         reject(crowded());
-      }, this.options.maxWaitMs);
+      }, maxWaitMs);
       const go = () => {
         clearTimeout(timer);
         resolve();

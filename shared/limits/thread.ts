@@ -1,27 +1,37 @@
-/** How long one stretch of long work is. */
+import { MAX_WAIT_MS, MIN_BULK_RECORDS } from "../bounds.ts";
+import { crowded } from "./gate.ts";
+
+/** How long one stretch of long work is, where it can be divided. */
 const MAX_STRETCH_MS = 10;
-/** Between two stretches is a pause of so long at least, and as long as the last one when a brief request has ended in so many milliseconds. */
+/** What of a stretch's length counts for the pause behind it: one that could not be divided holds up no other for longer. */
+const MAX_COUNTED_MS = 50;
+/** The pause between two stretches at least: a request that arrives takes several rounds of the event loop until it is seen. */
 const MIN_PAUSE_MS = 1;
+/** When a brief request has ended so lately, the pause is as long as the stretch before it. */
 const RECENT_MS = 300;
-/** Then a stretch waits for the brief requests under way: so many times as long as the last one was, and so many milliseconds. */
+/** The next stretch waits for the brief requests under way: so many times as long as the last one, and so many milliseconds. */
 const PATIENCE = 4;
 const MIN_PATIENCE_MS = 5;
+/** A request that is under way for longer mostly waits, for its body or the database, and holds up nobody. */
+const MAX_BRIEF_MS = 200;
 
 /**
  * The only thread of an isolate, which all its requests share. Most need it for a moment, several times on the way to
- * their answer. Long work goes on in short stretches, one at a time, and a stretch begins when no brief request is under way,
- * or has waited long enough for them: else a few bulk requests would have everybody wait at each step.
+ * their answer. Long work goes on in short stretches, one at a time, those of each owner in turn; and a stretch begins when no
+ * brief request is under way, or has waited long enough for them: else a few bulk requests would have everybody wait at each step.
  */
 export class Thread {
   private brief = 0;
+  private lastOpenedAt = Number.NEGATIVE_INFINITY;
   private lastBriefAt = Number.NEGATIVE_INFINITY;
-  private readonly waiting: (() => void)[] = [];
-  private isTaken = false;
+  private readonly waiting = new Map<string, (() => void)[]>();
+  private isScheduled = false;
   private patience: ReturnType<typeof setTimeout> | undefined;
 
   /** The turns of one request, which is brief until it takes the first. */
   open(): Turns {
     this.brief += 1;
+    this.lastOpenedAt = performance.now();
     let isBrief = true;
     const noLonger = () => {
       if (!isBrief) return false;
@@ -29,57 +39,91 @@ export class Thread {
       this.brief -= 1;
       return true;
     };
-    const next = () => {
-      if (noLonger()) this.goOn();
-      return new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
-        if (!this.isTaken) this.wait(0);
+    const next = (owner: string) => {
+      if (noLonger()) this.startIfQuiet();
+      return new Promise<void>((resolve) => this.queue(owner, resolve));
+    };
+    const begin = (owner: string) => {
+      if (noLonger()) this.startIfQuiet();
+      return new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          this.leave(owner, stretch);
+          reject(crowded());
+        }, MAX_WAIT_MS);
+        const stretch = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.queue(owner, stretch);
       });
     };
     const end = () => {
       if (!noLonger()) return;
       this.lastBriefAt = performance.now();
-      this.goOn();
+      this.startIfQuiet();
     };
-    return { next, map: (values, change) => mapInTurns(next, values, change), end };
+    return { begin, next, map: (owner, values, change) => mapInTurns(() => next(owner), values, change), end };
   }
 
-  private wait(lastMs: number): void {
-    this.isTaken = true;
-    this.patience = setTimeout(() => this.begin(), MIN_PATIENCE_MS + PATIENCE * lastMs);
-    this.goOn();
+  private queue(owner: string, stretch: () => void): void {
+    const queued = this.waiting.get(owner);
+    if (queued === undefined) this.waiting.set(owner, [stretch]);
+    else queued.push(stretch);
+    if (!this.isScheduled) this.schedule(0);
   }
 
-  private goOn(): void {
-    if (this.brief === 0 && this.patience !== undefined) this.begin();
+  private leave(owner: string, stretch: () => void): void {
+    const queued = this.waiting.get(owner) ?? [];
+    const place = queued.indexOf(stretch);
+    if (place >= 0) queued.splice(place, 1);
+    if (queued.length === 0) this.waiting.delete(owner);
   }
 
-  private begin(): void {
+  private schedule(lastMs: number): void {
+    this.isScheduled = true;
+    this.patience = setTimeout(() => this.start(), MIN_PATIENCE_MS + PATIENCE * lastMs);
+    this.startIfQuiet();
+  }
+
+  private startIfQuiet(): void {
+    const isQuiet = this.brief === 0 || performance.now() - this.lastOpenedAt > MAX_BRIEF_MS;
+    if (isQuiet && this.patience !== undefined) this.start();
+  }
+
+  private start(): void {
     clearTimeout(this.patience);
     this.patience = undefined;
-    const stretch = this.waiting.shift();
+    const [owner, queued] = this.waiting.entries().next().value ?? ["", []];
+    const stretch = queued.shift();
     if (stretch === undefined) {
-      this.isTaken = false;
+      this.isScheduled = false;
       return;
     }
+    this.waiting.delete(owner);
+    if (queued.length > 0) this.waiting.set(owner, queued); // Behind the other owners.
     const startedAt = performance.now();
     stretch();
-    // Behind the stretch, and behind several rounds of the event loop: that is what a request takes until it is seen.
     setTimeout(() => {
       const now = performance.now();
-      const lastMs = now - startedAt;
-      if (now - this.lastBriefAt < RECENT_MS) setTimeout(() => this.wait(lastMs), lastMs);
-      else this.wait(lastMs);
+      const lastMs = Math.min(now - startedAt, MAX_COUNTED_MS);
+      if (now - this.lastBriefAt < RECENT_MS) setTimeout(() => this.schedule(lastMs), lastMs);
+      else this.schedule(lastMs);
     }, MIN_PAUSE_MS);
   }
 }
 
-/** One request's turns on the thread. */
+/** One request's turns on the thread. A stretch lasts until the next `await`. */
 export interface Turns {
-  /** Resolves when a stretch may begin; it lasts until the next `await`. */
-  next(): Promise<void>;
-  /** Maps values, in as many stretches as that takes. */
-  map<Value, Result>(values: readonly Value[], change: (value: Value, index: number) => Result): Promise<Result[]>;
+  /** Resolves when the first stretch may start. @throws ApiError `too_many_concurrent_requests` when that takes too long */
+  begin(owner: string): Promise<void>;
+  /** Resolves when another stretch may start, however long that takes: what was begun is ended. */
+  next(owner: string): Promise<void>;
+  /** Maps values, in as many stretches as that takes; a few of them at once. */
+  map<Value, Result>(
+    owner: string,
+    values: readonly Value[],
+    change: (value: Value, index: number) => Result,
+  ): Promise<Result[]>;
   /** The request is answered. */
   end(): void;
 }
@@ -90,7 +134,7 @@ async function mapInTurns<Value, Result>(
   change: (value: Value, index: number) => Result,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  let endsAt = 0;
+  let endsAt = values.length < MIN_BULK_RECORDS ? performance.now() + MAX_STRETCH_MS : 0;
   for (const [index, value] of values.entries()) {
     if (performance.now() > endsAt) {
       await next();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BRIEF_BODY_BYTES } from "../bounds.ts";
+import { BRIEF_BODY_BYTES, ONE_TURN_BODY_BYTES } from "../bounds.ts";
 import { parseJsonBody, receiveBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 
@@ -16,9 +16,10 @@ export async function readBody(exchange: Exchange): Promise<void> {
   } finally {
     upload.end();
   }
-  const isBrief = bytes.byteLength <= BRIEF_BODY_BYTES;
+  const { byteLength: length } = bytes;
+  if (length > BRIEF_BODY_BYTES) await exchange.turns.begin(owner);
   const turn = async () => {
-    if (!isBrief) await exchange.turns.next();
+    if (length > ONE_TURN_BODY_BYTES) await exchange.turns.next(owner);
   };
   const { text, value } = await parseJsonBody(request, bytes, turn, route.recordsIn);
   exchange.body = value;

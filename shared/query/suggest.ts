@@ -1,4 +1,4 @@
-import { MAX_LISTED_NAMES, MAX_QUOTED } from "../bounds.ts";
+import { MAX_LISTED_CHARACTERS, MAX_LISTED_NAMES, MAX_QUOTED } from "../bounds.ts";
 
 /** What other APIs call what is meant: none of these is near to it by its letters. Of several names the first that exists. */
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
@@ -121,8 +121,15 @@ export function unknownName(
 /** The names that exist, as a sentence; of very many the first. */
 export function listed(allowed: readonly string[]): string {
   if (allowed.length === 0) return "There are none.";
-  const more = allowed.length - MAX_LISTED_NAMES;
-  return `Allowed: ${allowed.slice(0, MAX_LISTED_NAMES).join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
+  const told: string[] = [];
+  let length = 0;
+  for (const name of allowed.slice(0, MAX_LISTED_NAMES)) {
+    length += name.length;
+    if (length > MAX_LISTED_CHARACTERS) break;
+    told.push(name);
+  }
+  const more = allowed.length - told.length;
+  return `Allowed: ${told.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
 }
 
 /** Levenshtein distance with adjacent transpositions, given up once it reaches `limit`. */

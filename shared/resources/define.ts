@@ -74,7 +74,7 @@ export const OPERATIONS = [
 export type Operation = (typeof OPERATIONS)[number];
 
 /** What a resource does beyond the generic routes: `POST /<resource>/{id}/<action>` with this body. */
-export type Actions = Record<string, z.ZodType<Record<string, unknown>>>;
+export type Actions = Record<string, z.ZodObject>;
 
 export interface Resource {
   singular: string;

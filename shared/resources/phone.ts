@@ -14,8 +14,8 @@ export function withE164(resource: Resource, record: Record<string, unknown>): R
   const country = (record["address"] as { country?: string | null } | null | undefined)?.country;
   for (const name in record) {
     const e164 = resource.fields[name]?.e164;
-    if (e164 === undefined) continue;
     const phone = record[name];
+    if (e164 === undefined || phone === undefined) continue;
     derived[e164] = typeof phone === "string" ? readE164(phone, country) : null;
   }
   return { ...record, ...derived };

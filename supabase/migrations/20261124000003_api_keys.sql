@@ -179,9 +179,9 @@ grant execute on function api.require_live_key() to crm_api;
 
 -- Admission ------------------------------------------------------------------------------------
 
--- PostgREST calls this first in every transaction. A workspace may have four calls under way at once, over all isolates,
--- and two bulk writes, which take hundreds of times as long: with its jobs nine of the connections there are. Each has
--- places of its own, so that none keeps the others out.
+-- PostgREST calls this first in every transaction. A workspace may have four calls under way at once, over all isolates, two
+-- bulk writes, which take hundreds of times as long, and two slices of jobs: eight of a pool of ten. Each has places of its own,
+-- so that none keeps the others out.
 create schema gate;
 grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;
 create function gate.admit() returns void
@@ -192,7 +192,7 @@ declare
   claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   lane constant text := coalesce(claims ->> 'lane', 'call');
   places constant integer := case lane
-    when 'job' then 3
+    when 'job' then 2
     when 'bulk' then 2
     else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '4')::integer
   end;

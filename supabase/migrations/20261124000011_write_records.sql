@@ -40,7 +40,8 @@ create policy "requests replace expired answers of their workspace" on crm.idemp
 --   derived     {"phone_e164": "phone"}: what the API makes of another column
 --   unique      by which a record is found; "within" has the columns that must be alike too
 --   defaults    of columns that are not given
---   actions     what can be done beside create, update, delete and restore: crm.<resource>_<action>
+--   actions     what can be done beside create, update, delete and restore, by crm.<resource>_<action>, each with what a record gives
+--   movable     whether what refers to a record can go to another one when it is deleted
 create function crm.facts_of(resource text) returns jsonb
 language plpgsql stable
 set search_path = ''
@@ -55,16 +56,36 @@ begin
 end;
 $$;
 
--- Refuses records that give what they may not. The API has said so to its client; this is for who has its token.
-create function crm.require_writable(facts jsonb, records json) returns void
-language plpgsql immutable
+-- Refuses a write that the resource doesn't have, and records that give what they may not. The API has said so to its client
+-- before; this is for who has its token.
+create function crm.require_sound(request jsonb, records json) returns void
+language plpgsql stable
 set search_path = ''
 as $$
+declare
+  facts constant jsonb := request -> 'resource';
+  operation constant text := coalesce(request ->> 'operation', '');
+  given constant jsonb := case operation
+    when 'create' then facts -> 'writable'
+    when 'update' then facts -> 'writable'
+    when 'delete' then '[]'
+    when 'restore' then '[]'
+    else facts -> 'actions' -> operation
+  end;
 begin
+  if given is null then
+    perform crm.malformed('operation');
+  end if;
+  if operation = 'create' and coalesce(request ->> 'on_conflict', '') not in ('error', 'return', 'update') then
+    perform crm.malformed('on_conflict');
+  end if;
+  if request ? 'move_to' and not (facts -> 'movable')::boolean then
+    perform crm.malformed('move_to');
+  end if;
   if exists (
     select from json_array_elements(records) as record
     cross join json_object_keys(record) as name
-    where name <> 'id' and not facts -> 'writable' ? name
+    where name <> 'id' and not given ? name
   ) then
     perform crm.malformed('records');
   end if;
@@ -791,16 +812,7 @@ declare
   max_answer_bytes constant integer := 4 * 1024 * 1024;
   max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
-  if request ->> 'operation' not in ('create', 'update', 'delete', 'restore')
-    and not request -> 'resource' -> 'actions' ? (request ->> 'operation') then
-    perform crm.malformed('operation');
-  end if;
-  if request ? 'move_to' and not (request -> 'resource' -> 'movable')::boolean then
-    perform crm.malformed('move_to');
-  end if;
-  if request ->> 'operation' = 'update' or (request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'update') then
-    perform crm.require_writable(request -> 'resource', records);
-  end if;
+  perform crm.require_sound(request, records);
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
     if answer is not null then
@@ -850,7 +862,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.facts_of(text), crm.require_writable(jsonb, json), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
+grant execute on function crm.facts_of(text), crm.require_sound(jsonb, json), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
   crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),

@@ -877,7 +877,6 @@ begin
     or job.resource <> slice.resource then
     return json_build_object('status', 'lost');
   end if;
-  perform crm.require_writable(facts, slice.records);
   perform crm.require_report_room(workspace, slice.max_report_bytes);
   request := jsonb_build_object(
     'resource', facts || jsonb_build_object('columns', '["id"]'::jsonb, 'unique', jsonb_build_array(job.match_by)),
@@ -885,6 +884,7 @@ begin
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
+  perform crm.require_sound(request, slice.records);
   perform set_config('crm.source', 'import', true);
   perform crm.take_locks(job.resource, workspace, slice.records);
   room := greatest(slice.max_listed - job.failed, 0);

@@ -1,4 +1,4 @@
--- How requests write each resource (crm.facts_of), generated from shared/resources by `npm run gen`; a test compares the
+-- How requests write each resource (crm.facts_of), generated from shared/resources by `npm run gen:facts`; a test compares the
 -- two. Do not edit.
 
 insert into crm.resources (name, facts) values ('contacts', '{
@@ -10,7 +10,7 @@ insert into crm.resources (name, facts) values ('contacts', '{
   "unique": ["email","external_id"],
   "within": {},
   "defaults": {"tags":[],"custom_fields":{},"status":"active","do_not_contact":false},
-  "actions": ["merge","revert_merge"],
+  "actions": {"merge":["ids","prefer"],"revert_merge":["merge_id"]},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -24,7 +24,7 @@ insert into crm.resources (name, facts) values ('companies', '{
   "unique": ["external_id","domain"],
   "within": {},
   "defaults": {"tags":[],"custom_fields":{}},
-  "actions": ["merge","revert_merge"],
+  "actions": {"merge":["ids","prefer"],"revert_merge":["merge_id"]},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -38,7 +38,7 @@ insert into crm.resources (name, facts) values ('pipelines', '{
   "unique": ["name","external_id"],
   "within": {},
   "defaults": {"tags":[],"custom_fields":{},"is_default":false,"rules":{}},
-  "actions": [],
+  "actions": {},
   "movable": true
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -52,7 +52,7 @@ insert into crm.resources (name, facts) values ('stages', '{
   "unique": ["name"],
   "within": {"name":["pipeline_id"]},
   "defaults": {"type":"open","required_fields":[]},
-  "actions": [],
+  "actions": {},
   "movable": true
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -66,7 +66,7 @@ insert into crm.resources (name, facts) values ('deals', '{
   "unique": ["external_id"],
   "within": {},
   "defaults": {"tags":[],"custom_fields":{},"contacts":[],"priority":"normal"},
-  "actions": ["move","win","lose","reopen"],
+  "actions": {"move":["stage_id","lost_reason"],"win":[],"lose":["lost_reason"],"reopen":[]},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -80,7 +80,7 @@ insert into crm.resources (name, facts) values ('tasks', '{
   "unique": ["external_id"],
   "within": {},
   "defaults": {"tags":[],"custom_fields":{},"type":"todo","status":"open","priority":"normal"},
-  "actions": ["complete","reopen"],
+  "actions": {"complete":[],"reopen":[]},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -94,7 +94,7 @@ insert into crm.resources (name, facts) values ('activities', '{
   "unique": ["external_id"],
   "within": {"external_id":["type"]},
   "defaults": {"tags":[],"custom_fields":{},"data":{}},
-  "actions": [],
+  "actions": {},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -108,7 +108,7 @@ insert into crm.resources (name, facts) values ('tags', '{
   "unique": ["name"],
   "within": {},
   "defaults": {},
-  "actions": ["merge"],
+  "actions": {"merge":["ids"]},
   "movable": false
 }')
 on conflict (name) do update set facts = excluded.facts;
@@ -122,7 +122,7 @@ insert into crm.resources (name, facts) values ('custom_fields', '{
   "unique": ["key"],
   "within": {"key":["resource"]},
   "defaults": {"options":[],"required":false},
-  "actions": [],
+  "actions": {},
   "movable": true
 }')
 on conflict (name) do update set facts = excluded.facts;

@@ -177,13 +177,41 @@ test("a write names ids of another workspace in vain", async () => {
     const { body } = await call(claimsOf(mine, mine.workspaceId), "rpc/write_records", {
       resource: "contacts",
       operation,
-      records: [{ id: theirs?.["id"], email: "stolen@test.example" }],
+      records: [{ id: theirs?.["id"], ...(operation === "update" && { email: "stolen@test.example" }) }],
       on_conflict: "error",
       atomic: false,
       dry_run: false,
     });
     expect(body.results, operation).toEqual([{ status: "failed", code: "not_found", details: {} }]);
   }
+});
+
+test.each<[string, Record<string, unknown>, string]>([
+  ["an update of a column that nobody may give", { operation: "update", record: { deleted_at: null } }, "records"],
+  ["an upsert of one", { on_conflict: "update", record: { created_at: "2020-01-01T00:00:00Z" } }, "records"],
+  ["a create that does something else when it meets a record", { on_conflict: "x" }, "on_conflict"],
+  ["an action with more than it takes", { resource: "deals", operation: "move", record: { version: 9 } }, "records"],
+  ["a delete that brings fields", { operation: "delete", record: { email: "a@test.example" } }, "records"],
+  ["an action that the resource doesn't have", { operation: "win" }, "operation"],
+  ["no operation", { operation: null }, "operation"],
+  [
+    "a move of what can't be moved",
+    { operation: "delete", move_to: "0198c0de-0000-7000-8000-000000000000" },
+    "move_to",
+  ],
+  ["a table that is no resource", { resource: "api_keys" }, "resource"],
+  ["a resource that nobody writes", { resource: "members" }, "resource"],
+])("the database itself refuses %s", async (_what, { record, ...given }, part) => {
+  const { body } = await call(claimsOf(mine, mine.workspaceId), "rpc/write_records", {
+    resource: "contacts",
+    operation: "create",
+    records: [{ id: crypto.randomUUID(), ...(record as object) }],
+    on_conflict: "error",
+    atomic: false,
+    dry_run: true,
+    ...given,
+  });
+  expect(body).toMatchObject({ code: "22023", message: "malformed plan", details: part });
 });
 
 test("the schema crm is not exposed, the views are read-only, and the key look-up sees no data", async () => {

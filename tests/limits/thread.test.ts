@@ -13,7 +13,7 @@ test("long work goes on in stretches, those of several requests one after the ot
   const long = async (name: string) => {
     const turns = thread.open();
     for (let n = 0; n < 3; n++) {
-      await turns.next();
+      await turns.next(name);
       order.push(name);
     }
     turns.end();
@@ -27,7 +27,7 @@ test("a stretch waits for the brief requests under way, but not for ever", async
   const brief = thread.open();
   const long = thread.open();
   let hasBegun = false;
-  const begun = long.next().then(() => {
+  const begun = long.next("a").then(() => {
     hasBegun = true;
   });
   await Promise.resolve();
@@ -35,7 +35,7 @@ test("a stretch waits for the brief requests under way, but not for ever", async
   brief.end();
   await begun;
   thread.open(); // Never ends.
-  await long.next();
+  await long.next("a");
 });
 
 test("what comes while values are mapped is answered in between", async () => {
@@ -44,26 +44,42 @@ test("what comes while values are mapped is answered in between", async () => {
   const timer = setInterval(() => {
     answered += 1;
   }, 1);
-  const mapped = await turns.map([1, 2, 3, 4, 5, 6], (value, index) => {
-    work(8);
-    return [value, index, answered];
-  });
+  const mapped = await turns.map(
+    "a",
+    Array.from({ length: 60 }, (_, n) => n),
+    (value, index) => {
+      work(1);
+      return [value, index, answered];
+    },
+  );
   clearInterval(timer);
-  expect(mapped.map(([value, index]) => [value, index])).toEqual([1, 2, 3, 4, 5, 6].map((value, n) => [value, n]));
+  expect(mapped.map(([value, index]) => [value, index])).toEqual(mapped.map((_, n) => [n, n]));
   expect(mapped.at(-1)?.[2]).toBeGreaterThan(0);
   turns.end();
+});
+
+test("who has much to do has its turn behind the others", async () => {
+  const thread = new Thread();
+  const order: string[] = [];
+  const turn = (owner: string) =>
+    thread
+      .open()
+      .next(owner)
+      .then(() => order.push(owner));
+  await Promise.all([turn("a"), turn("a"), turn("a"), turn("b")]);
+  expect(order.join("")).toBe("aaba");
 });
 
 test("a request that has ended twice, or ends after its turns, is counted once", async () => {
   const thread = new Thread();
   const first = thread.open();
-  await first.next();
+  await first.next("a");
   first.end();
   first.end();
   const waits = thread.open();
   const long = thread.open();
   let hasBegun = false;
-  const begun = long.next().then(() => {
+  const begun = long.next("a").then(() => {
     hasBegun = true;
   });
   await delay(0);

@@ -36,11 +36,17 @@ export function bulkCreate(resource: Resource): Handler {
       const fields = faultError(record, "record") ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
-    return writeMany(resource, exchange, options, await exchange.turns.map(records, read), {
-      operation: "create",
-      below: parent,
-      onConflict: readOnConflict(options),
-    });
+    return writeMany(
+      resource,
+      exchange,
+      options,
+      await exchange.turns.map(exchange.principal.workspaceId, records, read),
+      {
+        operation: "create",
+        below: parent,
+        onConflict: readOnConflict(options),
+      },
+    );
   };
 }
 
@@ -79,10 +85,16 @@ export function bulkUpdate(resource: Resource): Handler {
       return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
     };
     const below = await parentOf(resource, exchange);
-    return writeMany(resource, exchange, options, await exchange.turns.map(records, read), {
-      operation: "update",
-      below,
-    });
+    return writeMany(
+      resource,
+      exchange,
+      options,
+      await exchange.turns.map(exchange.principal.workspaceId, records, read),
+      {
+        operation: "update",
+        below,
+      },
+    );
   };
 }
 
@@ -152,7 +164,10 @@ async function writeMany(
     answer,
     {
       status: failed > 0 ? 207 : allCreated ? 201 : 200,
-      data: await exchange.turns.map(answers, (one, index) => ({ index, ...outcome(resource, one) })),
+      data: await exchange.turns.map(principal.workspaceId, answers, (one, index) => ({
+        index,
+        ...outcome(resource, one),
+      })),
       meta: { succeeded: answers.length - failed, failed, ...(answer.abridged && { abridged: true }) },
     },
     dryRun,

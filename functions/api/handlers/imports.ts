@@ -58,7 +58,7 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
   const delimiter = body.delimiter === undefined ? null : { delimiter: body.delimiter };
   requireMatch(resource, matchBy);
   requireSmall(mapping);
-  await exchange.turns.next();
+  await exchange.turns.next(principal.workspaceId);
   const start =
     body.content === undefined
       ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
