@@ -68,8 +68,8 @@ export async function parseJsonBody(
   bytes: Uint8Array,
   turn: () => Promise<void>,
   recordsIn?: string,
-): Promise<{ text: string; value: Record<string, unknown> }> {
-  if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {} };
+): Promise<{ text: string; value: Record<string, unknown>; isSuspicious: boolean }> {
+  if (bytes.byteLength === 0 && request.method === "POST") return { text: "", value: {}, isSuspicious: false };
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new ApiError("unsupported_media_type");
 
@@ -99,7 +99,7 @@ export async function parseJsonBody(
     if (fault !== undefined) throw fault;
   }
   await turn();
-  return { text, value: value as Record<string, unknown> };
+  return { text, value: value as Record<string, unknown>, isSuspicious: survey.isSuspicious };
 }
 
 function decode(bytes: Uint8Array): string {

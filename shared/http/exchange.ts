@@ -53,6 +53,8 @@ export interface Exchange {
   turns: Turns;
   /** The parsed JSON body; undefined where the route takes none. */
   body?: unknown;
+  /** Whether the records of a bulk request may have what can't be kept, as `findFault` finds it. */
+  isBodySuspicious?: boolean;
   /** Gives back what the body takes of the memory that all share; once, when the request is answered. */
   endWork?: () => void;
   /** SHA-256 of what makes two requests the same, for the Idempotency-Key. */

@@ -4,7 +4,7 @@ import { crowded } from "./gate.ts";
 /** How long one stretch of long work is, where it can be divided. */
 const MAX_STRETCH_MS = 10;
 /** What of a stretch's length counts for the pause behind it: one that could not be divided holds up no other for longer. */
-const MAX_COUNTED_MS = 50;
+const MAX_COUNTED_MS = 100;
 /** The pause between two stretches at least: a request that arrives takes several rounds of the event loop until it is seen. */
 const MIN_PAUSE_MS = 1;
 /** When a brief request has ended so lately, the pause is as long as the stretch before it. */

@@ -21,8 +21,9 @@ export async function readBody(exchange: Exchange): Promise<void> {
   const turn = async () => {
     if (length > ONE_TURN_BODY_BYTES) await exchange.turns.next(owner);
   };
-  const { text, value } = await parseJsonBody(request, bytes, turn, route.recordsIn);
+  const { text, value, isSuspicious } = await parseJsonBody(request, bytes, turn, route.recordsIn);
   exchange.body = value;
+  exchange.isBodySuspicious = isSuspicious;
   if (request.headers.has("idempotency-key")) {
     const parts = [request.method, route.path, JSON.stringify(exchange.params), url.search, text];
     exchange.fingerprint = createHash("sha256").update(parts.join("\n")).digest("base64url");

@@ -33,7 +33,7 @@ export function bulkCreate(resource: Resource): Handler {
     const parent = await parentOf(resource, exchange);
     const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown, index: number) => {
-      const fields = faultError(record, "record") ?? validateRecord(resource.create, record, resource, telling);
+      const fields = faultOf(exchange, record) ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
     return writeMany(
@@ -48,6 +48,10 @@ export function bulkCreate(resource: Resource): Handler {
       },
     );
   };
+}
+
+function faultOf({ isBodySuspicious }: AuthorizedExchange, record: unknown): ApiError | undefined {
+  return isBodySuspicious ? faultError(record, "record") : undefined;
 }
 
 /** Refuses records that bring more beside themselves than one transaction writes in time. */
@@ -72,7 +76,7 @@ export function bulkUpdate(resource: Resource): Handler {
     );
     const telling = new Telling(MAX_BULK_VIOLATIONS);
     const read = (record: unknown) => {
-      const fault = faultError(record, "record");
+      const fault = faultOf(exchange, record);
       if (fault !== undefined) return fault;
       const { id, ...given } = typeof record === "object" && record !== null ? (record as RecordData) : {};
       const fields = validateRecord(
