@@ -39,13 +39,13 @@ export class Thread {
       this.brief -= 1;
       return true;
     };
-    const next = (owner: string) => {
+    const take = (owner: string, stretch: () => void) => {
       if (noLonger()) this.startIfQuiet();
-      return new Promise<void>((resolve) => this.queue(owner, resolve));
+      this.queue(owner, stretch);
     };
-    const begin = (owner: string) => {
-      if (noLonger()) this.startIfQuiet();
-      return new Promise<void>((resolve, reject) => {
+    const next = (owner: string) => new Promise<void>((resolve) => take(owner, resolve));
+    const begin = (owner: string) =>
+      new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => {
           this.leave(owner, stretch);
           reject(crowded());
@@ -54,9 +54,8 @@ export class Thread {
           clearTimeout(timer);
           resolve();
         };
-        this.queue(owner, stretch);
+        take(owner, stretch);
       });
-    };
     const end = () => {
       if (!noLonger()) return;
       this.lastBriefAt = performance.now();

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Thread } from "../../shared/limits/thread.ts";
 
 function work(milliseconds: number): void {
@@ -68,6 +68,20 @@ test("who has much to do has its turn behind the others", async () => {
       .then(() => order.push(owner));
   await Promise.all([turn("a"), turn("a"), turn("a"), turn("b")]);
   expect(order.join("")).toBe("aaba");
+});
+
+test("who can't begin in time is refused; another owner's turn comes meanwhile", async () => {
+  vi.useFakeTimers();
+  try {
+    const thread = new Thread();
+    for (let n = 0; n < 10_000; n++) void thread.open().next("a");
+    const late = expect(thread.open().begin("a")).rejects.toMatchObject({ code: "too_many_concurrent_requests" });
+    const other = thread.open().begin("b");
+    await vi.advanceTimersByTimeAsync(6_000);
+    await Promise.all([late, other]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a request that has ended twice, or ends after its turns, is counted once", async () => {
