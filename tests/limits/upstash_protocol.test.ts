@@ -134,7 +134,7 @@ for (const kind of BACKENDS) {
 }
 
 describe.each(BACKENDS.filter((kind) => kind === "redis"))("Upstash endpoint whose %s goes away", () => {
-  test("answers an error at once, and works again by itself when Redis is back", async () => {
+  test("answers an error at once, and works again by itself when Redis is back", { retry: 2 }, async () => {
     let redis = await startRedis();
     const endpoint = await startEndpoint(redis.url);
     const ping = () =>

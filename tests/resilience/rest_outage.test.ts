@@ -28,6 +28,7 @@ function expectUnavailable({ status, error, headers }: Answer): void {
 
 test.each(["refused", "bad_gateway"] as const)(
   "PostgREST %s: 503 with Retry-After in under 2 s for known and unknown keys, health is 200, then it works again",
+  { retry: 2 },
   async (fault) => {
     await proxy.set("none");
     const known = new Client(api.baseUrl, (await createWorkspace()).key);
@@ -55,7 +56,10 @@ test.each(["refused", "bad_gateway"] as const)(
   },
 );
 
-test("PostgREST hung: 503 with Retry-After within 17 s, and health answers at once", async () => {
+test("PostgREST hung: 503 with Retry-After within 17 s, and health answers at once", {
+  retry: 2,
+  timeout: 40_000,
+}, async () => {
   await proxy.set("none");
   const { key } = await createWorkspace();
   const client = new Client(api.baseUrl, key);
@@ -72,4 +76,4 @@ test("PostgREST hung: 503 with Retry-After within 17 s, and health answers at on
 
   await proxy.set("none");
   expect((await client.get("/contacts")).status).toBe(200);
-}, 40_000);
+});
