@@ -4,7 +4,6 @@ import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { unavailable } from "../db/sql_errors.ts";
 import { ApiError } from "../errors.ts";
-import type { Plan } from "../limits/plans.ts";
 import type { Credential } from "./authorization.ts";
 import { hashApiKey } from "./key_format.ts";
 import type { Principal } from "./principal.ts";
@@ -115,23 +114,8 @@ function identity(credential: Credential, workspaceId: string | null): string {
     : `${hashApiKey(credential.token)} ${workspaceId ?? ""}`;
 }
 
-interface ApiKeyRow {
-  key_id: string;
-  key_name: string;
-  prefix: string;
-  last_four: string;
-  scope: "full_access" | "read_only" | "custom";
-  permissions: Record<string, "none" | "read" | "write">;
-  expires_at: string | null;
-  revoked: boolean;
-  workspace_id: string;
-  workspace_name: string;
-  environment: "live" | "sandbox";
-  plan: Plan;
-}
-
 async function findApiKey(database: Database, hashHex: string): Promise<Lookup> {
-  const row = (await database.call("find_api_key", { key_hash: hashHex }, { role: "crm_auth" })) as ApiKeyRow | null;
+  const row = await database.call("find_api_key", { key_hash: hashHex }, { role: "crm_auth" });
   if (row === null || row.revoked) return { refused: "invalid_api_key" };
   return {
     principal: {
@@ -151,15 +135,6 @@ async function findApiKey(database: Database, hashHex: string): Promise<Lookup> 
   };
 }
 
-interface MembershipRow {
-  member_id: string;
-  role: "owner" | "admin" | "member";
-  workspace_id: string;
-  workspace_name: string;
-  environment: "live" | "sandbox";
-  plan: Plan;
-}
-
 const sessionClaims = z.looseObject({ sub: z.uuid(), role: z.literal("authenticated") });
 
 /** A signed-in user acts in the workspace of the `X-Workspace-Id` header, else in the oldest membership. */
@@ -171,11 +146,7 @@ async function findMember(
 ): Promise<Lookup> {
   const claims = await verifySession(config, token);
   if (claims === undefined) return { refused: "invalid_api_key" };
-  const rows = (await database.call(
-    "find_memberships",
-    { user_id: claims.sub },
-    { role: "crm_auth" },
-  )) as MembershipRow[];
+  const rows = await database.call("find_memberships", { user_id: claims.sub }, { role: "crm_auth" });
   const row =
     workspaceId === null ? rows[0] : rows.find((membership) => membership.workspace_id === workspaceId.toLowerCase());
   if (row === undefined) return { refused: "invalid_api_key" };

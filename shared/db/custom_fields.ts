@@ -11,5 +11,5 @@ export async function customFieldsOf(
   resource: Resource,
 ): Promise<CustomField[]> {
   const argument = { resource: resource.plural };
-  return (await database.call("custom_fields_of", argument as never, claimsOf(principal))) as CustomField[];
+  return database.call("custom_fields_of", argument, claimsOf(principal));
 }

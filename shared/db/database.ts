@@ -11,10 +11,8 @@ import {
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import { Gate, patiently } from "../limits/gate.ts";
-import type { Database as Schema } from "./database_types.ts";
+import type { AnswerOf, ApiFunction, ArgumentOf, TextFunction } from "./api_functions.ts";
 import { sqlError } from "./sql_errors.ts";
-
-type Functions = Schema["api"]["Functions"];
 
 /** Whose places a call takes (`gate.admit`), when not those of all others. */
 export type Lane = "job" | "bulk";
@@ -41,18 +39,14 @@ export interface Database {
   /** The live row of a view in `api` that has the id, whole; undefined when the claims may see none. @throws as `call` */
   find(view: string, id: string, claims: Claims): Promise<Record<string, unknown> | undefined>;
   /** @throws ApiError mapped from what the database raised, `service_unavailable` when it can't be reached. */
-  call<F extends keyof Functions & string>(name: F, argument: Functions[F]["Args"], claims: Claims): Promise<unknown>;
+  call<F extends ApiFunction>(name: F, argument: ArgumentOf<F>, claims: Claims): Promise<AnswerOf<F>>;
   /** As `call`, of a function whose answer is text: its bytes, which nobody has looked at. @throws as `call` */
-  bytes<F extends keyof Functions & string>(
-    name: F,
-    argument: Functions[F]["Args"],
-    claims: Claims,
-  ): Promise<Uint8Array<ArrayBuffer>>;
+  bytes<F extends TextFunction>(name: F, argument: ArgumentOf<F>, claims: Claims): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export function createDatabase(config: Config): Database {
   const publicRest = `${config.supabaseUrl}/rest/v1`;
-  const client = createClient<Schema, "api">(config.supabaseUrl, config.anonKey, {
+  const client = createClient(config.supabaseUrl, config.anonKey, {
     db: { schema: "api" },
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: {
@@ -104,7 +98,7 @@ export function createDatabase(config: Config): Database {
   const direct: Database = {
     async find(view, id, claims) {
       const { data, error, status } = (await client
-        .from(view as never)
+        .from(view)
         .select()
         .eq("id", id)
         .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
@@ -113,11 +107,11 @@ export function createDatabase(config: Config): Database {
       if (error === null) return data?.[0];
       throw sqlError(error, status, true);
     },
-    async call(name, argument, claims) {
+    async call<F extends ApiFunction>(name: F, argument: ArgumentOf<F>, claims: Claims) {
       const { data, error, status } = (await client
         .rpc(name, argument)
         .setHeader("Authorization", `Bearer ${await tokenFor(claims)}`)
-        .abortSignal(deadline())) as { data: unknown; error: PostgrestError | null; status: number };
+        .abortSignal(deadline())) as { data: AnswerOf<F>; error: PostgrestError | null; status: number };
       if (error === null) return data;
       throw sqlError(error, status, isRead(name));
     },
@@ -149,17 +143,22 @@ export function createDatabase(config: Config): Database {
 }
 
 /** Whether a function only reads: its statement timeout is about the question. */
-function isRead(name: string): boolean {
+function isRead(name: ApiFunction): boolean {
   return /^(read|search|summarize|export|find|deal_transitions|custom_fields_of)/.test(name);
 }
 
 const MAX_ATTEMPTS = 4;
 
 /** As `call`, again after a deadlock or a serialization failure: both undid the transaction whole. */
-export async function callWithRetry(database: Database, ...call: Parameters<Database["call"]>): Promise<unknown> {
+export async function callWithRetry<F extends ApiFunction>(
+  database: Database,
+  name: F,
+  argument: ArgumentOf<F>,
+  claims: Claims,
+): Promise<AnswerOf<F>> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await database.call(...call);
+      return await database.call(name, argument, claims);
     } catch (error) {
       const undone = error instanceof ApiError && error.cause instanceof Object && "retryable" in error.cause;
       if (!undone || attempt === MAX_ATTEMPTS) throw error;

@@ -34,7 +34,7 @@ export async function* exportPages(
   let limit: number = PAGE_ROWS[1];
   for (;;) {
     const plan = exportPlan(resource, query, format, after, limit);
-    const bytes = await database.bytes("export_records", plan as never, claimsOf(principal));
+    const bytes = await database.bytes("export_records", plan, claimsOf(principal));
     const headLength = bytes.indexOf(LINE_FEED) + 1;
     const end = JSON.parse(Buffer.from(bytes.buffer, 0, headLength).toString()) as PageEnd;
     yield bytes.subarray(headLength);

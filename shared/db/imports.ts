@@ -34,6 +34,15 @@ export interface NewImport {
 /** What a header says, once it can be read. */
 export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed" | "lines_processed">;
 
+/** An import that was made, and when and by which request where this one repeats it. */
+export interface CreatedImport {
+  import: RecordData;
+  replayed: { request_id: string; timestamp: string } | null;
+}
+
+/** What a workspace may keep of imports. */
+export type UploadBounds = typeof BOUNDS;
+
 /**
  * Makes an import, which starts at once when it comes with its text.
  * @throws ApiError `too_many_imports`, `upload_quota_exceeded` for what the workspace has that has not ended,
@@ -48,7 +57,7 @@ export async function createImport(
     content,
     idempotency,
   }: { made: NewImport; scope: string; content?: string; idempotency?: Idempotency },
-): Promise<{ import: RecordData; replayed: { request_id: string; timestamp: string } | null }> {
+): Promise<CreatedImport> {
   const argument = {
     import: made,
     scope,
@@ -56,14 +65,12 @@ export async function createImport(
     bounds: BOUNDS,
     ...(idempotency && { idempotency }),
   };
-  return (await database.call("create_import", argument as never, claimsOf(principal))) as Awaited<
-    ReturnType<typeof createImport>
-  >;
+  return database.call("create_import", argument, claimsOf(principal));
 }
 
 /** An import as it is shown; null when the principal may not see it. */
 export async function readImport(database: Database, principal: Principal, id: string): Promise<RecordData | null> {
-  return (await database.call("read_import", { id } as never, claimsOf(principal))) as RecordData | null;
+  return database.call("read_import", { id }, claimsOf(principal));
 }
 
 /**
@@ -77,12 +84,12 @@ export async function putImportPart(
   { part, content }: { part: number; content: string },
 ): Promise<RecordData> {
   const argument = { id, part, content, bounds: BOUNDS };
-  return (await database.call("put_import_part", argument as never, claimsOf(principal))) as RecordData;
+  return database.call("put_import_part", argument, claimsOf(principal));
 }
 
 /** @throws ApiError `validation_error` naming the first part that is missing */
 export async function requireAllParts(database: Database, principal: Principal, id: string): Promise<void> {
-  const missing = await database.call("missing_import_part", { id } as never, claimsOf(principal));
+  const missing = await database.call("missing_import_part", { id }, claimsOf(principal));
   if (missing !== null) throw fieldError("validation_error", { part: [`Part ${missing} is missing.`] });
 }
 
@@ -92,11 +99,11 @@ export async function startImport(
   id: string,
   start: ImportStart,
 ): Promise<RecordData> {
-  return (await database.call("start_import", { id, ...start } as never, claimsOf(principal))) as RecordData;
+  return database.call("start_import", { id, ...start }, claimsOf(principal));
 }
 
 export async function cancelImport(database: Database, principal: Principal, id: string): Promise<RecordData> {
-  return (await database.call("cancel_import", { id } as never, claimsOf(principal))) as RecordData;
+  return database.call("cancel_import", { id }, claimsOf(principal));
 }
 
 /** The rows of an import after a row; null when it can't be read. */
@@ -105,7 +112,7 @@ export async function readImportRows(
   principal: Principal,
   asked: { id: string; after: number; limit: number; status?: string },
 ): Promise<ReadResult | null> {
-  return (await database.call("read_import_rows", asked as never, claimsOf(principal))) as ReadResult | null;
+  return database.call("read_import_rows", asked, claimsOf(principal));
 }
 
 /** A stretch of an import's text: `length` bytes after `from`, fewer at its end. */
@@ -114,7 +121,7 @@ export function readImportText(
   claims: Claims,
   stretch: { id: string; from: number; length: number },
 ): Promise<Uint8Array> {
-  return database.bytes("read_import_text", stretch as never, claims);
+  return database.bytes("read_import_text", stretch, claims);
 }
 
 /** An import that this worker alone may take on, until its lease is over. */
@@ -135,7 +142,8 @@ export interface ImportJob {
   attempts: number;
 }
 
-interface ClaimedRow {
+/** An import as `api.claim_import` tells it. */
+export interface ClaimedImport {
   id: string;
   workspace_id: string;
   created_by: { type: "api_key" | "user"; id: string };
@@ -153,7 +161,7 @@ interface ClaimedRow {
 /** Claims an import of the workspace that had the least work done of late; undefined when none waits. */
 export async function claimImport(database: Database): Promise<ImportJob | undefined> {
   const lease = crypto.randomUUID();
-  const row = (await database.call("claim_import", { lease } as never, WORKER)) as ClaimedRow | null;
+  const row = await database.call("claim_import", { lease }, WORKER);
   if (row === null) return undefined;
   const { type, id } = row.created_by;
   return {
@@ -196,6 +204,17 @@ export interface ImportStep {
   last: boolean;
 }
 
+/** A step as `api.advance_import` takes it. */
+export interface ImportAdvance extends Omit<ImportStep, "batch" | "lines">, ImportBatch {
+  resource: string;
+  lines_read: number;
+  max_listed: number;
+  max_report_bytes: number;
+}
+
+/** How an import stands after a step; `lost` to whoever sent it. */
+export type ImportStatus = "running" | "completed" | "lost";
+
 /**
  * Writes the records of a slice and moves the import on, in one transaction, with the rights of who made it.
  * Answers `lost` when the import has been moved on, cancelled or claimed by somebody else: then nothing was done.
@@ -204,12 +223,10 @@ export async function advanceImport(
   database: Database,
   { id, lease, claims, resource }: ImportJob,
   { batch, lines: linesRead, ...step }: ImportStep,
-): Promise<"running" | "completed" | "lost"> {
+): Promise<ImportStatus> {
   const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES, max_report_bytes: MAX_REPORT_BYTES };
   const argument = { id, lease, ...step, ...listed, ...batch, resource };
-  const { status } = (await callWithRetry(database, "advance_import", argument as never, claims)) as {
-    status: "running" | "completed" | "lost";
-  };
+  const { status } = await callWithRetry(database, "advance_import", argument, claims);
   return status;
 }
 
@@ -219,10 +236,10 @@ export async function releaseImport(
   { id, lease }: ImportJob,
   options: { wait: number; blameless: boolean },
 ): Promise<void> {
-  await database.call("release_import", { id, lease, ...options } as never, WORKER);
+  await database.call("release_import", { id, lease, ...options }, WORKER);
 }
 
 /** Ends an import with an error. */
 export async function failImport(database: Database, { id, lease }: ImportJob, error: unknown): Promise<void> {
-  await database.call("fail_import", { id, lease, error } as never, WORKER);
+  await database.call("fail_import", { id, lease, error }, WORKER);
 }

@@ -12,32 +12,36 @@ export interface Job {
   attempts: number;
 }
 
+/** A job as `api.claim_job` tells it. */
+export type ClaimedJob = Omit<Job, "lease">;
+
+/** How a job stands after a slice; `lost` to whoever did it. */
+export type JobState = "running" | "succeeded" | "lost";
+
 /** Claims the job of the workspace that has waited longest; undefined when none waits. */
 export async function claimJob(database: Database): Promise<Job | undefined> {
   const lease = crypto.randomUUID();
-  const row = (await database.call("claim_job", { lease } as never, WORKER)) as Omit<Job, "lease"> | null;
+  const row = await database.call("claim_job", { lease }, WORKER);
   return row === null ? undefined : { ...row, lease };
 }
 
 /** Does one slice of a job. `lost` when it was cancelled or somebody else has it: then nothing was done. */
-export async function advanceJob(database: Database, { id, lease }: Job): Promise<"running" | "succeeded" | "lost"> {
-  const { state } = (await callWithRetry(database, "advance_job", { id, lease } as never, WORKER)) as {
-    state: "running" | "succeeded" | "lost";
-  };
+export async function advanceJob(database: Database, { id, lease }: Job): Promise<JobState> {
+  const { state } = await callWithRetry(database, "advance_job", { id, lease }, WORKER);
   return state;
 }
 
 /** Gives a job back, for whoever claims it after `wait` seconds. */
 export async function releaseJob(database: Database, { id, lease }: Job, wait: number): Promise<void> {
-  await database.call("release_job", { id, lease, wait } as never, WORKER);
+  await database.call("release_job", { id, lease, wait }, WORKER);
 }
 
 /** Ends a job with an error. */
 export async function failJob(database: Database, { id, lease }: Job, error: unknown): Promise<void> {
-  await database.call("fail_job", { id, lease, error } as never, WORKER);
+  await database.call("fail_job", { id, lease, error }, WORKER);
 }
 
 /** Stops a job where it is. @throws ApiError `not_found`, `job_finished` */
 export async function cancelJob(database: Database, claims: Claims, id: string): Promise<RecordData> {
-  return (await database.call("cancel_job", { id } as never, claims)) as RecordData;
+  return database.call("cancel_job", { id }, claims);
 }

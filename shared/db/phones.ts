@@ -3,7 +3,8 @@ import { readE164 } from "../resources/phone.ts";
 import type { Claims, Database } from "./database.ts";
 import type { RecordData } from "./records.ts";
 
-interface StoredPhone extends Record<string, string | null> {
+/** A stored number with the country that it is read in, and what its record is found by. */
+export interface StoredPhone extends Record<string, string | null> {
   id: string;
   phone: string | null;
   country: string | null;
@@ -39,7 +40,7 @@ export async function withStoredPhones(
   if (lacking.length === 0) return [...rows];
   const keys = Object.fromEntries(by.map((name) => [name, lacking.flatMap((row) => keyOf(resource, name, row) ?? [])]));
   const argument = { resource: resource.table, keys };
-  const stored = (await database.call("read_phones", argument as never, claims)) as StoredPhone[];
+  const stored = await database.call("read_phones", argument, claims);
   const known = new Map(
     stored.flatMap((one) => by.map((name) => [`${name} ${keyOf(resource, name, one)}`, one] as const)),
   );

@@ -63,6 +63,28 @@ export interface WriteAnswer {
   replayed: { request_id: string; timestamp: string } | null;
 }
 
+/** A `WriteRequest` as `api.write_records` takes it. */
+export interface WriteArgument {
+  resource: string;
+  operation: string;
+  records: RecordData[];
+  on_conflict: "error" | "return" | "update";
+  versions?: number[];
+  move_to?: string;
+  below?: RecordData | undefined;
+  atomic: boolean;
+  dry_run: boolean;
+  idempotency?: Idempotency;
+}
+
+/** A `WriteAnswer` as `api.write_records` gives it. */
+export interface WrittenAnswer {
+  results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
+  job: RecordData | null;
+  abridged?: boolean;
+  replayed: WriteAnswer["replayed"];
+}
+
 /**
  * One record by its id. Without embedded records that is a row of the resource's view, the cheapest
  * read there is; where the view shows none, the plan is asked, which tells a revoked key from an absent record.
@@ -91,12 +113,12 @@ export async function findMergeWinners(
 ): Promise<Record<string, string>> {
   if (!resource.mergeable || ids.length === 0) return {};
   const argument = { resource: resource.table, ids };
-  return (await database.call("merged_into", argument as never, claimsOf(principal))) as Record<string, string>;
+  return database.call("merged_into", argument, claimsOf(principal));
 }
 
 /** Runs a plan with the principal's rights. */
 export async function readRecords(database: Database, principal: Principal, plan: ReadPlan): Promise<ReadResult> {
-  return (await database.call("read_records", plan as never, claimsOf(principal))) as ReadResult;
+  return database.call("read_records", plan, claimsOf(principal));
 }
 
 /** Writes records in one transaction with the principal's rights, under row-level security. */
@@ -122,12 +144,7 @@ export async function writeRecords(
   };
   const lane = request.records.length >= MIN_BULK_RECORDS ? "bulk" : undefined;
   const claims: Claims = { ...claimsOf(principal), ...(lane && { lane }) };
-  const answer = (await callWithRetry(database, "write_records", argument as never, claims)) as {
-    results: (Exclude<WriteResult, { status: "failed" }> | FailedWrite)[];
-    job: RecordData | null;
-    abridged?: boolean;
-    replayed: WriteAnswer["replayed"];
-  };
+  const answer = await callWithRetry(database, "write_records", argument, claims);
   const results = answer.results.map(
     (result): WriteResult =>
       result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,

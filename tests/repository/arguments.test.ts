@@ -11,7 +11,6 @@ const SCRIPTS = {
   start: "scripts/start.ts",
   seed: "scripts/seed.ts",
   reset: "scripts/reset.ts",
-  gen: "scripts/gen_types.ts",
   "gen:facts": "scripts/gen_facts.ts",
   tour: "scripts/tour.ts",
   "keys:create": "scripts/create_key.ts",

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Database } from "../../shared/db/database.ts";
+import type { Claims, Database } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { createWorker, type Worker, type WorkLimits } from "../../shared/jobs/worker.ts";
 
@@ -65,21 +65,18 @@ function advance(step: Step) {
   return { status: step.last ? "completed" : "running" };
 }
 
-const database: Database = {
+// Of the functions that there are it answers those that a worker calls.
+const database = {
   find: () => Promise.reject(new Error("not asked for")),
-  async bytes(_name, argument, claims) {
+  async bytes(_name: string, argument: { from: number; length: number }, claims: Claims) {
     expect(claims).toEqual({ role: "crm_api", lane: "job", workspace_id: "workspace", key_id: "key" });
-    const { from, length } = argument as unknown as { from: number; length: number };
+    const { from, length } = argument;
     return new Uint8Array(text.subarray(from, from + length));
   },
-  async call(name, argument, claims) {
+  async call(name: string, argument: { lease: string; error?: { code: string }; blameless?: boolean }, claims: Claims) {
     calls.push(name);
     expect(claims.role).toBe(name === "advance_import" ? "crm_api" : "crm_worker");
-    const {
-      lease = "",
-      error,
-      blameless,
-    } = argument as { lease?: string; error?: { code: string }; blameless?: boolean };
+    const { lease, error, blameless } = argument;
     if (name === "claim_import") return claim(lease);
     if (name === "claim_job") return null;
     if (name === "advance_import") return advance(argument as unknown as Step);
@@ -91,7 +88,7 @@ const database: Database = {
     }
     return null;
   },
-};
+} as Database;
 
 function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): Worker {
   return createWorker({

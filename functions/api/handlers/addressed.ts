@@ -46,7 +46,7 @@ export async function notFound(resource: Resource, exchange: AuthorizedExchange,
 
 /** Why nothing was found where row-level security decides what there is: 401 when the key is not good any more, or 404. */
 export async function absent({ services, principal }: AuthorizedExchange): Promise<ApiError> {
-  await services.database.call("require_live_key", undefined as never, claimsOf(principal));
+  await services.database.call("require_live_key", {}, claimsOf(principal));
   return new ApiError("not_found");
 }
 

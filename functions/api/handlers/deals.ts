@@ -31,7 +31,7 @@ export async function dealTransitions(exchange: AuthorizedExchange): Promise<Rep
   allowOnly(exchange.url.searchParams, []);
   const { services, principal } = exchange;
   const argument = { id: recordId(exchange) };
-  return { data: await services.database.call("deal_transitions", argument as never, claimsOf(principal)) };
+  return { data: await services.database.call("deal_transitions", argument, claimsOf(principal)) };
 }
 
 /**
@@ -48,11 +48,9 @@ export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> 
   const condition = renderCondition({ and: where }, values);
   const shape = { group_by: groupBy, where: condition, ...(where.some(isSearch) && { search: true }) };
   const argument = { shape, values: values.given };
-  const data = await services.database
-    .call("summarize_deals", argument as never, claimsOf(principal))
-    .catch((error) => {
-      throw explainExpense(error, ["Add a filter such as created_at[gte].", "Group by fewer fields."]);
-    });
+  const data = await services.database.call("summarize_deals", argument, claimsOf(principal)).catch((error) => {
+    throw explainExpense(error, ["Add a filter such as created_at[gte].", "Group by fewer fields."]);
+  });
   return { data, meta: { group_by: groupBy } };
 }
 

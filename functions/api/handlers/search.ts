@@ -1,5 +1,5 @@
 import { isGranted } from "../../../shared/auth/principal.ts";
-import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
+import { claimsOf } from "../../../shared/db/records.ts";
 import { fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
@@ -47,11 +47,9 @@ export async function searchEverything(exchange: AuthorizedExchange): Promise<Re
     total: position === undefined,
     ...(position && { after: position.values }),
   };
-  const found = (await services.database
-    .call("search_everything", argument as never, claimsOf(principal))
-    .catch((error) => {
-      throw explainExpense(error, ["Search for longer words, or name fewer types=."]);
-    })) as ReadResult & { bounded?: boolean };
+  const found = await services.database.call("search_everything", argument, claimsOf(principal)).catch((error) => {
+    throw explainExpense(error, ["Search for longer words, or name fewer types=."]);
+  });
   const { shown, meta, headers } = pageOf(exchange, request, found, {
     valuesOf: (row) => [String(row["score"]), String(row["created_at"]), String(row["id"])],
     total: found.bounded ? { total: null } : totalOf(exchange, position, found.total),

@@ -1,4 +1,4 @@
-import { claimsOf, type ReadResult } from "../../../shared/db/records.ts";
+import { claimsOf } from "../../../shared/db/records.ts";
 import { ApiError, fieldError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { allowOnly, parseLimit } from "../../../shared/query/list_query.ts";
@@ -47,12 +47,10 @@ export function readTimeline(resource: Resource): (exchange: AuthorizedExchange)
       continued: position !== undefined,
     };
     const argument = { shape, id, limit: limit + 1, ...(position && { after: position.values }) };
-    const found = (await services.database
-      .call("read_timeline", argument as never, claimsOf(principal))
-      .catch(async (error) => {
-        if (error instanceof ApiError && error.code === "not_found") throw await notFound(resource, exchange, id);
-        throw explainExpense(error, ["Leave the stage changes out: types=activity,task."]);
-      })) as ReadResult;
+    const found = await services.database.call("read_timeline", argument, claimsOf(principal)).catch(async (error) => {
+      if (error instanceof ApiError && error.code === "not_found") throw await notFound(resource, exchange, id);
+      throw explainExpense(error, ["Leave the stage changes out: types=activity,task."]);
+    });
     const { shown, meta, headers } = pageOf(exchange, request, found, {
       valuesOf: (row) => [String(row["occurred_at"]), String(row["id"])],
       total: totalOf(exchange, position, found.total),
