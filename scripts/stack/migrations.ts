@@ -1,72 +1,38 @@
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import postgres from "postgres";
-import { lineAt, type Statement, splitStatements } from "./sql_statements.ts";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import type postgres from "postgres";
+import { logTail, startChild } from "./child.ts";
+import { ROOT } from "./settings.ts";
 
-// The tables of the Supabase CLI, so that it takes over where this left off.
-const HISTORY = `
-  create schema if not exists supabase_migrations;
-  create table if not exists supabase_migrations.schema_migrations (version text primary key, statements text[], name text);
-  create table if not exists supabase_migrations.seed_files (path text primary key, hash text not null);
-`;
+const FOLDER = join(ROOT, "supabase/migrations");
+const SEED = "supabase/seed.sql";
 const ANEW = "Start anew with: npm run reset && npm start";
 
-interface Migration {
-  file: string;
-  version: string;
-  name: string;
-}
-
 /**
- * Applies the migrations that a database has not seen, in order, each in a transaction. Answers how many.
- * @throws with file, line and Postgres' message; when files and database don't tell the same history
+ * Has the Supabase CLI apply the migrations that a database has not seen, and `supabase/seed.sql` once. It takes a second
+ * and a half to find that there are none, so it is only asked when there are. Answers how many there were.
+ * @throws with the CLI's words; when a file was changed after it was applied, which the CLI does not look at
  */
-export async function migrate(sql: postgres.Sql, folder: string): Promise<number> {
-  await sql.unsafe(HISTORY);
-  const rows = await sql<{ version: string; statements: string[] }[]>`
-    select version, statements from supabase_migrations.schema_migrations order by version`;
-  const applied = new Map(rows.map(({ version, statements }) => [version, statements]));
-  const latest = rows.at(-1)?.version ?? "";
-  const migrations = listMigrations(folder);
-
-  const gone = rows.find(({ version }) => !migrations.some((migration) => migration.version === version));
-  if (gone !== undefined)
-    throw new Error(`Migration ${gone.version} was applied to this database, and its file is gone. ${ANEW}`);
-  let count = 0;
-  for (const { file, version, name } of migrations) {
-    const path = join(folder, file);
-    const texts = splitStatements(readFileSync(path, "utf8")).map(({ text }) => text);
-    const before = applied.get(version);
-    if (before !== undefined) {
-      if (JSON.stringify(before) !== JSON.stringify(texts))
-        throw new Error(`${file} was changed after it was applied to this database. ${ANEW}`);
-      continue;
-    }
-    if (version < latest)
-      throw new Error(
-        `${file} is older than migration ${latest}, which was applied already. Give it a later timestamp, or: ${ANEW}`,
-      );
-    await runFile(sql, path, async (transaction) => {
-      await transaction`insert into supabase_migrations.schema_migrations (version, statements, name) values (${version}, ${texts}, ${name})`;
-    });
-    count += 1;
-  }
-  return count;
-}
-
-/** Runs the seed file, where there is one, once in a database's life. Answers whether it ran. */
-export async function seed(sql: postgres.Sql, file: string): Promise<boolean> {
-  if (!existsSync(file)) return false;
-  const path = `supabase/${basename(file)}`;
-  if (await isSeeded(sql, path)) return false;
-  const hash = createHash("sha256").update(readFileSync(file)).digest("hex");
-  await runFile(sql, file, (transaction) => noteSeeded(transaction, path, hash));
-  return true;
+export async function migrate(
+  sql: postgres.Sql | postgres.TransactionSql,
+  { dataDir, databaseUrl }: { dataDir: string; databaseUrl: string },
+): Promise<number> {
+  const applied = await appliedMigrations(sql);
+  const files = readdirSync(FOLDER).filter((file) => file.endsWith(".sql"));
+  const changed = files.find((file) => {
+    const text = applied.get(versionOf(file));
+    return text !== undefined && text !== bare(readFileSync(join(FOLDER, file), "utf8"));
+  });
+  if (changed !== undefined) throw new Error(`${changed} was changed after it was applied to this database. ${ANEW}`);
+  const missing = files.filter((file) => !applied.has(versionOf(file)));
+  if (missing.length > 0 || applied.size > files.length || !(await isSeeded(sql, SEED)))
+    await push(dataDir, databaseUrl);
+  return missing.length;
 }
 
 /** Whether what stands at that path has seeded this database. */
-export async function isSeeded(sql: postgres.Sql, path: string): Promise<boolean> {
+export async function isSeeded(sql: postgres.Sql | postgres.TransactionSql, path: string): Promise<boolean> {
   const [done] = await sql`select 1 from supabase_migrations.seed_files where path = ${path}`;
   return done !== undefined;
 }
@@ -76,35 +42,51 @@ export async function noteSeeded(transaction: postgres.TransactionSql, path: str
   await transaction`insert into supabase_migrations.seed_files (path, hash) values (${path}, ${hash})`;
 }
 
-function listMigrations(folder: string): Migration[] {
-  return readdirSync(folder)
-    .sort()
-    .flatMap((file) => {
-      const { version, name } = /^(?<version>\d+)_(?<name>.*)\.sql$/.exec(file)?.groups ?? {};
-      return version === undefined || name === undefined ? [] : [{ file, version, name }];
+/** What the CLI has applied, by version. */
+async function appliedMigrations(sql: postgres.Sql | postgres.TransactionSql): Promise<Map<string, string>> {
+  const [history] = await sql`select to_regclass('supabase_migrations.seed_files') is not null as exists`;
+  if (!history?.["exists"]) return new Map();
+  const rows = await sql`select version, statements from supabase_migrations.schema_migrations`;
+  return new Map(rows.map(({ version, statements }) => [version, bare(statements.join(""))]));
+}
+
+/** A text without what the CLI leaves out when it takes a file apart into statements. */
+function bare(text: string): string {
+  return text.replaceAll(/[\s;]/g, "");
+}
+
+function versionOf(file: string): string {
+  return file.slice(0, file.indexOf("_"));
+}
+
+async function push(dataDir: string, databaseUrl: string): Promise<void> {
+  // In a copy: beside a deployment's .env it would look for the Vault of a hosted project, and it keeps notes.
+  const folder = mkdtempSync(join(dataDir, "supabase-cli-"));
+  try {
+    cpSync(join(ROOT, "supabase"), join(folder, "supabase"), { recursive: true });
+    const child = startChild({
+      name: "migrations",
+      dataDir,
+      command: join(ROOT, "node_modules/.bin/supabase"),
+      args: [
+        ...["--workdir", folder, "--agent", "no", "--yes"],
+        ...["db", "push", "--include-seed", `--remote=${databaseUrl}`],
+      ],
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: folder,
+        PGSSLMODE: "disable",
+        NO_COLOR: "1",
+        SUPABASE_TELEMETRY_DISABLED: "1",
+      },
+      spawnOptions: { cwd: folder },
     });
-}
-
-async function runFile(
-  sql: postgres.Sql,
-  file: string,
-  andThen: (transaction: postgres.TransactionSql) => Promise<void>,
-): Promise<void> {
-  const text = readFileSync(file, "utf8");
-  await sql.begin(async (transaction) => {
-    // One by one: an error without a position still gets the line of its statement.
-    for (const statement of splitStatements(text)) {
-      await transaction.unsafe(statement.text).catch((error) => {
-        throw error instanceof postgres.PostgresError ? new Error(describe(error, file, text, statement)) : error;
-      });
-    }
-    await andThen(transaction);
-  });
-}
-
-function describe(error: postgres.PostgresError, file: string, text: string, { offset, line }: Statement): string {
-  const exactLine = error.position === undefined ? line : lineAt(text, offset + Number(error.position) - 1);
-  return [`${basename(file)}:${exactLine}: ${error.message}`, error.detail, error.hint, error.where]
-    .filter((part) => part)
-    .join("\n  ");
+    const reason = await child.ended;
+    if (reason !== "exit code 0")
+      throw new Error(
+        `The migrations could not be applied. To start anew: npm run reset && npm start.${logTail(child.logFile)}`,
+      );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

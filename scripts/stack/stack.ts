@@ -9,7 +9,7 @@ import { lockDataDir } from "./data_dir_lock.ts";
 import { demoKeys } from "./demo_keys.ts";
 import { type FunctionEnv, startFunction } from "./function.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { isSeeded, migrate, noteSeeded, seed } from "./migrations.ts";
+import { isSeeded, migrate, noteSeeded } from "./migrations.ts";
 import { preparePlatform } from "./platform.ts";
 import { requireFreePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
@@ -17,7 +17,7 @@ import { startPostgrest } from "./postgrest.ts";
 import { endNotedProcesses } from "./processes.ts";
 import { hasRedisServer, startRedis, startUpstash } from "./redis.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
-import { type Part, ROOT, type Settings } from "./settings.ts";
+import type { Part, Settings } from "./settings.ts";
 import type { StackInfo } from "./stack_info.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -156,9 +156,8 @@ async function prepareDatabase(
   try {
     const [platform] = await sql`select exists (select from pg_roles where rolname = 'authenticator') as ready`;
     if (!platform?.["ready"]) await sql.begin((transaction) => preparePlatform(transaction, authenticatorPassword));
-    const count = await migrate(sql, join(ROOT, "supabase/migrations"));
+    const count = await migrate(sql, { dataDir: settings.dataDir, databaseUrl: url });
     if (count > 0) progress(`Migrations applied: ${count}`);
-    await seed(sql, join(ROOT, "supabase/seed.sql"));
     if (settings.seed) await seedRecords(sql, progress);
     return await demoKeys(sql, join(settings.dataDir, "env"));
   } finally {

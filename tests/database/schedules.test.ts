@@ -3,14 +3,13 @@ import { join } from "node:path";
 import type postgres from "postgres";
 import { expect, test } from "vitest";
 import { ROOT } from "../../scripts/stack/settings.ts";
-import { splitStatements } from "../../scripts/stack/sql_statements.ts";
 import { database } from "../harness/stack.ts";
 import { createWorkspace } from "../harness/workspace.ts";
 
 const MIGRATION = readFileSync(join(ROOT, "supabase/migrations/20261124000025_schedules.sql"), "utf8");
 
-const statementWith = (text: string) =>
-  splitStatements(MIGRATION).find((found) => found.text.includes(text))?.text ?? "";
+const BLOCKS: string[] = MIGRATION.match(/^do \$\$\n.*?^\$\$;/gms) ?? [];
+const blockWith = (text: string) => BLOCKS.find((block) => block.includes(text)) ?? "";
 
 /** What a hosted project has beside Postgres, as far as the migration uses it. None of it stays. */
 async function hosted(work: (sql: postgres.TransactionSql) => Promise<void>): Promise<void> {
@@ -29,7 +28,7 @@ async function hosted(work: (sql: postgres.TransactionSql) => Promise<void>): Pr
       create schema vault;
       create table vault.decrypted_secrets (name text, decrypted_secret text);
     `);
-    for (let i = 0; i < 2; i++) await sql.unsafe(statementWith("cron.schedule"));
+    for (let i = 0; i < 2; i++) await sql.unsafe(blockWith("cron.schedule"));
     await work(sql);
     throw rollback;
   });
@@ -77,7 +76,7 @@ test("who may not make Postgres terse, as on a hosted project, keeps errors of r
       grant set on parameter log_min_messages to owner_of_hosted;
       set local role owner_of_hosted;
     `);
-    await sql.unsafe(statementWith("log_error_verbosity"));
+    await sql.unsafe(blockWith("log_error_verbosity"));
     await sql`reset role`;
     const [{ rolconfig = [] } = {}] = await sql`select rolconfig from pg_roles where rolname = 'authenticator'`;
     expect(rolconfig).toContain("log_min_messages=log");

@@ -3,9 +3,11 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate } from "../../../scripts/stack/migrations.ts";
 import { ROOT } from "../../../scripts/stack/settings.ts";
-import { stack } from "../../harness/stack.ts";
+import { database, stack } from "../../harness/stack.ts";
 
 let copy: string;
 
@@ -26,7 +28,14 @@ async function supabase(...args: string[]): Promise<string> {
   return stdout + stderr;
 }
 
-test("the Supabase CLI finds every migration applied by the local stack", async () => {
+test("a migration that was changed after it was applied stops the start, while the CLI finds all up to date", async () => {
+  const start = (sql: postgres.Sql | postgres.TransactionSql) => migrate(sql, stack());
+  expect(await start(database())).toBe(0);
+  const changed = database().begin(async (sql) => {
+    await sql`update supabase_migrations.schema_migrations set statements = '{"select 1"}' where name = 'contacts'`;
+    return await start(sql);
+  });
+  await expect(changed).rejects.toThrow(/_contacts\.sql was changed after it was applied.*npm run reset/);
   expect(await supabase("db", "push", "--dry-run")).toContain("up to date");
 });
 
