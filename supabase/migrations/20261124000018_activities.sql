@@ -128,10 +128,10 @@ end;
 $$;
 create trigger check_activity before insert or update on crm.activities for each row execute function crm.check_activity();
 
--- The contact's last_activity_at follows; a meeting to come is none yet. First of the row triggers by
--- name: the contact's row is locked for the change before check_references shares it, so that two who
--- log a call at once can't block each other.
-create function crm.follow_activity() returns trigger
+-- The contact's last_activity_at follows; a meeting to come is none yet. Triggers of a row
+-- fire in the order of their names, and this one has to be before check_references: the contact's row is locked for the
+-- change before that shares it, so that two who log a call at once can't block each other.
+create function crm.advance_last_activity() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -151,11 +151,11 @@ begin
   return new;
 end;
 $$;
-create trigger a_follow_activity before insert or update of contact_id, occurred_at, deleted_at on crm.activities
-  for each row execute function crm.follow_activity();
+create trigger advance_last_activity before insert or update of contact_id, occurred_at, deleted_at on crm.activities
+  for each row execute function crm.advance_last_activity();
 
 -- What was the last activity may have gone, or moved.
-create function crm.forget_activity() returns trigger
+create function crm.take_back_last_activity() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -172,12 +172,12 @@ begin
   return null;
 end;
 $$;
-create trigger forget_activity after update of contact_id, occurred_at, deleted_at on crm.activities
+create trigger take_back_last_activity after update of contact_id, occurred_at, deleted_at on crm.activities
   for each row when (
     old.contact_id is not null and old.deleted_at is null
     and (new.contact_id, new.occurred_at, new.deleted_at) is distinct from (old.contact_id, old.occurred_at, old.deleted_at)
   )
-  execute function crm.forget_activity();
+  execute function crm.take_back_last_activity();
 
 -- What activities refer to, and the contacts that they referred to before. Contacts are locked for a change: of their
 -- last_activity_at.
