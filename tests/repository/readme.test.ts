@@ -90,3 +90,15 @@ test("each script, and each file and folder, that the README and the decisions n
     [],
   );
 });
+
+test("the code tour of the README names every folder of the code", () => {
+  const tour = /## How it is built\n.*?```\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const folders = ["functions/api", "shared", "scripts", "tests"].flatMap((parent) =>
+    filesIn(parent).flatMap(
+      (path) => /^[^/]+/.exec(path.slice(parent.length + 1))?.filter((name) => !name.includes(".")) ?? [],
+    ),
+  );
+  const names = [...new Set([...folders, "functions", "shared", "supabase", "scripts", "tests", "bench", "docs"])];
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(tour))).toEqual([]);
+});

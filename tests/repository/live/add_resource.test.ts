@@ -7,7 +7,7 @@ import { ROOT } from "../../../scripts/stack/settings.ts";
 import { Client } from "../../harness/client.ts";
 import { startTestStack } from "../../harness/global_setup.ts";
 
-// The README's "Add a resource", followed to the letter in a copy of the repository.
+// The README's "Add a field" and "Add a resource", followed to the letter in a copy of the repository.
 
 let copy: string;
 let running: Awaited<ReturnType<typeof startTestStack>>;
@@ -26,7 +26,7 @@ beforeAll(async () => {
     cpSync(join(ROOT, file), join(copy, file));
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-  for (const { path, kind, text } of steps()) {
+  for (const { path, kind, text } of [...steps("Add a field"), ...steps("Add a resource")]) {
     if (kind === "diff") applyDiff(join(copy, path), text);
     else writeFileSync(join(copy, path), text);
   }
@@ -41,9 +41,9 @@ afterAll(async () => {
 });
 
 /** The fenced blocks of the section, each with the path that the paragraph before it begins with. */
-function steps(): { path: string; kind: string; text: string }[] {
+function steps(title: string): { path: string; kind: string; text: string }[] {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  const section = readme.split("### Add a resource\n")[1]?.split("\n## ")[0] ?? "";
+  const section = readme.split(`### ${title}\n`)[1]?.split(/\n##+ /)[0] ?? "";
   return [...section.matchAll(/^`([\w/.]+)`:[^`]*(?:`[^`]+`[^`]*)*?\n\n```(\w+)\n(.*?)^```/gms)].map(
     ([, path = "", kind = "", text = ""]) => ({ path, kind, text }),
   );
@@ -68,11 +68,32 @@ function applyDiff(file: string, diff: string): void {
 }
 
 test("the README has a migration, a declaration and a line in the list", () => {
-  expect(steps().map(({ path }) => path)).toEqual([
+  expect(steps("Add a resource").map(({ path }) => path)).toEqual([
     "supabase/migrations/20270101000000_products.sql",
     "shared/resources/products.ts",
     "shared/resources/all.ts",
   ]);
+});
+
+test("the new field is validated, filtered, sorted by, kept in history and imported", async () => {
+  const made = await client.post("/companies", { name: "Old", founded_year: 1850 });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  await client.post("/companies", { name: "New", founded_year: 2020 });
+  expect((await client.post("/companies", { name: "B", founded_year: 50 })).error.details).toHaveProperty(
+    "founded_year",
+  );
+  const list = await client.get("/companies?sort=founded_year&founded_year[gte]=1800&fields=founded_year");
+  expect(list.data.map(({ founded_year }: { founded_year: number }) => founded_year)).toEqual([1850, 2020]);
+  const { id } = made.data;
+  expect((await client.patch(`/companies/${id}`, { founded_year: 1851 })).data).toMatchObject({ version: 2 });
+  const [change] = (await client.get(`/companies/${id}/history`)).data;
+  expect(change).toMatchObject({ field: "founded_year", from: 1850, to: 1851 });
+  const content = "name,domain,founded_year\nThird,third.example,1999\n";
+  const { data } = await client.post("/imports", { resource: "companies", format: "csv", content });
+  await expect
+    .poll(async () => (await client.get(`/imports/${data.id}`)).data.status, { timeout: 20_000 })
+    .toBe("completed");
+  expect((await client.get("/companies?founded_year=1999")).meta.total).toBe(1);
 });
 
 test("the new resource has everything that the others have", async () => {
