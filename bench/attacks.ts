@@ -54,7 +54,10 @@ const importRows = quick ? IMPORT_ROWS / 20 : IMPORT_ROWS / 4;
 const progress = (line: string) => console.error(line);
 const dataDir = mkdtempSync(join(tmpdir(), "crm-attacks-"));
 const stack = await startStack(
-  await readSettings(["--free-ports", "--no-seed", "--data-dir", dataDir], { ...process.env, LOG_LEVEL: "silent" }),
+  await readSettings(
+    { "--free-ports": true, "--no-seed": true, "--data-dir": dataDir },
+    { ...process.env, LOG_LEVEL: "silent" },
+  ),
   () => {},
 );
 const { info } = stack;

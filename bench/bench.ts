@@ -85,7 +85,10 @@ let answered = 0;
 
 const dataDir = mkdtempSync(join(tmpdir(), "crm-bench-"));
 const stack = await startStack(
-  await readSettings(["--free-ports", "--no-seed", "--data-dir", dataDir], { ...process.env, LOG_LEVEL: "silent" }),
+  await readSettings(
+    { "--free-ports": true, "--no-seed": true, "--data-dir": dataDir },
+    { ...process.env, LOG_LEVEL: "silent" },
+  ),
   () => {},
 );
 const { info } = stack;

@@ -1,7 +1,6 @@
-import { Buffer } from "node:buffer";
 import { sign } from "hono/jwt";
 import type postgres from "postgres";
-import { generateApiKey } from "../shared/auth/key_format.ts";
+import { createApiKey } from "../scripts/api_keys.ts";
 import type { Plan } from "../shared/limits/plans.ts";
 import { addUpTallies } from "./book_seed.ts";
 
@@ -20,11 +19,8 @@ export async function createAccount(sql: postgres.Sql, name: string, plan: Plan 
 
 /** A further key of a workspace, with a quota of its own. */
 export async function createKey(sql: postgres.Sql, workspaceId: string): Promise<{ keyId: string; key: string }> {
-  const { key, prefix, lastFour, hashHex } = generateApiKey("live");
-  const [apiKey] = await sql`
-    insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope)
-    values (${workspaceId}, 'bench', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access') returning id`;
-  return { keyId: apiKey?.["id"], key };
+  const { id, key } = await createApiKey(sql, { workspaceId, name: "bench" });
+  return { keyId: id, key };
 }
 
 /** A workspace with contacts, and both ways to them: a key for the API, a token for bare PostgREST. */

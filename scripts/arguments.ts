@@ -38,7 +38,7 @@ export function countOrExit(given: Given, name: string, fallback: number): numbe
  * Reads `--name value`, `--name=value` and `--switch`.
  * @throws with the arguments there are, when one is unknown, is given twice or lacks its value
  */
-export function readArguments({ example, options }: Usage, args: readonly string[]): Given {
+function readArguments({ example, options }: Usage, args: readonly string[]): Given {
   const given: Given = {};
   for (let place = 0; place < args.length; place++) {
     const argument = args[place] ?? "";

@@ -49,7 +49,8 @@ async function createKey(url: string): Promise<{ key: string; workspaceId: strin
   try {
     return await sql.begin(async (transaction) => {
       const workspaceId = UUID.test(workspace) ? existing(workspace) : await createWorkspace(transaction, workspace);
-      return { workspaceId, key: await createApiKey(transaction, { workspaceId, name, scope }) };
+      const { key } = await createApiKey(transaction, { workspaceId, name, scope });
+      return { workspaceId, key };
     });
   } finally {
     await sql.end({ timeout: 2 });

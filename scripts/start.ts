@@ -20,8 +20,7 @@ process.on("uncaughtException", (error) => {
 
 let stack: Stack | undefined;
 try {
-  argumentsOrHelp(START_USAGE);
-  const settings = await readSettings(process.argv.slice(2), process.env);
+  const settings = await readSettings(argumentsOrHelp(START_USAGE), process.env);
   stack = await startStack(settings, (line) => console.log(`› ${line}`), {
     onFunctionError: (text) => console.error(text.trimEnd()),
     signal: abort.signal,

@@ -43,12 +43,13 @@ export async function demoKeys(sql: postgres.Sql, envFile: string): Promise<Reco
   for (const { variable, plan, environment = "live", expired, revoked, ...options } of DEMO_KEYS) {
     const [workspace] = await sql`
       select id from crm.workspaces where plan = ${plan} and environment = ${environment} order by created_at, id limit 1`;
-    keys[variable] = await createApiKey(sql, {
+    const { key } = await createApiKey(sql, {
       ...options,
       workspaceId: workspace?.["id"],
       ...(expired && { expiresAt: new Date(Date.now() - 86_400_000) }),
       ...(revoked && { revokedAt: new Date() }),
     });
+    keys[variable] = key;
   }
   return keys;
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { readArguments, type Usage } from "../arguments.ts";
+import type { Given, Usage } from "../arguments.ts";
 import { freePorts } from "./ports.ts";
 
 /** The repository's root folder, with a slash at its end. */
@@ -55,11 +55,10 @@ export function dataDirOf(given: string | true | undefined): string {
 }
 
 /**
- * Settings from the command line (`START_USAGE`) and the environment.
- * @throws when an argument or a port makes no sense
+ * Settings from the arguments (of `START_USAGE`) and the environment.
+ * @throws when a port makes no sense
  */
-export async function readSettings(args: readonly string[], env: Environment): Promise<Settings> {
-  const given = readArguments(START_USAGE, args);
+export async function readSettings(given: Given, env: Environment): Promise<Settings> {
   const dataDir = dataDirOf(given["--data-dir"]);
   const seed = given["--no-seed"] === undefined;
   const first = given["--free-ports"]

@@ -1,4 +1,4 @@
-import { generateApiKey } from "../../shared/auth/key_format.ts";
+import { createApiKey, type NewKey } from "../../scripts/api_keys.ts";
 import type { Plan } from "../../shared/limits/plans.ts";
 import { Client } from "./client.ts";
 import { database, stack } from "./stack.ts";
@@ -11,31 +11,12 @@ export interface TestKey {
   client: Client;
 }
 
-export interface KeyOptions {
-  workspaceId: string;
-  scope?: "full_access" | "read_only" | "custom";
-  permissions?: Record<string, "none" | "read" | "write">;
-  expiresAt?: Date;
-  revokedAt?: Date;
-  mode?: "live" | "test";
-}
+export type KeyOptions = Omit<NewKey, "name">;
 
-/** Mints a key in a workspace. */
-export async function createKey({
-  workspaceId,
-  scope = "full_access",
-  permissions = {},
-  expiresAt,
-  revokedAt,
-  mode = "live",
-}: KeyOptions): Promise<TestKey> {
-  const sql = database();
-  const { key, prefix, lastFour, hashHex } = generateApiKey(mode);
-  const [row] = await sql`
-    insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope, permissions, expires_at, revoked_at)
-    values (${workspaceId}, 'test', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, ${scope}, ${sql.json(permissions)}, ${expiresAt ?? null}, ${revokedAt ?? null})
-    returning id`;
-  return { id: row?.["id"], key, workspaceId, client: new Client(stack().functionUrl, key) };
+/** Mints a key in a workspace, of full access when nothing else is said. */
+export async function createKey(options: KeyOptions): Promise<TestKey> {
+  const { id, key } = await createApiKey(database(), { ...options, name: "test" });
+  return { id, key, workspaceId: options.workspaceId, client: new Client(stack().functionUrl, key) };
 }
 
 /** Mints a workspace with an owner and a full-access key. The `benchmark` plan's limit is out of reach. */
@@ -55,7 +36,7 @@ export async function createWorkspace({
   const [member] = await sql`
     insert into crm.members (workspace_id, user_id, role, name, email)
     values (${workspaceId}, ${user?.["id"]}, 'owner', 'Olive Owner', 'owner@test.example') returning id`;
-  const key = await createKey({ workspaceId, mode: parentId === undefined ? "live" : "test" });
+  const key = await createKey({ workspaceId });
   return { ...key, ownerId: member?.["id"], userId: user?.["id"] };
 }
 

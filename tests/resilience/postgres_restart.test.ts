@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { generateApiKey } from "../../shared/auth/key_format.ts";
+import { createApiKey } from "../../scripts/api_keys.ts";
 import { type Answer, Client } from "../harness/client.ts";
 import { startTestStack } from "../harness/global_setup.ts";
 import { freshEmail } from "../harness/workspace.ts";
@@ -97,14 +97,10 @@ async function crashPostgres(): Promise<void> {
 }
 
 async function benchmarkKey(): Promise<string> {
-  const { key, prefix, lastFour, hashHex } = generateApiKey("live");
-  await query(async (sql) => {
+  return await query(async (sql) => {
     const [workspace] = await sql`insert into crm.workspaces (name, plan) values ('Crash', 'benchmark') returning id`;
-    return sql`
-      insert into crm.api_keys (workspace_id, name, prefix, last_four, key_hash, scope)
-      values (${workspace?.["id"]}, 'test', ${prefix}, ${lastFour}, ${Buffer.from(hashHex, "hex")}, 'full_access')`;
+    return (await createApiKey(sql, { workspaceId: workspace?.["id"], name: "test" })).key;
   });
-  return key;
 }
 
 /** On a connection of its own, tried again while Postgres is recovering. */
