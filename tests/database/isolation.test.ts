@@ -66,7 +66,7 @@ beforeAll(async () => {
   actors["a stranger"] = { role: "anon", claims: { role: "anon" } };
   actors["a signed-in user"] = { role: "authenticated", claims: { role: "authenticated", sub: mine.userId } };
   touched = await attemptAll();
-});
+}, 180_000);
 
 /** A row for a workspace in every table. */
 async function fill(workspace: Workspace): Promise<void> {
