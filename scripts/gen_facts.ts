@@ -39,7 +39,9 @@ function factsOf(resource: Resource): Record<string, unknown> {
     within: Object.fromEntries(all.flatMap(([name, { within }]) => (within ? [[name, within]] : []))),
     defaults: resource.defaults,
     actions: {
-      ...Object.fromEntries(Object.entries(resource.actions).map(([name, body]) => [name, Object.keys(body.shape)])),
+      ...Object.fromEntries(
+        Object.entries(resource.actions).map(([name, { body }]) => [name, Object.keys(body.shape)]),
+      ),
       ...(resource.mergeable && { revert_merge: ["merge_id"] }),
     },
     movable: resource.movable,

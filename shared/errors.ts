@@ -142,10 +142,9 @@ export class ApiError extends Error {
   }
 }
 
-/** A 400-family error whose details are sentences by field; the first sentence is the message. */
-export function fieldError(code: ErrorCode, details: FieldErrors): ApiError {
-  const first = Object.values(details)[0]?.[0];
-  return new ApiError(code, { ...(first !== undefined && { message: first }), details });
+/** What is wrong at one place of a request, in one sentence, which is the message too. */
+export function fieldError(code: ErrorCode, at: string, sentence: string): ApiError {
+  return new ApiError(code, { message: sentence, details: { [at]: [sentence] } satisfies FieldErrors });
 }
 
 /** Narrows a code that SQL raised to one of ours. */

@@ -1,119 +1,246 @@
-import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
-import type { Route } from "../../shared/http/route.ts";
+import { z } from "zod";
+import { MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
+import { chosen, dryRunMeta, one, page } from "../../shared/http/answers.ts";
+import { emptyBody, jsonBody } from "../../shared/http/body_schemas.ts";
+import { choice, pageParameters, parameters } from "../../shared/http/parameters.ts";
+import { type Route, route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { companies } from "../../shared/resources/companies.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import { deals } from "../../shared/resources/deals.ts";
-import { dealSummary, dealTransitions } from "./handlers/deals.ts";
+import { imports } from "../../shared/resources/imports.ts";
+import { jobs } from "../../shared/resources/jobs.ts";
+import { dealSummary, dealTransitions, GROUPS, summaryGroup, transition } from "./handlers/deals.ts";
 import {
   addImportPart,
   cancelImport,
   createImport,
+  importBody,
+  importRow,
   listImportRows,
-  listImports,
+  partBody,
+  ROW_STATUSES,
   readImport,
   startImport,
 } from "./handlers/imports.ts";
-import { listJobs, readJob, stopJob } from "./handlers/jobs.ts";
-import { readMerge, revertMerge } from "./handlers/merges.ts";
-import { searchEverything } from "./handlers/search.ts";
-import { health, me } from "./handlers/system.ts";
-import { readTimeline } from "./handlers/timeline.ts";
+import { readJob, stopJob } from "./handlers/jobs.ts";
+import { listRecords } from "./handlers/list.ts";
+import { mergeData, readMerge, revertMerge } from "./handlers/merges.ts";
+import { hit, searchEverything, searchQuery } from "./handlers/search.ts";
+import { health, healthData, me, meData } from "./handlers/system.ts";
+import { readTimeline, timelineEntry, timelineQuery } from "./handlers/timeline.ts";
+import { dryRun, listQuery, noParameters, readQuery, summaryQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
 
-const timelineRoutes = [contacts, companies, deals].map(
-  (resource): Route => ({
-    method: "GET",
+/** Of a route that only reads, and needs nothing but its path. */
+const reading = { method: "GET", query: noParameters, body: null, takes: [], headers: [], errors: [] } as const;
+
+const systemRoutes: Route[] = [
+  route({
+    ...reading,
+    path: "/health",
+    scope: "public",
+    operation: "health",
+    answers: { 200: one(healthData) },
+    handler: health,
+  }),
+  route({ ...reading, path: "/me", scope: "any", operation: "me", answers: { 200: one(meData) }, handler: me }),
+  route({
+    ...reading,
+    path: "/search",
+    scope: "any",
+    operation: "search",
+    query: searchQuery,
+    answers: { 200: page(hit, { total_at_least: z.int().optional() }) },
+    headers: ["Link"],
+    errors: ["invalid_cursor", "query_too_expensive"],
+    handler: searchEverything,
+  }),
+];
+
+const timelineRoutes = [contacts, companies, deals].map((resource) =>
+  route({
+    ...reading,
     path: `${resource.path}/{id}/timeline`,
     scope: `${resource.scope}:read`,
     operation: `${resource.plural}.timeline`,
+    query: timelineQuery,
+    answers: { 200: page(timelineEntry) },
+    headers: ["Link"],
+    errors: ["invalid_cursor", "query_too_expensive", "merged"],
     handler: readTimeline(resource),
   }),
 );
 
 /** Before the generic ones: what stands here is not taken for an id. */
 const dealRoutes: Route[] = [
-  { method: "GET", path: "/deals/summary", scope: "deals:read", operation: "deals.summary", handler: dealSummary },
-  {
-    method: "GET",
+  route({
+    ...reading,
+    path: "/deals/summary",
+    scope: "deals:read",
+    operation: "deals.summary",
+    query: summaryQuery(deals, GROUPS),
+    answers: { 200: one(z.array(summaryGroup), { group_by: z.array(z.enum(GROUPS)) }) },
+    handler: dealSummary,
+  }),
+  route({
+    ...reading,
     path: "/deals/{id}/transitions",
     scope: "deals:read",
     operation: "deals.transitions",
+    answers: { 200: one(z.array(transition)) },
     handler: dealTransitions,
-  },
+  }),
 ];
 
 /** Whose scope they take depends on what was merged, so the handlers ask for it. */
 const mergeRoutes: Route[] = [
-  { method: "GET", path: "/merges/{id}", scope: "any", operation: "merges.get", handler: readMerge },
-  {
+  route({
+    ...reading,
+    path: "/merges/{id}",
+    scope: "any",
+    operation: "merges.get",
+    answers: { 200: one(mergeData) },
+    handler: readMerge,
+  }),
+  route({
     method: "POST",
     path: "/merges/{id}/revert",
     scope: "any",
     operation: "merges.revert",
-    maxBodyBytes: MAX_BODY_BYTES,
+    query: parameters(dryRun),
+    body: emptyBody,
+    takes: ["Idempotency-Key"],
+    answers: {
+      200: one(z.union([contacts.record, companies.record]), { ...dryRunMeta, merge_id: z.uuid() }),
+      202: one(jobs.record),
+    },
+    headers: ["ETag", "Location", "Idempotent-Replayed"],
+    errors: [
+      "merge_already_reverted",
+      "merge_not_finished",
+      "merge_not_revertible",
+      "duplicate_email",
+      "duplicate_domain",
+      "duplicate_external_id",
+      "too_many_jobs",
+    ],
     handler: revertMerge,
-  },
+  }),
 ];
+
+const anImport = one(imports.record);
+const changing = { method: "POST", scope: "any", query: noParameters, takes: [] } as const;
 
 /** Whose scope they take depends on what is imported, so the handlers and row-level security ask for it. */
 const importRoutes: Route[] = [
-  { method: "GET", path: "/imports", scope: "any", operation: "imports.list", handler: listImports },
-  {
-    method: "POST",
+  ...ownRoutes(imports),
+  route({
+    ...changing,
     path: "/imports",
-    scope: "any",
     operation: "imports.create",
-    maxBodyBytes: MAX_BULK_BODY_BYTES,
+    body: jsonBody(importBody, { maxBytes: MAX_BULK_BODY_BYTES }),
+    takes: ["Idempotency-Key"],
+    answers: { 202: anImport },
+    headers: ["Location", "Idempotent-Replayed"],
+    errors: ["too_many_imports", "upload_quota_exceeded", "import_reports_full"],
     handler: createImport,
-  },
-  { method: "GET", path: "/imports/{id}", scope: "any", operation: "imports.get", handler: readImport },
-  { method: "GET", path: "/imports/{id}/rows", scope: "any", operation: "imports.rows", handler: listImportRows },
-  {
-    method: "POST",
+  }),
+  route({
+    ...reading,
+    path: "/imports/{id}",
+    scope: "any",
+    operation: "imports.get",
+    query: readQuery(imports),
+    answers: { 200: one(chosen(imports)) },
+    handler: readImport,
+  }),
+  route({
+    ...reading,
+    path: "/imports/{id}/rows",
+    scope: "any",
+    operation: "imports.rows",
+    query: parameters({ status: choice(ROW_STATUSES).optional(), ...pageParameters }),
+    answers: { 200: page(importRow) },
+    headers: ["Link"],
+    errors: ["invalid_cursor"],
+    handler: listImportRows,
+  }),
+  route({
+    ...changing,
     path: "/imports/{id}/parts",
-    scope: "any",
     operation: "imports.addPart",
-    maxBodyBytes: MAX_BULK_BODY_BYTES,
+    body: jsonBody(partBody, { maxBytes: MAX_BULK_BODY_BYTES }),
+    answers: { 200: anImport },
+    headers: [],
+    errors: ["import_not_uploading", "upload_quota_exceeded"],
     handler: addImportPart,
-  },
-  {
-    method: "POST",
+  }),
+  route({
+    ...changing,
     path: "/imports/{id}/start",
-    scope: "any",
     operation: "imports.start",
-    maxBodyBytes: MAX_BODY_BYTES,
+    body: emptyBody,
+    answers: { 202: anImport },
+    headers: ["Location"],
+    errors: ["import_not_uploading"],
     handler: startImport,
-  },
-  {
-    method: "POST",
+  }),
+  route({
+    ...changing,
     path: "/imports/{id}/cancel",
-    scope: "any",
     operation: "imports.cancel",
-    maxBodyBytes: MAX_BODY_BYTES,
+    body: emptyBody,
+    answers: { 200: anImport },
+    headers: [],
+    errors: ["import_finished"],
     handler: cancelImport,
-  },
+  }),
 ];
 
 /** Whose scope they take depends on what they change, so row-level security asks for it. */
 const jobRoutes: Route[] = [
-  { method: "GET", path: "/jobs", scope: "any", operation: "jobs.list", handler: listJobs },
-  { method: "GET", path: "/jobs/{id}", scope: "any", operation: "jobs.get", handler: readJob },
-  {
-    method: "POST",
-    path: "/jobs/{id}/cancel",
+  ...ownRoutes(jobs),
+  route({
+    ...reading,
+    path: "/jobs/{id}",
     scope: "any",
+    operation: "jobs.get",
+    query: readQuery(jobs),
+    answers: { 200: one(chosen(jobs)) },
+    handler: readJob,
+  }),
+  route({
+    ...changing,
+    path: "/jobs/{id}/cancel",
     operation: "jobs.cancel",
-    maxBodyBytes: MAX_BODY_BYTES,
+    body: emptyBody,
+    answers: { 200: one(jobs.record) },
+    headers: [],
+    errors: ["job_finished"],
     handler: stopJob,
-  },
+  }),
 ];
 
-/** The map: every path of the API, with the scope it needs. */
+/** A list of what the key may read, which row-level security decides. */
+function ownRoutes(resource: typeof imports): Route[] {
+  return [
+    route({
+      ...reading,
+      path: resource.path,
+      scope: "any",
+      operation: `${resource.plural}.list`,
+      query: listQuery(resource),
+      answers: { 200: page(chosen(resource)) },
+      headers: ["Link"],
+      handler: listRecords,
+    }),
+  ];
+}
+
+/** The map: every path of the API, with all that it takes, answers and refuses. */
 export const routes: readonly Route[] = [
-  { method: "GET", path: "/health", scope: "public", operation: "health", handler: health },
-  { method: "GET", path: "/me", scope: "any", operation: "me", handler: me },
-  { method: "GET", path: "/search", scope: "any", operation: "search", handler: searchEverything },
+  ...systemRoutes,
   ...dealRoutes,
   ...resources.flatMap(resourceRoutes),
   ...timelineRoutes,

@@ -2,14 +2,13 @@ import { Buffer } from "node:buffer";
 import type { Principal } from "../auth/principal.ts";
 import type { ListQuery } from "../query/list_query.ts";
 import { listPlan } from "../query/read_plan.ts";
-import type { Resource } from "../resources/define.ts";
 import type { Database } from "./database.ts";
 import { claimsOf } from "./records.ts";
 
 export type ExportFormat = "csv" | "ndjson";
 
 /** What an export asks for: a list without pages. */
-export type ExportQuery = Pick<ListQuery, "where" | "sort" | "fields" | "deleted">;
+export type ExportQuery = Pick<ListQuery, "resource" | "where" | "sort" | "fields" | "deleted">;
 
 interface PageEnd {
   rows: number;
@@ -26,14 +25,13 @@ const LINE_FEED = 10;
 export async function* exportPages(
   database: Database,
   principal: Principal,
-  resource: Resource,
   query: ExportQuery,
   format: ExportFormat,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let after: readonly (string | null)[] | undefined;
   let limit: number = PAGE_ROWS[1];
   for (;;) {
-    const plan = exportPlan(resource, query, format, after, limit);
+    const plan = exportPlan(query, format, after, limit);
     const bytes = await database.bytes("export_records", plan, claimsOf(principal));
     const headLength = bytes.indexOf(LINE_FEED) + 1;
     const end = JSON.parse(Buffer.from(bytes.buffer, 0, headLength).toString()) as PageEnd;
@@ -46,19 +44,18 @@ export async function* exportPages(
 }
 
 /** The fields of an export, in the order of its cells. */
-export function exportedFields(resource: Resource, { fields }: ExportQuery): readonly string[] {
+export function exportedFields({ resource, fields }: ExportQuery): readonly string[] {
   return fields ?? resource.names.all;
 }
 
 function exportPlan(
-  resource: Resource,
   query: ExportQuery,
   format: ExportFormat,
   after: readonly (string | null)[] | undefined,
   limit: number,
 ) {
   const page = { ...query, limit: limit - 1, cursor: undefined, include: [], total: false };
-  const { shape, values } = listPlan(resource, page, after, "none");
-  const columns = exportedFields(resource, query);
+  const { shape, values } = listPlan(page, after, "none");
+  const columns = exportedFields(query);
   return { shape: { ...shape, format, columns, position: query.sort.map(({ column }) => column) }, values };
 }

@@ -90,7 +90,7 @@ export async function putImportPart(
 /** @throws ApiError `validation_error` naming the first part that is missing */
 export async function requireAllParts(database: Database, principal: Principal, id: string): Promise<void> {
   const missing = await database.call("missing_import_part", { id }, claimsOf(principal));
-  if (missing !== null) throw fieldError("validation_error", { part: [`Part ${missing} is missing.`] });
+  if (missing !== null) throw fieldError("validation_error", "part", `Part ${missing} is missing.`);
 }
 
 export async function startImport(

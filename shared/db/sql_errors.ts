@@ -66,7 +66,7 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
   }
   if (sqlstate === "23503" && field !== undefined) return refusal("reference_not_found", { field });
   if (/^2[23]/.test(sqlstate) && field !== undefined) {
-    return fieldError("validation_error", { [field]: [`The ${field} field has a value that is not allowed.`] });
+    return fieldError("validation_error", field, `The ${field} field has a value that is not allowed.`);
   }
   return new ApiError("internal_error", { cause: failed });
 }
@@ -74,7 +74,7 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
 function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
   if (code === "reference_not_found") {
     const field = String(details["field"]);
-    return fieldError(code, { [field]: [`The ${field} field names a record that does not exist.`] });
+    return fieldError(code, field, `The ${field} field names a record that does not exist.`);
   }
   if (code === "validation_error" || code === "unknown_field") return bodyProblems(details);
   const isPassing = ["idempotency_in_progress", "too_many_concurrent_requests", "idempotency_storage_full"].includes(

@@ -12,7 +12,7 @@ import type { BodyPlaces } from "./body_places.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
 import { newRequestId } from "./request_id.ts";
-import type { Route } from "./route.ts";
+import type { Given, Route } from "./route.ts";
 import { type ApiVersion, versionOf } from "./versions.ts";
 
 /** What lives as long as the isolate. */
@@ -57,6 +57,8 @@ export interface Exchange {
   isBodySuspicious?: boolean;
   /** Gives back what the body takes of the memory that all share; once, when the request is answered. */
   endWork?: () => void;
+  /** What the route's query, body and headers say, read and checked. */
+  given?: Given<unknown, unknown>;
   /** SHA-256 of what makes two requests the same, for the Idempotency-Key. */
   fingerprint?: string;
 }

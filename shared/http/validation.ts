@@ -5,13 +5,19 @@ import { type Telling, Violations } from "../query/violations.ts";
 import type { Field, Resource } from "../resources/define.ts";
 import { findFault } from "./json.ts";
 
+/** What is checked: the body of a resource's record, any other body, or the parameters of a URL. */
+interface Subject {
+  resource?: Resource | undefined;
+  kind?: "field" | "parameter";
+}
+
 /**
- * Checks a body against a schema.
+ * Checks a body, or the parameters of a URL, against a schema.
  * @throws ApiError with the violations (contract §4); the code is `unknown_field` or `read_only_field` when nothing
  * else is wrong.
  */
-export function validate<T>(schema: z.ZodType<T>, body: unknown, resource?: Resource): T {
-  const { data, violations } = check(schema, body, new Violations(), resource);
+export function validate<T>(schema: z.ZodType<T>, given: unknown, subject: Subject = {}): T {
+  const { data, violations } = check(schema, given, new Violations(), subject);
   if (!violations.isEmpty) throw violations.error();
   return data as T;
 }
@@ -19,11 +25,11 @@ export function validate<T>(schema: z.ZodType<T>, body: unknown, resource?: Reso
 /** As `validate`, for one record among many: the error is the record's answer, not the request's. */
 export function validateRecord<T>(
   schema: z.ZodType<T>,
-  body: unknown,
+  record: unknown,
   resource: Resource,
   telling?: Telling,
 ): T | ApiError {
-  const { data, violations } = check(schema, body, new Violations(telling), resource);
+  const { data, violations } = check(schema, record, new Violations(telling), { resource });
   return violations.isEmpty ? (data as T) : violations.error();
 }
 
@@ -32,22 +38,23 @@ export function faultError(value: unknown, whole: string): ApiError | undefined 
   const fault = findFault(value);
   if (fault === undefined) return undefined;
   const field = fault.path.join(".").slice(0, MAX_QUOTED_PATH) || whole;
-  return fieldError("validation_error", { [field]: [`The ${field} field ${fault.problem}.`] });
+  return fieldError("validation_error", field, `The ${field} field ${fault.problem}.`);
 }
 
 function check<T>(
   schema: z.ZodType<T>,
-  body: unknown,
+  given: unknown,
   violations: Violations,
-  resource: Resource | undefined,
+  subject: Subject,
 ): { data: T | undefined; violations: Violations } {
-  const parsed = schema.safeParse(body, { reportInput: true });
-  addIssues(violations, resource, schema, parsed.error?.issues ?? []);
-  const members = resource === undefined ? {} : typedMembers(resource, body);
+  const { resource } = subject;
+  const parsed = schema.safeParse(given, { reportInput: true });
+  addIssues(violations, subject, schema, parsed.error?.issues ?? []);
+  const members = resource === undefined ? {} : typedMembers(resource, given);
   const typedData: Record<string, unknown> = {};
   for (const [name, [typed, value]] of Object.entries(members)) {
     const result = typed.safeParse(value, { reportInput: true });
-    addIssues(violations, resource, typed, result.error?.issues ?? [], [name]);
+    addIssues(violations, subject, typed, result.error?.issues ?? [], [name]);
     typedData[name] = result.data;
   }
   return { data: parsed.data && { ...parsed.data, ...typedData }, violations };
@@ -77,7 +84,7 @@ function fittingSchema(schemas: z.ZodObject[], value: object): z.ZodObject | und
 
 function addIssues(
   violations: Violations,
-  resource: Resource | undefined,
+  { resource, kind = "field" }: Subject,
   schema: z.ZodType,
   issues: readonly z.core.$ZodIssue[],
   below: readonly PropertyKey[] = [],
@@ -85,7 +92,7 @@ function addIssues(
   for (const issue of issues) {
     const path = [...below, ...issue.path];
     if (issue.code !== "unrecognized_keys") {
-      violations.add(path, "validation_error", (field) => sentenceOf(issue, field));
+      violations.add(path, "validation_error", (name) => sentenceOf(issue, `The ${name} ${kind}`));
       continue;
     }
     const isReadOnly = (key: string) => path.length === 0 && resource?.names.readOnly.includes(key);
@@ -99,13 +106,14 @@ function addIssues(
   }
 }
 
-function sentenceOf(issue: z.core.$ZodIssue, field: string): string {
+function sentenceOf(issue: z.core.$ZodIssue, subject: string): string {
+  if (issue.code === "custom" && typeof issue.params?.["sentence"] === "string") return issue.params["sentence"];
   const mistyped = issue.code === "invalid_type" || issue.code === "invalid_value";
-  if (mistyped && issue.input === undefined) return `The ${field} field is required.`;
-  if (mistyped && issue.input === null) return `The ${field} field may not be null.`;
+  if (mistyped && issue.input === undefined) return `${subject} is required.`;
+  if (mistyped && issue.input === null) return `${subject} may not be null.`;
   // Our schemas' messages continue the sentence; zod's own ones don't.
-  const own = /^(must|may|has)\b/.test(issue.message);
-  return own ? `The ${field} field ${issue.message}.` : `The ${field} field ${expected(issue)}.`;
+  const own = /^(must|may|has|takes)\b/.test(issue.message);
+  return own ? `${subject} ${issue.message}.` : `${subject} ${expected(issue)}.`;
 }
 
 function expected(issue: z.core.$ZodIssue): string {

@@ -117,5 +117,5 @@ function namesCustomField(names: readonly (string | null)[]): boolean {
 }
 
 function invalid(at: string, sentence: string): ApiError {
-  return fieldError("validation_error", { [at]: [sentence] });
+  return fieldError("validation_error", at, sentence);
 }

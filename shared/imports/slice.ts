@@ -55,14 +55,14 @@ type Body = Record<string, unknown> | ApiError;
 export function csvReader(resource: Resource, matchBy: string, { delimiter, columns }: CsvColumns): RowReader {
   const setters = cellSetters(resource, columns);
   const bodyOf = (cells: CsvRow): Body => {
-    if (!Array.isArray(cells)) return fieldError("validation_error", { row: [`The row ${cells.problem}.`] });
+    if (!Array.isArray(cells)) return fieldError("validation_error", "row", `The row ${cells.problem}.`);
     const filled = cells.length > columns.length ? cells.slice(columns.length).some((cell) => cell !== "") : false;
     if (cells.length < columns.length || filled)
-      return fieldError("validation_error", {
-        row: [
-          `The row has ${cells.length} ${cells.length === 1 ? "cell" : "cells"}, and the header has ${columns.length}.`,
-        ],
-      });
+      return fieldError(
+        "validation_error",
+        "row",
+        `The row has ${cells.length} ${cells.length === 1 ? "cell" : "cells"}, and the header has ${columns.length}.`,
+      );
     const body: Record<string, unknown> = {};
     for (const [index, cell] of cells.entries()) {
       if (cell !== "") setters[index]?.(body, cell);

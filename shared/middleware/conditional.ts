@@ -17,9 +17,9 @@ export function entityTag(data: Record<string, unknown>): string {
 /** 304 when `If-None-Match` names what would be answered to a read (RFC 9110 §13.1.2); it costs nothing. */
 export async function answerUnchanged(exchange: Exchange, reply: Reply): Promise<Response | undefined> {
   const { request, services, bucket, decision } = exchange;
-  const tag = reply.headers?.["ETag"];
+  const tag = exchange.route?.takes.includes("If-None-Match") ? reply.headers?.["ETag"] : undefined;
   const header = request.headers.get("if-none-match");
-  if (tag === undefined || header === null || (request.method !== "GET" && request.method !== "HEAD")) return undefined;
+  if (tag === undefined || header === null) return undefined;
   // `*` names any version, so it proves no copy: it is answered, and costs what every request does.
   const isAny = header.trim() === "*";
   if (!isAny && !header.split(",", MAX_TAGS).some((given) => given.trim().replace(/^W\//, "") === tag))

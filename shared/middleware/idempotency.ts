@@ -8,9 +8,8 @@ export function readIdempotency(exchange: Exchange): Idempotency | undefined {
   if (header === null || exchange.fingerprint === undefined) return undefined;
   const key = header.trim().replace(/^"(.*)"$/, "$1");
   if (key.length < 1 || key.length > 255 || !/^[\x20-\x7e]+$/.test(key)) {
-    throw fieldError("validation_error", {
-      "Idempotency-Key": ["The Idempotency-Key header must be 1 to 255 printable ASCII characters."],
-    });
+    const sentence = "The Idempotency-Key header must be 1 to 255 printable ASCII characters.";
+    throw fieldError("validation_error", "Idempotency-Key", sentence);
   }
   return {
     key,

@@ -8,6 +8,7 @@ import { authorize } from "./authorize.ts";
 import { answerUnchanged } from "./conditional.ts";
 import { requireHttps } from "./https.ts";
 import { limitRate } from "./limit_rate.ts";
+import { parse } from "./parse.ts";
 import { answerPreflight } from "./preflight.ts";
 import { readBody } from "./read_body.ts";
 import { requireHost } from "./require_host.ts";
@@ -28,6 +29,7 @@ const pipeline: readonly Step[] = [
   authorize,
   requireUrl,
   readBody,
+  parse,
 ];
 
 /** Takes a request through the pipeline to its route's handler, or to why it has none. Never throws. */
@@ -50,10 +52,10 @@ async function answer(exchange: Exchange): Promise<Response> {
       const response = await step(exchange);
       if (response !== undefined) return response;
     }
-    const { route } = exchange;
-    if (route === undefined) throw new ApiError("not_found");
+    const { route, given } = exchange;
+    if (route === undefined || given === undefined) throw new ApiError("not_found");
     // authenticate let nobody through without a principal but on public routes.
-    const reply = await route.handler(exchange as AuthorizedExchange);
+    const reply = await route.handler(exchange as AuthorizedExchange, given);
     return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);

@@ -6,12 +6,12 @@ import type { Exchange } from "../http/exchange.ts";
 /** Reads the JSON that the route takes, and fingerprints the request for its Idempotency-Key. */
 export async function readBody(exchange: Exchange): Promise<void> {
   const { route, request, url, services, principal, address } = exchange;
-  if (route?.maxBodyBytes === undefined) return;
+  if (route === undefined || route.body === null) return;
   const owner = principal?.workspaceId ?? address;
   const upload = services.bodies.upload(owner);
   let bytes: Uint8Array;
   try {
-    bytes = await receiveBody(request, route.maxBodyBytes, upload);
+    bytes = await receiveBody(request, route.body.maxBytes, upload);
     exchange.endWork = await services.bodies.work(owner, bytes.byteLength);
   } finally {
     upload.end();
@@ -21,7 +21,7 @@ export async function readBody(exchange: Exchange): Promise<void> {
   const turn = async () => {
     if (length > ONE_TURN_BODY_BYTES) await exchange.turns.next(owner);
   };
-  const { text, value, isSuspicious } = await parseJsonBody(request, bytes, turn, route.recordsIn);
+  const { text, value, isSuspicious } = await parseJsonBody(request, bytes, turn, route.body.recordsIn);
   exchange.body = value;
   exchange.isBodySuspicious = isSuspicious;
   if (request.headers.has("idempotency-key")) {

@@ -11,6 +11,6 @@ export function requireUrl({ url }: Exchange): void {
     decodeURIComponent(search);
   } catch {
     const sentence = "The query has an escape that is not valid: write % as %25, and other characters as UTF-8.";
-    throw fieldError("validation_error", { query: [sentence] });
+    throw fieldError("validation_error", "query", sentence);
   }
 }

@@ -81,5 +81,5 @@ function digest(text: string): string {
 }
 
 function invalid(sentence: string): ApiError {
-  return fieldError("invalid_cursor", { cursor: [sentence] });
+  return fieldError("invalid_cursor", "cursor", sentence);
 }

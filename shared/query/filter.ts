@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { MAX_COMPARISONS, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
-import { resourceNamed } from "../resources/all.ts";
 import type { Field, FilterKind, Resource } from "../resources/define.ts";
 import { lengthOf, plainText, trimmed } from "../resources/plain_text.ts";
 import { normalisedHost } from "../resources/schemas.ts";
@@ -64,9 +63,7 @@ export function filterableFields(resource: Resource, { customFields }: QueryCont
     ...Object.keys(resource.filteredBy),
   ];
   const related = Object.entries(resource.include).flatMap(([name, include]) =>
-    Object.entries(resourceNamed(include.resource).fields).flatMap(([field, { filter }]) =>
-      filter ? [`${name}.${field}`] : [],
-    ),
+    Object.entries(include.resource().fields).flatMap(([field, { filter }]) => (filter ? [`${name}.${field}`] : [])),
   );
   return [...own, ...customFields.map(({ key }) => `custom_fields.${key}`), ...related];
 }
@@ -163,7 +160,7 @@ function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condi
   }
   const include = Object.hasOwn(resource.include, head) ? resource.include[head] : undefined;
   if (include !== undefined) {
-    const target = resourceNamed(include.resource);
+    const target = include.resource();
     const targetField = Object.hasOwn(target.fields, tail) ? target.fields[tail] : undefined;
     if (targetField?.filter) {
       const where = fieldCondition(targetField, targetField.filter, tail, leaf);
@@ -351,7 +348,7 @@ function readPart({ name, value, at, isUrl }: Leaf, isSpaceless = false): string
 export function parseSearch(resource: Resource, raw: unknown, { mayRead }: QueryContext): Condition {
   const words = readTyped(raw).words.map((word): Condition => ({ op: "text", pattern: wordPattern(word) }));
   const include = resource.searchedThrough === undefined ? undefined : resource.include[resource.searchedThrough];
-  const through = include && resourceNamed(include.resource);
+  const through = include?.resource();
   if (include === undefined || through === undefined || !mayRead(through.scope)) return { and: words };
   const relatedHas = (where: Condition): Condition => ({
     related: through.table,
@@ -441,5 +438,5 @@ function readBoolean(value: unknown): boolean | undefined {
 }
 
 function invalid(at: string, sentence: string): ApiError {
-  return fieldError("invalid_filter", { [at]: [sentence] });
+  return fieldError("invalid_filter", at, sentence);
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
-import { MAX_COMPARISONS, MAX_INCLUDES, MAX_LIMIT, MAX_QUOTED } from "../bounds.ts";
-import { type ApiError, fieldError } from "../errors.ts";
+import { MAX_COMPARISONS, MAX_INCLUDES } from "../bounds.ts";
+import { fieldError } from "../errors.ts";
+import { flag, limit, pageParameters, singleValues, unknownParameter } from "../http/parameters.ts";
+import { validate } from "../http/validation.ts";
 import { type Resource, withDeleted } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
 import { list, oneOf } from "../resources/schemas.ts";
@@ -11,7 +13,11 @@ import { unknownName } from "./suggest.ts";
 
 /** A list as it was asked for, from the URL or from a search body; every name and value is checked. */
 export interface ListQuery {
+  /** What is listed: as it lives, or with what tells when a record was deleted. */
+  resource: Resource;
   where: Condition[];
+  /** The filters and the search as the client wrote them, in one order, which a cursor is bound to. */
+  filter: string;
   sort: SortKey[];
   limit: number;
   cursor: string | undefined;
@@ -21,78 +27,93 @@ export interface ListQuery {
   /** False leaves the total out. */
   total: boolean;
   /** What was deleted in the last 90 days: alone, or with what lives. */
-  deleted?: "only" | "include";
+  deleted?: "only" | "include" | undefined;
 }
 
-const DEFAULT_LIMIT = 25;
-const LIST_PARAMETERS = ["limit", "cursor", "sort", "search", "fields", "include", "total", "deleted"];
+const search = z.string();
+const names = z.string().transform(namesIn);
+const deleted = z.enum(["only", "include"], "must be only or include").optional();
+
+/** The parameters of a list beside its filters. */
+export const listParameters = {
+  ...pageParameters,
+  sort: z.string().optional(),
+  search: search.optional(),
+  fields: names.optional(),
+  include: names.optional(),
+  total: flag(true),
+  deleted,
+};
+const listSchema = z.strictObject(listParameters);
 
 /** `GET /v1/<resource>?…`: reserved parameters and one filter per field. */
 export function parseListUrl(
-  resource: Resource,
+  declared: Resource,
   parameters: URLSearchParams,
   context: QueryContext = PLAIN_CONTEXT,
 ): ListQuery {
-  const { where, given } = parseFilters(resource, parameters, LIST_PARAMETERS, context);
+  const resource = asked(declared, parameters.get("deleted"));
+  const { where, filter, given } = parseFilters(resource, parameters, listSchema, context);
   return {
+    ...given,
+    resource,
     where,
-    sort: parseSort(resource, given.get("sort"), context),
-    limit: parseLimit(given.get("limit")),
-    cursor: given.get("cursor"),
-    fields: parseFields(resource, namesGiven(given, "fields")),
-    include: parseInclude(resource, namesGiven(given, "include")),
-    total: parseFlag("total", given.get("total"), true),
-    ...parseDeleted(resource, given.get("deleted")),
+    filter,
+    cursor: given.cursor,
+    sort: parseSort(resource, given.sort, context),
+    fields: parseFields(resource, given.fields),
+    include: parseInclude(resource, given.include),
   };
 }
 
-/** The resource that a query is about: as it lives, or with what was deleted. */
-export function asked(resource: Resource, deleted: unknown): Resource {
-  if (deleted === undefined || deleted === null) return resource;
-  requireKept(resource);
-  return withDeleted(resource);
+/** The resource that a query is about: as it lives, or with what was deleted. @throws ApiError `validation_error` */
+export function asked(resource: Resource, deletedAsked: unknown): Resource {
+  if (deletedAsked === undefined || deletedAsked === null) return resource;
+  if (resource.operations.includes("restore")) return withDeleted(resource);
+  throw fieldError("validation_error", "deleted", `The ${resource.plural} keep nothing that was deleted.`);
 }
 
-function requireKept(resource: Resource): void {
-  if (!resource.operations.includes("restore"))
-    throw invalid("deleted", `The ${resource.plural} keep nothing that was deleted.`);
-}
-
-function parseDeleted(resource: Resource, raw: string | undefined): Pick<ListQuery, "deleted"> {
-  if (raw === undefined) return {};
-  requireKept(resource);
-  if (raw === "only" || raw === "include") return { deleted: raw };
-  throw invalid("deleted", "The deleted parameter must be only or include.");
-}
-
-function parseFlag(name: string, raw: string | undefined, otherwise: boolean): boolean {
-  if (raw === undefined) return otherwise;
-  if (raw === "true" || raw === "false") return raw === "true";
-  throw invalid(name, `The ${name} parameter must be true or false.`);
-}
-
-/** The filters of a URL, the search among them, and its other parameters, which must be among `reserved`. */
-export function parseFilters(
+/** The filters of a URL, the search among them, and its other parameters, which must be those of `schema`. */
+export function parseFilters<Schema extends z.ZodObject>(
   resource: Resource,
   parameters: URLSearchParams,
-  reserved: readonly string[],
+  schema: Schema,
   context: QueryContext,
-): { where: Condition[]; given: Map<string, string> } {
-  const given = singleValues(parameters);
-  const where: Condition[] = [];
-  if (given.size > MAX_COMPARISONS + reserved.length)
-    throw invalid("query", `The query may not have more than ${MAX_COMPARISONS} filters.`);
-  const allowed = isSearchable(resource) ? reserved : reserved.filter((name) => name !== "search");
+): { where: Condition[]; filter: string; given: z.output<Schema> } {
+  const values = singleValues(parameters);
+  const reserved = Object.keys(schema.shape).filter((name) => name !== "search" || isSearchable(resource));
+  if (values.size > MAX_COMPARISONS + reserved.length)
+    throw fieldError("validation_error", "query", `The query may not have more than ${MAX_COMPARISONS} filters.`);
   const filterable = filterableFields(resource, context);
-  for (const [parameter, raw] of given) {
-    if (allowed.includes(parameter)) continue;
+  const where: Condition[] = [];
+  const written: string[][] = [];
+  const others: Record<string, string> = {};
+  for (const [parameter, raw] of values) {
+    if (BINDING.includes(parameter) || !reserved.includes(parameter)) written.push([parameter, raw]);
+    if (reserved.includes(parameter)) {
+      others[parameter] = raw;
+      continue;
+    }
     const [, name = parameter, operator] = /^([a-z0-9_.]+)\[([^[\]]*)\]$/i.exec(parameter) ?? [];
-    if (!filterable.includes(name)) throw unknownParameter(parameter, [...allowed, ...filterable]);
+    if (!filterable.includes(name)) throw unknownParameter(parameter, [...reserved, ...filterable]);
     where.push(parseUrlFilter(resource, context, { name, operator, raw }));
   }
-  const search = given.get("search");
-  if (search !== undefined) where.push(parseSearch(resource, search, context));
-  return { where, given };
+  const searched = others["search"];
+  if (searched !== undefined) where.push(parseSearch(resource, searched, context));
+  const given = validate(schema, others, { kind: "parameter" }) as z.output<Schema>;
+  return { where, filter: canonical(written.sort()), given };
+}
+
+/** Parameters beside the filters that decide which records a list has. */
+const BINDING = ["search", "deleted"];
+
+/** The same text for the same JSON, whatever the order of its members; nothing is nothing. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
 }
 
 /** The JSON of `POST /v1/<resource>/search`; its members are checked by `parseSearchBody`. */
@@ -110,39 +131,46 @@ export const searchBody = z.strictObject({
 
 /** `POST /v1/<resource>/search` asks the same questions as the list, with a filter tree. */
 export function parseSearchBody(
-  resource: Resource,
+  declared: Resource,
   body: z.infer<typeof searchBody>,
   context: QueryContext = PLAIN_CONTEXT,
 ): ListQuery {
+  const resource = asked(declared, body.deleted);
   const where: Condition[] = [];
   if (body.filter !== undefined && body.filter !== null) where.push(parseFilterTree(resource, body.filter, context));
   if (body.search !== undefined && !isSearchable(resource))
-    throw invalid("search", `The ${resource.plural} can't be searched. Use filters.`);
+    throw fieldError("validation_error", "search", `The ${resource.plural} can't be searched. Use filters.`);
   if (body.search !== undefined) where.push(parseSearch(resource, body.search, context));
+  const { limit: size } = validate(sizeSchema, { limit: body.limit?.toString() }, { kind: "parameter" });
   return {
+    resource,
     where,
+    filter: canonical(
+      Object.entries({ deleted: body.deleted, filter: body.filter ?? undefined, search: body.search }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    ),
     sort: parseSort(resource, body.sort, context),
-    limit: parseLimit(body.limit === undefined ? undefined : String(body.limit)),
+    limit: size,
     cursor: body.cursor ?? undefined,
     fields: parseFields(resource, body.fields),
     include: parseInclude(resource, body.include),
     total: body.total ?? true,
-    ...(body.deleted !== undefined && { deleted: body.deleted }),
+    deleted: body.deleted,
   };
 }
 
-/** The parameters of a single read: `fields` and `include`. */
-export function parseReadUrl(resource: Resource, parameters: URLSearchParams): Pick<ListQuery, "fields" | "include"> {
-  const given = allowOnly(parameters, ["fields", "include"]);
-  return {
-    fields: parseFields(resource, namesGiven(given, "fields")),
-    include: parseInclude(resource, namesGiven(given, "include")),
-  };
-}
+const sizeSchema = z.strictObject({ limit: limit() });
 
-function namesGiven(given: Map<string, string>, name: string): string[] | undefined {
-  const raw = given.get(name);
-  return raw === undefined ? undefined : namesIn(raw);
+/** The parameters of a single read. */
+export const readParameters = { fields: names.optional(), include: names.optional() };
+
+/** What `readParameters` ask of a resource. */
+export function parseRead(
+  resource: Resource,
+  { fields, include }: { fields?: string[] | undefined; include?: string[] | undefined },
+): Pick<ListQuery, "fields" | "include"> {
+  return { fields: parseFields(resource, fields), include: parseInclude(resource, include) };
 }
 
 /** Whether it has words to be found by. */
@@ -150,64 +178,22 @@ function isSearchable(resource: Resource): boolean {
   return Object.values(resource.fields).some((field) => field.searched);
 }
 
-/** The parameters of a path that takes only these. @throws ApiError `unknown_parameter` */
-export function allowOnly(parameters: URLSearchParams, allowed: readonly string[]): Map<string, string> {
-  const given = singleValues(parameters);
-  for (const name of given.keys()) {
-    if (!allowed.includes(name)) throw unknownParameter(name, allowed);
-  }
-  return given;
-}
-
-function singleValues(parameters: URLSearchParams): Map<string, string> {
-  const given = new Map<string, string>();
-  for (const [name, value] of parameters) {
-    if (given.has(name)) throw invalid(name, repeated(name));
-    if (value.includes("\0") || !value.isWellFormed())
-      throw invalid(name, `The ${name} parameter has a character that is not allowed.`);
-    given.set(name, value);
-  }
-  return given;
-}
-
-function repeated(name: string): string {
-  const takesOne = !/^[\w.]+(\[(in|nin)\])?$/.test(name) || LIST_PARAMETERS.includes(name);
-  return takesOne
-    ? `The ${name.slice(0, MAX_QUOTED)} parameter is given more than once, and takes one value.`
-    : `The ${name.slice(0, MAX_QUOTED)} parameter is given more than once. Separate several values by commas.`;
-}
-
-/** `limit`, 1 to 100. @throws ApiError `validation_error` */
-export function parseLimit(raw: string | undefined): number {
-  if (raw === undefined) return DEFAULT_LIMIT;
-  const limit = /^\d{1,3}$/.test(raw) ? Number(raw) : 0;
-  if (limit < 1 || limit > MAX_LIMIT)
-    throw invalid("limit", `The limit parameter must be a whole number from 1 to ${MAX_LIMIT}.`);
-  return limit;
-}
-
-function parseFields(resource: Resource, names: string[] | undefined): string[] | undefined {
-  if (names === undefined) return undefined;
-  const unknown = names.find((name) => !Object.hasOwn(resource.fields, name));
-  if (unknown !== undefined) throw invalid("fields", unknownName("field", unknown, resource.names.all));
-  return ["id", ...names.filter((name) => name !== "id")];
-}
-
-function parseInclude(resource: Resource, names: string[] = []): string[] {
-  const unknown = names.find((name) => !Object.hasOwn(resource.include, name));
+function parseFields(resource: Resource, given: string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined;
+  const unknown = given.find((name) => !Object.hasOwn(resource.fields, name));
   if (unknown !== undefined)
-    throw invalid("include", unknownName("related record", unknown, Object.keys(resource.include)));
-  const distinct = [...new Set(names)];
-  if (distinct.length > MAX_INCLUDES)
-    throw invalid("include", `The include parameter takes at most ${MAX_INCLUDES} related records.`);
-  return distinct;
+    throw fieldError("validation_error", "fields", unknownName("field", unknown, resource.names.all));
+  return ["id", ...given.filter((name) => name !== "id")];
 }
 
-function unknownParameter(name: string, allowed: readonly string[]): ApiError {
-  const sentence = unknownName("parameter", name, allowed);
-  return fieldError("unknown_parameter", { [name.slice(0, MAX_QUOTED)]: [sentence] });
-}
-
-function invalid(name: string, sentence: string): ApiError {
-  return fieldError("validation_error", { [name]: [sentence] });
+function parseInclude(resource: Resource, given: string[] = []): string[] {
+  const unknown = given.find((name) => !Object.hasOwn(resource.include, name));
+  if (unknown !== undefined) {
+    const sentence = unknownName("related record", unknown, Object.keys(resource.include));
+    throw fieldError("validation_error", "include", sentence);
+  }
+  const distinct = [...new Set(given)];
+  if (distinct.length <= MAX_INCLUDES) return distinct;
+  const sentence = `The include parameter takes at most ${MAX_INCLUDES} related records.`;
+  throw fieldError("validation_error", "include", sentence);
 }

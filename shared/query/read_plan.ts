@@ -1,4 +1,3 @@
-import { resourceNamed } from "../resources/all.ts";
 import type { Resource } from "../resources/define.ts";
 import type { Comparison, Condition } from "./filter.ts";
 import type { ListQuery } from "./list_query.ts";
@@ -15,11 +14,11 @@ export type TotalSource = "tallies" | "count" | "none";
 
 /** The plan of one page after a position; `totalSource` says how its total is had. */
 export function listPlan(
-  resource: Resource,
-  query: ListQuery,
+  query: Omit<ListQuery, "filter">,
   after: readonly (string | null)[] | undefined,
   totalSource: TotalSource,
 ): ReadPlan {
+  const { resource } = query;
   // One row more than asked for tells whether there is another page.
   const values = new Values(String(query.limit + 1));
   const where = (extra?: Condition) => {
@@ -85,7 +84,7 @@ function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields
     include: include.flatMap((name) => {
       const related = resource.include[name];
       if (related === undefined) return [];
-      const target = resourceNamed(related.resource);
+      const target = related.resource();
       return { as: name, resource: target.table, column: related.field, columns: target.names.all };
     }),
   };

@@ -115,5 +115,5 @@ function following(keys: readonly SortKey[], after: readonly (string | null)[]):
 }
 
 function invalid(sentence: string): ApiError {
-  return fieldError("invalid_sort", { sort: [sentence] });
+  return fieldError("invalid_sort", "sort", sentence);
 }

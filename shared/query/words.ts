@@ -57,7 +57,7 @@ export interface Typed {
  * @throws ApiError `validation_error`
  */
 export function readTyped(raw: unknown, parameter = "search"): Typed {
-  const refused = (sentence: string) => fieldError("validation_error", { [parameter]: [sentence] });
+  const refused = (sentence: string) => fieldError("validation_error", parameter, sentence);
   const text = typeof raw === "string" ? plainText(raw) : "";
   if (text === "" || lengthOf(text) > MAX_SEARCH_LENGTH)
     throw refused(`The ${parameter} parameter must be 1 to ${MAX_SEARCH_LENGTH} characters.`);

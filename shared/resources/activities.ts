@@ -2,9 +2,13 @@ import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { MAX_ACTIVITY_BODY_BYTES } from "../bounds.ts";
 import { commonFields } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { companies } from "./companies.ts";
+import { contacts } from "./contacts.ts";
+import { deals } from "./deals.ts";
+import { defineResource, type Resource } from "./define.ts";
 import { plainText } from "./plain_text.ts";
 import { customFields, email, httpsUrl, integer, list, oneOf, text, timestamp, uuid } from "./schemas.ts";
+import { users } from "./users.ts";
 
 const body = z
   .string()
@@ -41,7 +45,7 @@ const data = {
   }),
 };
 
-export const activities = defineResource({
+export const activities: Resource = defineResource({
   singular: "activity",
   plural: "activities",
   fields: {
@@ -70,11 +74,12 @@ export const activities = defineResource({
     deal_id: { schema: uuid().nullable(), references: "deals", filter: "reference" },
   },
   include: {
-    owner: { field: "owner_id", resource: "users" },
-    contact: { field: "contact_id", resource: "contacts" },
-    company: { field: "company_id", resource: "companies" },
-    deal: { field: "deal_id", resource: "deals" },
+    owner: { field: "owner_id", resource: () => users },
+    contact: { field: "contact_id", resource: () => contacts },
+    company: { field: "company_id", resource: () => companies },
+    deal: { field: "deal_id", resource: () => deals },
   },
   customizable: true,
+  rules: { write: ["end_before_start", "occurred_in_future"] },
   facetSets: [["type"], ["owner_id"], ["contact_id"], ["company_id"], ["deal_id"]],
 });

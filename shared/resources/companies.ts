@@ -1,5 +1,5 @@
 import { commonFields } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { defineResource, type Resource } from "./define.ts";
 import {
   address,
   currency,
@@ -7,14 +7,15 @@ import {
   httpsUrl,
   integer,
   lifecycleStage,
-  mergeBody,
+  merge,
   money,
   oneOf,
   text,
   uuid,
 } from "./schemas.ts";
+import { users } from "./users.ts";
 
-export const companies = defineResource({
+export const companies: Resource = defineResource({
   singular: "company",
   plural: "companies",
   fields: {
@@ -42,11 +43,12 @@ export const companies = defineResource({
     open_deals_count: { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true },
   },
   include: {
-    owner: { field: "owner_id", resource: "users" },
-    parent_company: { field: "parent_company_id", resource: "companies" },
+    owner: { field: "owner_id", resource: () => users },
+    parent_company: { field: "parent_company_id", resource: () => companies },
   },
   customizable: true,
   mergeable: true,
-  actions: { merge: mergeBody },
+  actions: { merge },
+  rules: { write: ["currency_required", "circular_reference", "hierarchy_too_deep"] },
   facetSets: [["industry", "type"], ["lifecycle_stage"], ["owner_id"]],
 });

@@ -1,5 +1,6 @@
 import { commonFields } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { companies } from "./companies.ts";
+import { defineResource, type Resource } from "./define.ts";
 import {
   address,
   boolean,
@@ -9,15 +10,16 @@ import {
   integer,
   lifecycleStage,
   locale,
-  mergeBody,
+  merge,
   oneOf,
   text,
   timestamp,
   timezone,
   uuid,
 } from "./schemas.ts";
+import { users } from "./users.ts";
 
-export const contacts = defineResource({
+export const contacts: Resource = defineResource({
   singular: "contact",
   plural: "contacts",
   fields: {
@@ -62,13 +64,13 @@ export const contacts = defineResource({
     last_activity_at: { schema: timestamp().nullable(), readOnly: true, filter: "timestamp", sort: true },
   },
   include: {
-    owner: { field: "owner_id", resource: "users" },
-    company: { field: "company_id", resource: "companies" },
+    owner: { field: "owner_id", resource: () => users },
+    company: { field: "company_id", resource: () => companies },
   },
   title: ["first_name", "last_name"],
   searchedThrough: "company",
   customizable: true,
   mergeable: true,
-  actions: { merge: mergeBody },
+  actions: { merge },
   facetSets: [["status", "lifecycle_stage", "do_not_contact"], ["owner_id"], ["company_id"]],
 });

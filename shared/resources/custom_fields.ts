@@ -49,4 +49,5 @@ export const customFieldsFor = (customizable: readonly [string, ...string[]]) =>
       required: { schema: boolean(), default: false, filter: "boolean" },
     },
     movable: true,
+    rules: { write: ["field_in_use"], delete: ["field_in_use"] },
   });

@@ -1,7 +1,12 @@
 import { z } from "zod";
+import type { ErrorCode } from "../errors.ts";
 import { actor, commonFields } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { companies } from "./companies.ts";
+import { contacts } from "./contacts.ts";
+import { defineResource, type Resource } from "./define.ts";
+import { pipelines, stages } from "./pipelines.ts";
 import { currency, date, integer, list, money, oneOf, priority, text, timestamp, uuid } from "./schemas.ts";
+import { users } from "./users.ts";
 
 const status = oneOf(["open", "won", "lost"]);
 const lostReason = text(500).nullable();
@@ -19,7 +24,17 @@ const dealContacts = list(
     contacts.map(({ contact_id, role = null }) => ({ contact_id: contact_id.toLowerCase(), role })),
   );
 
-export const deals = defineResource({
+/** What may stand against a move, as a PATCH of `stage_id` is one too. */
+const MOVE: readonly ErrorCode[] = [
+  "deal_closed",
+  "reference_not_found",
+  "stage_not_in_pipeline",
+  "stage_requirements_unmet",
+  "stage_transition_not_allowed",
+  "lost_reason_required",
+];
+
+export const deals: Resource = defineResource({
   singular: "deal",
   plural: "deals",
   fields: {
@@ -43,21 +58,22 @@ export const deals = defineResource({
     stage_entered_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },
   },
   include: {
-    owner: { field: "owner_id", resource: "users" },
-    company: { field: "company_id", resource: "companies" },
-    primary_contact: { field: "primary_contact_id", resource: "contacts" },
-    pipeline: { field: "pipeline_id", resource: "pipelines" },
-    stage: { field: "stage_id", resource: "stages" },
+    owner: { field: "owner_id", resource: () => users },
+    company: { field: "company_id", resource: () => companies },
+    primary_contact: { field: "primary_contact_id", resource: () => contacts },
+    pipeline: { field: "pipeline_id", resource: () => pipelines },
+    stage: { field: "stage_id", resource: () => stages },
   },
   filteredBy: { contact_id: "contact" },
   searchedThrough: "company",
   customizable: true,
   actions: {
-    move: z.strictObject({ stage_id: uuid(), lost_reason: lostReason.optional() }),
-    win: z.strictObject({}),
-    lose: z.strictObject({ lost_reason: lostReason.optional() }),
-    reopen: z.strictObject({}),
+    move: { body: z.strictObject({ stage_id: uuid(), lost_reason: lostReason.optional() }), errors: MOVE },
+    win: { body: z.strictObject({}), errors: [...MOVE, "deal_already_won"] },
+    lose: { body: z.strictObject({ lost_reason: lostReason.optional() }), errors: [...MOVE, "deal_already_lost"] },
+    reopen: { body: z.strictObject({}), errors: ["deal_not_closed"] },
   },
+  rules: { write: [...MOVE, "currency_required"] },
   facetSets: [
     ["pipeline_id", "stage_id", "status"],
     ["owner_id", "status"],
@@ -67,12 +83,12 @@ export const deals = defineResource({
 });
 
 /** Who moved a deal when, from its first stage on. */
-export const stageChanges = defineResource({
+export const stageChanges: Resource = defineResource({
   singular: "stage_change",
   plural: "stage_changes",
   scope: "deals",
   path: "/deals/{deal_id}/stage_history",
-  parent: { field: "deal_id", resource: "deals" },
+  parent: { field: "deal_id", resource: () => deals },
   operations: ["list"],
   fields: {
     id: { schema: uuid(), readOnly: true, sort: true },
@@ -85,8 +101,8 @@ export const stageChanges = defineResource({
     changed_by: { schema: actor, readOnly: true },
   },
   include: {
-    from_stage: { field: "from_stage_id", resource: "stages" },
-    to_stage: { field: "to_stage_id", resource: "stages" },
+    from_stage: { field: "from_stage_id", resource: () => stages },
+    to_stage: { field: "to_stage_id", resource: () => stages },
   },
   defaultSort: "-changed_at",
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
+import { answered } from "./answered.ts";
 import { isTimestamp, timestamp, uuid } from "./schemas.ts";
 
 /** How a field is compared in filters; decides the operators and how values are read. */
@@ -54,8 +55,7 @@ export type Fields = Record<string, Field>;
 export interface Include {
   /** The field that holds its id. */
   field: string;
-  /** Its resource, by plural. */
-  resource: string;
+  resource: () => Resource;
 }
 
 /** What can be done with a resource over its generic routes. */
@@ -73,8 +73,14 @@ export const OPERATIONS = [
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** What a resource does beyond the generic routes: `POST /<resource>/{id}/<action>` with this body. */
-export type Actions = Record<string, z.ZodObject>;
+/** What a resource does beyond the generic routes: `POST /<resource>/{id}/<action>`. */
+export interface Action {
+  body: z.ZodObject;
+  /** The codes of the rules that it may break. */
+  errors: readonly ErrorCode[];
+  /** What its answer's `meta` has beside what every write's has. */
+  meta?: z.ZodRawShape;
+}
 
 export interface Resource {
   singular: string;
@@ -86,9 +92,11 @@ export interface Resource {
   /** `/contacts`, or below the record it belongs to: `/pipelines/{pipeline_id}/stages`. */
   path: string;
   /** The field and the resource of the record that the path names first. */
-  parent?: { field: string; resource: string };
+  parent?: Include;
   operations: readonly Operation[];
-  actions: Actions;
+  actions: Record<string, Action>;
+  /** The codes of the rules in SQL that a write, or a deletion, may break. */
+  rules: { write: readonly ErrorCode[]; delete: readonly ErrorCode[] };
   fields: Fields;
   include: Record<string, Include>;
   /** What it can be filtered by beside its fields: the contacts that take part in a deal. */
@@ -106,9 +114,10 @@ export interface Resource {
   defaultSort: string;
   /** Sets of columns whose combinations the database keeps totals for (`crm.track_totals`). */
   facetSets: readonly (readonly string[])[];
-  /** Whole-body schemas, derived from the fields. */
-  create: z.ZodType<Record<string, unknown>>;
-  update: z.ZodType<Record<string, unknown>>;
+  /** Whole-body schemas, derived from the fields: what is sent, and what is answered. */
+  create: z.ZodObject;
+  update: z.ZodObject;
+  record: z.ZodObject;
   /** Derived once, because every request needs them. */
   names: {
     all: string[];
@@ -130,9 +139,10 @@ interface Definition<F extends Fields> {
   table?: string;
   scope?: string;
   path?: string;
-  parent?: { field: keyof F & string; resource: string };
+  parent?: Include & { field: keyof F & string };
   operations?: readonly Operation[];
-  actions?: Actions;
+  actions?: Record<string, Action>;
+  rules?: { write?: readonly ErrorCode[]; delete?: readonly ErrorCode[] };
   include?: Record<string, Include & { field: keyof F & string }>;
   filteredBy?: Record<string, "contact">;
   title?: readonly (keyof F & string)[];
@@ -160,6 +170,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     ...(parent && { parent }),
     operations,
     actions: definition.actions ?? {},
+    rules: { write: [], delete: [], ...definition.rules },
     fields: definition.fields,
     include,
     filteredBy: definition.filteredBy ?? {},
@@ -177,6 +188,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
         (field) => field.schema.optional(),
       ),
     ),
+    record: z.strictObject(shape(all, (field) => answered(field.schema))),
     names: {
       all: names(() => true),
       writable: names((field) => !field.readOnly),
@@ -211,6 +223,12 @@ export function withDeleted(resource: Resource): Resource {
   const extended: Resource = {
     ...resource,
     fields,
+    record: resource.record.extend(
+      shape(
+        added.map((name) => [name, fields[name] as Field]),
+        (field) => answered(field.schema),
+      ),
+    ),
     facetSets: [], // The tallies count what lives.
     names: { ...names, all: [...names.all, ...added], timestamps: [...names.timestamps, "deleted_at"] },
   };

@@ -10,7 +10,7 @@ export function historyOf(resource: Resource): Resource {
     plural: `${resource.plural}_history`,
     scope: resource.scope,
     path: `${resource.path}/{record_id}/history`,
-    parent: { field: "record_id", resource: resource.plural },
+    parent: { field: "record_id", resource: () => resource },
     operations: ["list"],
     fields: {
       id: { schema: uuid(), readOnly: true, sort: true },

@@ -14,7 +14,7 @@ export const IMPORTABLE: Readonly<Record<string, Resource>> = { contacts, compan
 const count = { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true } as const;
 
 /** Imports as they are shown and listed. Whose scope one takes depends on what it imports, so its routes are its own. */
-export const imports = defineResource({
+export const imports: Resource = defineResource({
   singular: "import",
   plural: "imports",
   operations: ["list", "get"],

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { actor } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { defineResource, type Resource } from "./define.ts";
 import { integer, oneOf, timestamp, uuid } from "./schemas.ts";
 
 const count = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** Changes that go on after their answer (platform.md §13). Whose scope one takes depends on what it changes. */
-export const jobs = defineResource({
+export const jobs: Resource = defineResource({
   singular: "job",
   plural: "jobs",
   operations: ["list", "get"],

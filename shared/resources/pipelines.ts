@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { shown } from "./answered.ts";
 import { commonFields, stampedFields } from "./common.ts";
 import { deals } from "./deals.ts";
-import { defineResource } from "./define.ts";
+import { defineResource, type Resource } from "./define.ts";
 import { boolean, currency, integer, list, members, oneOf, text, uuid } from "./schemas.ts";
+import { users } from "./users.ts";
 
 const stageType = oneOf(["open", "won", "lost"]);
 
@@ -24,29 +26,43 @@ const stageFields = {
   rotting_days: integer(1, 3650).nullable(),
 };
 
-/** The stages that a new pipeline starts with: at least one of each type. */
-const initialStages = list(
-  z.strictObject({
-    name: stageFields.name,
-    type: stageType.optional(),
-    probability: stageFields.probability.optional(),
-    position: stageFields.position.optional(),
-    required_fields: requiredFields.optional(),
-    rotting_days: stageFields.rotting_days.optional(),
-  }),
-  100,
-  "must be a list of stages",
-)
-  .refine(
-    (stages) => ["open", "won", "lost"].every((type) => stages.some((stage) => (stage.type ?? "open") === type)),
-    "must have at least one stage of each type: open, won, lost",
-  )
-  .refine(
-    (stages) => new Set(stages.map(({ name }) => name)).size === stages.length,
-    "must not have two stages of the same name",
-  );
+/** What a pipeline shows of each of its stages. */
+const EMBEDDED = {
+  id: true,
+  name: true,
+  type: true,
+  probability: true,
+  position: true,
+  required_fields: true,
+  rotting_days: true,
+} as const;
 
-export const pipelines = defineResource({
+/** The stages that a new pipeline starts with: at least one of each type. It is shown with those that it has. */
+const initialStages = shown(
+  list(
+    z.strictObject({
+      name: stageFields.name,
+      type: stageType.optional(),
+      probability: stageFields.probability.optional(),
+      position: stageFields.position.optional(),
+      required_fields: requiredFields.optional(),
+      rotting_days: stageFields.rotting_days.optional(),
+    }),
+    100,
+    "must be a list of stages",
+  )
+    .refine(
+      (stages) => ["open", "won", "lost"].every((type) => stages.some((stage) => (stage.type ?? "open") === type)),
+      "must have at least one stage of each type: open, won, lost",
+    )
+    .refine(
+      (stages) => new Set(stages.map(({ name }) => name)).size === stages.length,
+      "must not have two stages of the same name",
+    ),
+  z.lazy(() => z.array(stages.record.pick(EMBEDDED))),
+);
+
+export const pipelines: Resource = defineResource({
   singular: "pipeline",
   plural: "pipelines",
   fields: {
@@ -66,17 +82,18 @@ export const pipelines = defineResource({
     },
     stages: { schema: initialStages, createOnly: true, givenTo: "initial_stages_key" },
   },
-  include: { owner: { field: "owner_id", resource: "users" } },
+  include: { owner: { field: "owner_id", resource: () => users } },
   customizable: true,
   movable: true,
+  rules: { write: ["default_pipeline_required"], delete: ["pipeline_in_use", "default_pipeline_required"] },
 });
 
-export const stages = defineResource({
+export const stages: Resource = defineResource({
   singular: "stage",
   plural: "stages",
   scope: "pipelines",
   path: "/pipelines/{pipeline_id}/stages",
-  parent: { field: "pipeline_id", resource: "pipelines" },
+  parent: { field: "pipeline_id", resource: () => pipelines },
   fields: {
     ...stampedFields,
     pipeline_id: { schema: uuid(), references: "pipelines", filter: "reference" },
@@ -95,7 +112,11 @@ export const stages = defineResource({
     required_fields: { schema: requiredFields, default: [] },
     rotting_days: { schema: stageFields.rotting_days },
   },
-  include: { pipeline: { field: "pipeline_id", resource: "pipelines" } },
+  include: { pipeline: { field: "pipeline_id", resource: () => pipelines } },
   movable: true,
+  rules: {
+    write: ["last_stage_of_type", "stage_in_use"],
+    delete: ["stage_in_use", "last_stage_of_type", "stage_not_in_pipeline"],
+  },
   defaultSort: "position",
 });

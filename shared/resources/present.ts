@@ -1,4 +1,3 @@
-import { resourceNamed } from "./all.ts";
 import type { Resource } from "./define.ts";
 import { shownTime } from "./time.ts";
 
@@ -45,7 +44,7 @@ function withTimes(
     const related = resource.include[name];
     const value = record[name];
     if (related !== undefined && typeof value === "object" && value !== null)
-      withTimes(resourceNamed(related.resource), value as Record<string, unknown>, []);
+      withTimes(related.resource(), value as Record<string, unknown>, []);
   }
   return record;
 }

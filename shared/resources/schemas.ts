@@ -3,6 +3,8 @@ import { MAX_MEMBERS } from "../bounds.ts";
 import { COUNTRIES } from "../standards/countries.ts";
 import { MINOR_UNITS } from "../standards/currencies.ts";
 import { TIME_ZONES } from "../standards/time_zones.ts";
+import { shown } from "./answered.ts";
+import type { Action } from "./define.ts";
 import { isMailbox } from "./mailbox.ts";
 import { lengthOf, plainText, trimmed } from "./plain_text.ts";
 import { isDay, readTime } from "./time.ts";
@@ -222,12 +224,23 @@ export function priority() {
 }
 
 /** What is merged into the record of the path, and whose values win where both have one. */
-export const mergeBody = z.strictObject({
+const mergeBody = z.strictObject({
   ids: list(uuid(), 50, "must be a list of ids")
     .refine((ids) => ids.length > 0, "must have 1 to 50 entries")
     .transform((ids) => [...new Set(ids.map((id) => id.toLowerCase()))]),
   prefer: oneOf(["primary", "newest"]).optional(),
 });
+
+const MERGE: Pick<Action, "errors" | "meta"> = {
+  errors: ["self_merge", "reference_not_found", "too_many_tags"],
+  meta: { merge_id: uuid().nullable().optional() },
+};
+
+/** `POST /<resource>/{id}/merge` */
+export const merge: Action = { body: mergeBody, ...MERGE };
+
+/** The same, where there is nothing to prefer. */
+export const plainMerge: Action = { body: mergeBody.omit({ prefer: true }), ...MERGE };
 
 /** An object of these members, each optional; PHP's empty array is an empty one. */
 export function members<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -247,9 +260,11 @@ export function address() {
 
 /** Up to 50 labels; null clears them. Those that differ in nothing but case are one. */
 export function tags() {
-  return list(text(100), 50, "must be a list of texts")
-    .nullable()
-    .transform((values) => distinct(values ?? []));
+  const labels = list(text(100), 50, "must be a list of texts");
+  return shown(
+    labels.nullable().transform((values) => distinct(values ?? [])),
+    z.array(z.string()),
+  );
 }
 
 function distinct(labels: readonly string[]): string[] {
@@ -261,7 +276,7 @@ function distinct(labels: readonly string[]): string[] {
  * database knows (`crm.check_custom_fields`).
  */
 export function customFields() {
-  return z.unknown().transform((value, context) => {
+  const values = z.unknown().transform((value, context) => {
     if (Array.isArray(value) && value.length === 0) return {};
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       if (Object.keys(value).length <= MAX_MEMBERS) return value as Record<string, unknown>;
@@ -269,6 +284,7 @@ export function customFields() {
     } else context.addIssue(value === null ? "may not be null" : "must be an object");
     return z.NEVER;
   });
+  return shown(values, z.record(z.string(), z.unknown()));
 }
 
 // 1e21 and 1e-7 are numbers that no decimal is meant by.

@@ -1,9 +1,9 @@
 import { stampedFields } from "./common.ts";
-import { defineResource } from "./define.ts";
-import { integer, mergeBody, text } from "./schemas.ts";
+import { defineResource, type Resource } from "./define.ts";
+import { integer, plainMerge, text } from "./schemas.ts";
 
 /** Tag names with the number of live records that carry each. Renaming one reaches all of them. */
-export const tags = defineResource({
+export const tags: Resource = defineResource({
   singular: "tag",
   plural: "tags",
   fields: {
@@ -11,5 +11,5 @@ export const tags = defineResource({
     name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true, searched: true },
     count: { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true },
   },
-  actions: { merge: mergeBody.omit({ prefer: true }) },
+  actions: { merge: plainMerge },
 });

@@ -1,9 +1,13 @@
 import { z } from "zod";
 import { commonFields } from "./common.ts";
-import { defineResource } from "./define.ts";
+import { companies } from "./companies.ts";
+import { contacts } from "./contacts.ts";
+import { deals } from "./deals.ts";
+import { defineResource, type Resource } from "./define.ts";
 import { oneOf, priority, text, timestamp, uuid } from "./schemas.ts";
+import { users } from "./users.ts";
 
-export const tasks = defineResource({
+export const tasks: Resource = defineResource({
   singular: "task",
   plural: "tasks",
   fields: {
@@ -27,15 +31,19 @@ export const tasks = defineResource({
     deal_id: { schema: uuid().nullable(), references: "deals", filter: "reference" },
   },
   include: {
-    owner: { field: "owner_id", resource: "users" },
-    assignee: { field: "assignee_id", resource: "users" },
-    contact: { field: "contact_id", resource: "contacts" },
-    company: { field: "company_id", resource: "companies" },
-    deal: { field: "deal_id", resource: "deals" },
+    owner: { field: "owner_id", resource: () => users },
+    assignee: { field: "assignee_id", resource: () => users },
+    contact: { field: "contact_id", resource: () => contacts },
+    company: { field: "company_id", resource: () => companies },
+    deal: { field: "deal_id", resource: () => deals },
   },
   searchedThrough: "company",
   customizable: true,
-  actions: { complete: z.strictObject({}), reopen: z.strictObject({}) },
+  actions: {
+    complete: { body: z.strictObject({}), errors: ["task_already_completed", "task_cancelled"] },
+    reopen: { body: z.strictObject({}), errors: ["task_not_closed"] },
+  },
+  rules: { write: ["reminder_after_due", "task_cancelled"] },
   facetSets: [
     ["status", "type", "priority"],
     ["assignee_id", "status"],

@@ -1,8 +1,8 @@
-import { defineResource } from "./define.ts";
+import { defineResource, type Resource } from "./define.ts";
 import { email, oneOf, text, timestamp, uuid } from "./schemas.ts";
 
 /** The members of the workspace; who they are is managed in the dashboard, never over the API. */
-export const users = defineResource({
+export const users: Resource = defineResource({
   singular: "user",
   plural: "users",
   table: "members",

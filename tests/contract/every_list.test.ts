@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { resourceNamed, resources } from "../../shared/resources/all.ts";
+import { resources } from "../../shared/resources/all.ts";
 import type { Field, Resource } from "../../shared/resources/define.ts";
 import { testIf } from "../harness/cases.ts";
 import type { Answer } from "../harness/client.ts";
@@ -227,7 +227,7 @@ describe.each(resources.map((resource) => ({ resource, name: resource.plural }))
   });
 
   describe.each(includes)("with its %s", (name, include) => {
-    const target = resourceNamed(include.resource);
+    const target = include.resource();
     const relatedOf = (record: RecordData) => (record[name] ?? null) as RecordData | null;
 
     test("embeds the whole record, null where there is none", async () => {
@@ -364,7 +364,7 @@ describe.each(resources.map((resource) => ({ resource, name: resource.plural }))
     "is found by the name of a related record, by a key that may read that",
     async () => {
       const include = resource.include[resource.searchedThrough ?? ""];
-      const target = resourceNamed(include?.resource ?? "");
+      const target = include?.resource() as Resource;
       const [[named = "", field] = []] = fieldsWhere(target, (one) => one.searched && !one.unique);
       const word = String(freshValue(field ?? { schema: z.string() }));
       const related = await records.create(target, { [named]: word });

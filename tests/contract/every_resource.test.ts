@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { resourceNamed, resources } from "../../shared/resources/all.ts";
+import { resources } from "../../shared/resources/all.ts";
 import { type Field, isNullable, type Resource } from "../../shared/resources/define.ts";
 import { testIf } from "../harness/cases.ts";
 import type { Answer } from "../harness/client.ts";
@@ -355,12 +355,12 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
 
   const loose = Object.entries(resource.include).filter(([, { field, resource: target }]) => {
     const facts = resource.fields[field];
-    return facts !== undefined && isNullable(facts) && resourceNamed(target).operations.includes("delete");
+    return facts !== undefined && isNullable(facts) && target().operations.includes("delete");
   });
   test.each(loose)(
     "a %s that is deleted is kept as a reference, and shows as null until it is back",
     async (name, include) => {
-      const target = resourceNamed(include.resource);
+      const target = include.resource();
       const related = await records.create(target);
       const { id } = await create({ ...plainly(0), [include.field]: related.id });
       const at = `${await records.path(target)}/${related.id}`;
@@ -662,7 +662,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
 
   testIf(resource.parent)("below another parent it is not there, for any verb", async () => {
     const { id } = await create();
-    const parent = resourceNamed(resource.parent?.resource ?? "");
+    const parent = resource.parent?.resource() as Resource;
     const other = await records.create(parent);
     const elsewhere = path.replace(await records.parentOf(resource.plural), other.id);
     const gone = await create();
@@ -688,7 +688,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
     const here = new Records(await createWorkspace());
     const { id } = await here.create(resource);
     const at = await here.path(resource);
-    const parent = resourceNamed(resource.parent?.resource ?? "");
+    const parent = resource.parent?.resource() as Resource;
     await here.client.delete(`${await here.path(parent)}/${await here.parentOf(resource.plural)}`);
     const answers = {
       list: await here.client.get(at),

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { checkDeclared } from "./declared.ts";
 
 /** An answer with its body parsed; `data` and `error` are the envelope's members. */
 export interface Answer {
@@ -52,8 +53,9 @@ export class Client {
     const text = await response.text();
     const isFile = response.headers.has("content-disposition");
     const parsed = text === "" || isFile ? null : JSON.parse(text);
+    const { status } = response;
     const answer: Answer = {
-      status: response.status,
+      status,
       headers: response.headers,
       body: parsed,
       data: parsed?.data,
@@ -61,6 +63,8 @@ export class Client {
       error: parsed?.error,
     };
     checkAnswer(answer, `${method} ${url}`);
+    if (!path.startsWith("~"))
+      checkDeclared(method, path, answer, `${method} ${url} → ${status} ${text.slice(0, 500)}`);
     return answer;
   }
 

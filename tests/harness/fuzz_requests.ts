@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { generateApiKey } from "../../shared/auth/key_format.ts";
 import type { Route } from "../../shared/http/route.ts";
-import { resourceNamed, resources } from "../../shared/resources/all.ts";
+import { resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 import type { RecordData, Records } from "./records.ts";
@@ -258,7 +258,7 @@ export function requestsTo(
 function shapedRequestsTo(route: Route, known: Map<string, Known>, foreign: readonly string[]) {
   const resource = resourceOfRoute(route) ?? contacts;
   const related = Object.entries(resource.include).flatMap(([name, include]) =>
-    Object.keys(resourceNamed(include.resource).fields).map((field) => `${name}.${field}`),
+    Object.keys(include.resource().fields).map((field) => `${name}.${field}`),
   );
   const fieldName = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...resource.names.all) },
@@ -316,15 +316,15 @@ function shapedRequestsTo(route: Route, known: Map<string, Known>, foreign: read
 
 /** What is sent to a route that takes a body: an object of its shape, spoiled in some place or whole. */
 function bodyOf(
-  { operation, maxBodyBytes }: Route,
+  { operation, body }: Route,
   { resource, bodies }: Known,
   fieldName: fc.Arbitrary<string>,
   anyId: fc.Arbitrary<string>,
 ): fc.Arbitrary<unknown> {
-  if (maxBodyBytes === undefined) return fc.constant(undefined);
+  if (body === null) return fc.constant(undefined);
   const member = fieldName.chain((name) => fieldValue(resource, name, anyId).map((value) => [name, value] as const));
   const some = (maxLength: number) => fc.array(member, { maxLength }).map(Object.fromEntries);
-  const valid = fc.constantFrom(...bodies, {}).map((body) => freshened(resource, body));
+  const valid = fc.constantFrom(...bodies, {}).map((one) => freshened(resource, one));
   const record = fc.oneof(
     // Valid but for what stands beside it, so that it gets as far as the database.
     { weight: 3, arbitrary: fc.tuple(valid, some(2)).map(([body, rest]) => ({ ...body, ...rest })) },

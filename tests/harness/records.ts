@@ -85,7 +85,7 @@ export class Records {
   private async parameters(resource: Resource): Promise<Record<string, string>> {
     const { parent } = resource;
     if (parent === undefined) return {};
-    const above = resourceNamed(parent.resource);
+    const above = parent.resource();
     const known = this.parents.get(above.plural) ?? this.make(above).then(({ id }) => String(id));
     this.parents.set(above.plural, known);
     return { ...(await this.parameters(above)), [parent.field]: await known };
@@ -210,7 +210,7 @@ export class Records {
     if (field.references !== undefined && isNullable(field) && !linked) return [];
     const included = Object.values(resource.include).find((include) => include.field === name);
     return included
-      ? this.some(included.resource)
+      ? this.some(included.resource().plural)
       : (ALONE[`${resource.plural}.${name}`] ?? this.samples(resource, name));
   }
 

@@ -1,5 +1,5 @@
 import type { Route } from "../../shared/http/route.ts";
-import { resourceNamed, resources } from "../../shared/resources/all.ts";
+import { resources } from "../../shared/resources/all.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 
 /** The resource that a route is about, undefined for those that are about none. */
@@ -12,7 +12,7 @@ export function resourceOfRoute({ operation }: Pick<Route, "operation">): Resour
 export function pathParameters(route: Pick<Route, "path" | "operation">): [name: string, plural: string | undefined][] {
   const own = resourceOfRoute(route);
   const named = new Map<string, string>(own && [["id", own.plural]]);
-  for (let one = own; one?.parent !== undefined; one = resourceNamed(one.parent.resource))
-    named.set(one.parent.field, one.parent.resource);
+  for (let one = own; one?.parent !== undefined; one = one.parent.resource())
+    named.set(one.parent.field, one.parent.resource().plural);
   return [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, named.get(name)]);
 }

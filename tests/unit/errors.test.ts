@@ -30,8 +30,7 @@ test("an error's status and sentence come from the table, its cause is never its
   });
 });
 
-test("the first sentence of the details is the message", () => {
-  const details = { email: ["The email field is required."], score: ["The score field must be a number."] };
-  expect(fieldError("validation_error", details)).toMatchObject({ message: details.email[0], details });
-  expect(fieldError("validation_error", {}).message).toBe(ERRORS.validation_error[1]);
+test("what is wrong at one place is the message and the details of it", () => {
+  const { message, details } = fieldError("validation_error", "email", "The email field is required.");
+  expect({ message, details }).toEqual({ message: "The email field is required.", details: { email: [message] } });
 });

@@ -1,7 +1,7 @@
 import { claimsOf, findMergeWinners, findRecord } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
-import { resourceNamed } from "../../../shared/resources/all.ts";
+import type { ListQuery } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 
 // The record that a path names, and why there is none.
@@ -19,7 +19,7 @@ export async function requireParent(resource: Resource, exchange: AuthorizedExch
   if (parent === undefined) return undefined;
   const id = recordId(exchange, parent.field);
   const { services, principal } = exchange;
-  const target = resourceNamed(parent.resource);
+  const target = parent.resource();
   const fields = ["id", ...(target.parent ? [target.parent.field] : [])];
   const row = await findRecord(services.database, principal, target, id, { fields, include: [] });
   if (row === undefined || !isBelow(target, exchange, row)) throw await notFound(target, exchange, id);
@@ -53,6 +53,23 @@ export async function absent({ services, principal }: AuthorizedExchange): Promi
 /** What a change of a merged record is answered. */
 export function mergedInto(winner: string): ApiError {
   return new ApiError("merged", { details: { merged_into: winner } });
+}
+
+/** A list below a record is that record's. @throws ApiError `not_found` when there is no such record */
+export async function confine(exchange: AuthorizedExchange, query: ListQuery): Promise<ListQuery> {
+  const { parent } = query.resource;
+  if (parent === undefined) return query;
+  const id = await requireParent(query.resource, exchange);
+  return {
+    ...query,
+    where: [{ column: parent.field, op: "eq", value: id ?? "" }, ...query.where],
+    filter: JSON.stringify([id, query.filter]),
+  };
+}
+
+/** Where something is, as the client may ask for it: in the version that it speaks. */
+export function urlOf({ services, version }: AuthorizedExchange, path: string): string {
+  return `${services.config.publicApiUrl}/${version.name}${path}`;
 }
 
 /** Whether a row belongs to the record that its path names first. */

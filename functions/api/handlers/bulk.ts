@@ -1,33 +1,52 @@
 import { z } from "zod";
-import { MAX_BULK_RECORDS, MAX_BULK_STAGES, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
+import { MAX_BULK_STAGES, MAX_BULK_VIOLATIONS } from "../../../shared/bounds.ts";
 import { findMergeWinners, type RecordData, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError, fieldError } from "../../../shared/errors.ts";
+import { dryRunMeta, one } from "../../../shared/http/answers.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { faultError, validate, validateRecord } from "../../../shared/http/validation.ts";
-import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
-import { allowOnly } from "../../../shared/query/list_query.ts";
+import type { Answer, Given, Handler, SuccessStatus } from "../../../shared/http/route.ts";
+import { faultError, validateRecord } from "../../../shared/http/validation.ts";
 import { Telling } from "../../../shared/query/violations.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
 import { mergedInto } from "./addressed.ts";
 import { answerOf, parentOf } from "./write.ts";
-import { readFlag, readOnConflict } from "./write_options.ts";
 
-type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
-
-const SIZE = `must have 1 to ${MAX_BULK_RECORDS} entries`;
-const entries = z.array(z.unknown(), "must be a list").min(1, SIZE).max(MAX_BULK_RECORDS, SIZE);
-const recordsBody = z.strictObject({ records: entries });
-const idsBody = z.strictObject({ ids: entries });
 const uuid = z.uuid();
 
+const bulkMeta = { succeeded: z.int(), failed: z.int(), abridged: z.literal(true).optional(), ...dryRunMeta };
+
+/** What a bulk write answers: of each entry the record, or why it failed. */
+export function bulkAnswers(record: z.ZodType): Partial<Record<SuccessStatus, Answer>> {
+  const error = z.strictObject({ code: z.string(), message: z.string(), details: z.unknown() });
+  const abridged = z.strictObject({ id: uuid, version: z.int(), updated_at: z.string() });
+  const outcome = z.union([
+    z.strictObject({ index: z.int(), success: z.literal(true), data: z.union([record, abridged]) }),
+    z.strictObject({ index: z.int(), success: z.literal(false), error }),
+  ]);
+  const answer = one(z.array(outcome), bulkMeta);
+  return { 200: answer, 201: answer, 207: answer };
+}
+
+/** The record of a bulk update: the fields to change beside its id. */
+export function withId(update: z.ZodObject): z.ZodObject {
+  return update.extend({ id: uuid });
+}
+
+/** The options of a bulk write in its query. */
+interface Options {
+  dry_run: boolean;
+  atomic: boolean;
+}
+
 /** `POST /v1/<resource>/bulk`: creates, or with `on_conflict` upserts. */
-export function bulkCreate(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic", "on_conflict"]);
-    const { records } = validate(recordsBody, exchange.body);
+export function bulkCreate(
+  resource: Resource,
+): Handler<Options & { on_conflict: "error" | "return" | "update" }, { records: unknown[] }> {
+  return async (exchange, given) => {
+    const { records } = given.body;
     refuseTooManyRows(records);
     const ids = uuidsV7(records.length);
     const parent = await parentOf(resource, exchange);
@@ -36,17 +55,9 @@ export function bulkCreate(resource: Resource): Handler {
       const fields = faultOf(exchange, record) ?? validateRecord(resource.create, record, resource, telling);
       return fields instanceof ApiError ? fields : { ...toRow(resource, fields), ...parent, id: ids[index] };
     };
-    return writeMany(
-      resource,
-      exchange,
-      options,
-      await exchange.turns.map(exchange.principal.workspaceId, records, read),
-      {
-        operation: "create",
-        below: parent,
-        onConflict: readOnConflict(options),
-      },
-    );
+    const rows = await exchange.turns.map(exchange.principal.workspaceId, records, read);
+    const { on_conflict: onConflict } = given.query;
+    return writeMany(resource, exchange, given, rows, { operation: "create", below: parent, onConflict });
   };
 }
 
@@ -65,10 +76,9 @@ function refuseTooManyRows(records: readonly unknown[]): void {
 }
 
 /** `PATCH /v1/<resource>/bulk`: each record with its `id` and the fields to change. */
-export function bulkUpdate(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
-    const { records } = validate(recordsBody, exchange.body);
+export function bulkUpdate(resource: Resource): Handler<Options, { records: unknown[] }> {
+  return async (exchange, given) => {
+    const { records } = given.body;
     refuseTooManyRows(records);
     refuseRepeated(
       records.map((record) => (record as { id?: unknown } | null)?.id),
@@ -78,43 +88,28 @@ export function bulkUpdate(resource: Resource): Handler {
     const read = (record: unknown) => {
       const fault = faultOf(exchange, record);
       if (fault !== undefined) return fault;
-      const { id, ...given } = typeof record === "object" && record !== null ? (record as RecordData) : {};
-      const fields = validateRecord(
-        resource.update,
-        typeof record === "object" && record !== null ? given : record,
-        resource,
-        telling,
-      );
+      const isObject = typeof record === "object" && record !== null;
+      const { id, ...changes } = isObject ? (record as RecordData) : {};
+      const fields = validateRecord(resource.update, isObject ? changes : record, resource, telling);
       if (fields instanceof ApiError) return fields;
       return existingId(id) ?? { ...toRow(resource, fields), id: String(id).toLowerCase() };
     };
     const below = await parentOf(resource, exchange);
-    return writeMany(
-      resource,
-      exchange,
-      options,
-      await exchange.turns.map(exchange.principal.workspaceId, records, read),
-      {
-        operation: "update",
-        below,
-      },
-    );
+    const rows = await exchange.turns.map(exchange.principal.workspaceId, records, read);
+    return writeMany(resource, exchange, given, rows, { operation: "update", below });
   };
 }
 
 /** `DELETE /v1/<resource>/bulk`: `{"ids": […]}` */
-export function bulkDelete(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run", "atomic"]);
-    const { ids } = validate(idsBody, exchange.body);
+export function bulkDelete(resource: Resource): Handler<Options, { ids: unknown[] }> {
+  return async (exchange, given) => {
+    const { ids } = given.body;
     refuseRepeated(ids, "ids");
-    return writeMany(
-      resource,
-      exchange,
-      options,
-      ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() }),
-      { operation: "delete", below: await parentOf(resource, exchange) },
-    );
+    const rows = ids.map((id) => existingId(id) ?? { id: String(id).toLowerCase() });
+    return writeMany(resource, exchange, given, rows, {
+      operation: "delete",
+      below: await parentOf(resource, exchange),
+    });
   };
 }
 
@@ -125,13 +120,10 @@ type Outcome =
 async function writeMany(
   resource: Resource,
   exchange: AuthorizedExchange,
-  options: Map<string, string>,
+  { query: { atomic, dry_run: dryRun }, idempotency }: Given<Options, unknown>,
   records: (RecordData | ApiError)[],
   request: Pick<WriteRequest, "operation" | "onConflict" | "below">,
 ): Promise<Reply> {
-  const atomic = readFlag(options, "atomic");
-  const dryRun = readFlag(options, "dry_run");
-  const idempotency = readIdempotency(exchange);
   const refused = records.findIndex((record) => record instanceof ApiError);
   if (atomic && refused >= 0) throw aborted(records);
 
@@ -220,7 +212,7 @@ function aborted(answers: readonly unknown[]): ApiError {
 
 function existingId(id: unknown): ApiError | undefined {
   if (id === undefined) {
-    return fieldError("validation_error", { id: ["The id field is required."] });
+    return fieldError("validation_error", "id", "The id field is required.");
   }
   return uuid.safeParse(id).success ? undefined : new ApiError("not_found");
 }
@@ -231,5 +223,5 @@ function refuseRepeated(given: unknown[], at: string): void {
   const index = ids.findIndex((id) => id !== undefined && (seen.has(id) || !seen.add(id)));
   if (index < 0) return;
   const entry = `${at}.${index}`;
-  throw fieldError("validation_error", { [entry]: [`The ${entry} entry repeats an id.`] });
+  throw fieldError("validation_error", entry, `The ${entry} entry repeats an id.`);
 }

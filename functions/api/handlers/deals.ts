@@ -1,18 +1,13 @@
-import { MAX_GROUPS } from "../../../shared/bounds.ts";
+import { z } from "zod";
 import { claimsOf } from "../../../shared/db/records.ts";
-import { fieldError } from "../../../shared/errors.ts";
-import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { allowOnly, parseFilters } from "../../../shared/query/list_query.ts";
+import type { Handler } from "../../../shared/http/route.ts";
+import type { Condition } from "../../../shared/query/filter.ts";
 import { isSearch, renderCondition, Values } from "../../../shared/query/read_plan.ts";
-import { unknownName } from "../../../shared/query/suggest.ts";
-import { deals } from "../../../shared/resources/deals.ts";
-import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { recordId } from "./addressed.ts";
 import { explainExpense } from "./page.ts";
-import { queryContext, requireScopes } from "./query_reach.ts";
 
 /** What a summary can be grouped by; `month` is that of the expected close date. */
-const GROUPS = [
+export const GROUPS = [
   "stage_id",
   "pipeline_id",
   "owner_id",
@@ -27,23 +22,40 @@ const GROUPS = [
 ];
 
 /** `GET /v1/deals/{id}/transitions`: for each stage, whether the deal may go there and what is missing. */
-export async function dealTransitions(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
+export const dealTransitions: Handler = async (exchange) => {
   const { services, principal } = exchange;
   const argument = { id: recordId(exchange) };
   return { data: await services.database.call("deal_transitions", argument, claimsOf(principal)) };
-}
+};
+
+/** Whether a deal may go to a stage, and if not, why. */
+export const transition = z.strictObject({
+  stage_id: z.uuid(),
+  name: z.string(),
+  type: z.enum(["open", "won", "lost"]),
+  position: z.int().nullable(),
+  is_current: z.boolean(),
+  allowed: z.boolean(),
+  code: z.string().nullable(),
+  missing_fields: z.array(z.string()),
+});
+
+/** The deals of one group and currency: what it is grouped by, and what they are together. */
+export const summaryGroup = z.strictObject({
+  ...Object.fromEntries(GROUPS.map((group) => [group, z.string().nullable().optional()])),
+  currency: z.string().nullable(),
+  count: z.int(),
+  amount: z.string(),
+  weighted_amount: z.string(),
+});
 
 /**
  * `GET /v1/deals/summary?group_by=stage_id,owner_id`: counts and sums of the deals that the list's
  * filters choose. Currencies are never added up: each group has one.
  */
-export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> {
-  const { services, principal, url } = exchange;
-  const context = await queryContext(deals, exchange, url.searchParams.toString());
-  const { where, given } = parseFilters(deals, url.searchParams, ["group_by", "search"], context);
-  requireScopes(deals, exchange, [], where);
-  const groupBy = readGroups(given.get("group_by"));
+export const dealSummary: Handler<{ where: Condition[]; groupBy: string[] }> = async (exchange, { query }) => {
+  const { services, principal } = exchange;
+  const { where, groupBy } = query;
   const values = new Values();
   const condition = renderCondition({ and: where }, values);
   const shape = { group_by: groupBy, where: condition, ...(where.some(isSearch) && { search: true }) };
@@ -52,15 +64,4 @@ export async function dealSummary(exchange: AuthorizedExchange): Promise<Reply> 
     throw explainExpense(error, ["Add a filter such as created_at[gte].", "Group by fewer fields."]);
   });
   return { data, meta: { group_by: groupBy } };
-}
-
-function readGroups(raw = "stage_id"): string[] {
-  const groups = [...new Set(namesIn(raw))];
-  const unknown = groups.find((name) => !GROUPS.includes(name));
-  if (unknown === undefined && groups.length <= MAX_GROUPS) return groups;
-  const sentence =
-    unknown === undefined
-      ? `The group_by parameter takes at most ${MAX_GROUPS} names.`
-      : unknownName("group_by", unknown, GROUPS);
-  throw fieldError("validation_error", { group_by: [sentence] });
-}
+};

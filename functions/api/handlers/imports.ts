@@ -4,25 +4,24 @@ import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
 import * as jobs from "../../../shared/db/imports.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import { writeError } from "../../../shared/db/sql_errors.ts";
-import { ApiError, fieldError } from "../../../shared/errors.ts";
+import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { validate } from "../../../shared/http/validation.ts";
+import type { Handler } from "../../../shared/http/route.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
 import { readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
 import { reported } from "../../../shared/imports/slice.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
-import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
-import { allowOnly, parseLimit, parseReadUrl } from "../../../shared/query/list_query.ts";
-import { unknownName } from "../../../shared/query/suggest.ts";
+import type { ListQuery } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { IMPORTABLE, imports } from "../../../shared/resources/imports.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { boolean, integer, oneOf } from "../../../shared/resources/schemas.ts";
-import { absent, recordId } from "./addressed.ts";
-import { listOwn, type PageRequest, pageOf, positionOf } from "./page.ts";
+import { absent, recordId, urlOf } from "./addressed.ts";
+import { answerPage } from "./page.ts";
+import { answerOf } from "./write.ts";
 
 const content = z.string("must be text").min(1, "must not be empty");
-const importBody = z.strictObject({
+export const importBody = z.strictObject({
   resource: oneOf(["contacts", "companies", "deals", "tasks", "activities"]),
   format: oneOf(["csv", "ndjson"]),
   // As it is: trimmed, a tab would be nothing.
@@ -39,18 +38,25 @@ const importBody = z.strictObject({
   match_by: z.string("must be a field's name").optional(),
   dry_run: boolean().optional(),
 });
-const partBody = z.strictObject({ part: integer(0, 9999), content });
-const emptyBody = z.strictObject({});
+export const partBody = z.strictObject({ part: integer(0, 9999), content });
 
-const ROW_STATUSES = ["created", "updated", "unchanged", "failed"];
+export const ROW_STATUSES = ["created", "updated", "unchanged", "failed"] as const;
+/** A row of an import's report. */
+export const importRow = z.strictObject({
+  row: z.int(),
+  line: z.int().nullable(),
+  status: z.enum(ROW_STATUSES),
+  id: z.uuid().nullable(),
+  error: z.strictObject({ code: z.string(), message: z.string(), details: z.unknown() }).nullable(),
+  given: z.unknown().optional(),
+});
+
 /** A header is at the beginning, and no longer than this. */
 const HEADER_BYTES = 1024 * 1024;
 
 /** `POST /v1/imports`: with its text, which starts it, or without, for parts to come. */
-export async function createImport(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
+export const createImport: Handler<unknown, z.infer<typeof importBody>> = async (exchange, { body, idempotency }) => {
   const { services, principal } = exchange;
-  const body = validate(importBody, exchange.body);
   const resource = importable(body.resource);
   requireScope(principal, `${resource.scope}:write`);
   const { mapping = {}, match_by: matchBy } = body;
@@ -63,7 +69,6 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
     body.content === undefined
       ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
       : await startOf(exchange, resource, { ...body, mapping }, { bytes: Buffer.from(body.content), isEnd: true });
-  const idempotency = readIdempotency(exchange);
   const answer = await jobs.createImport(services.database, principal, {
     scope: resource.scope,
     made: {
@@ -77,31 +82,20 @@ export async function createImport(exchange: AuthorizedExchange): Promise<Reply>
     ...(idempotency && { idempotency }),
   });
   if (body.content !== undefined) services.worker.wake();
-  const reply = accepted(exchange, answer.import);
-  if (answer.replayed === null) return reply;
-  const { request_id, timestamp } = answer.replayed;
-  return {
-    ...reply,
-    meta: { request_id, timestamp: `${timestamp.slice(0, 19)}Z` },
-    headers: { ...reply.headers, "Idempotent-Replayed": "true" },
-  };
-}
+  return answerOf(answer, accepted(exchange, answer.import));
+};
 
 /** `POST /v1/imports/{id}/parts`: in any order; the same part again takes the place of the first. */
-export async function addImportPart(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
+export const addImportPart: Handler<unknown, z.infer<typeof partBody>> = async (exchange, { body }) => {
   const { services, principal } = exchange;
-  const part = validate(partBody, exchange.body);
   const { id } = await ownImport(exchange);
-  return { data: present(imports, await jobs.putImportPart(services.database, principal, id, part)) };
-}
+  return { data: present(imports, await jobs.putImportPart(services.database, principal, id, body)) };
+};
 
 /** `POST /v1/imports/{id}/start`: all parts are there. */
-export async function startImport(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
+export const startImport: Handler = async (exchange) => {
   const { services, principal } = exchange;
   const { database } = services;
-  validate(emptyBody, exchange.body);
   const { id, row, resource } = await ownImport(exchange);
   if (row["status"] !== "uploading") throw new ApiError("import_not_uploading", { details: { status: row["status"] } });
   await jobs.requireAllParts(database, principal, id);
@@ -116,55 +110,46 @@ export async function startImport(exchange: AuthorizedExchange): Promise<Reply> 
   const started = await jobs.startImport(database, principal, id, start);
   services.worker.wake();
   return accepted(exchange, started);
-}
+};
 
 /** `POST /v1/imports/{id}/cancel`: it stops where it is. */
-export async function cancelImport(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
-  validate(emptyBody, exchange.body);
+export const cancelImport: Handler = async (exchange) => {
   const { id } = await ownImport(exchange);
   return { data: present(imports, await jobs.cancelImport(exchange.services.database, exchange.principal, id)) };
-}
+};
 
 /** `GET /v1/imports/{id}` */
-export async function readImport(exchange: AuthorizedExchange): Promise<Reply> {
-  const { fields } = parseReadUrl(imports, exchange.url.searchParams);
-  return { data: present(imports, (await findImport(exchange)).row, fields) };
-}
-
-/** `GET /v1/imports`: those of what the key may read. */
-export function listImports(exchange: AuthorizedExchange): Promise<Reply> {
-  return listOwn(imports, exchange);
-}
+export const readImport: Handler<Pick<ListQuery, "fields">> = async (exchange, { query }) => ({
+  data: present(imports, (await findImport(exchange)).row, query.fields),
+});
 
 /** `GET /v1/imports/{id}/rows`: what became of each row, or of those of a `status`. */
-export async function listImportRows(exchange: AuthorizedExchange): Promise<Reply> {
-  const { services, principal, url } = exchange;
-  const options = allowOnly(url.searchParams, ["status", "limit", "cursor"]);
-  const limit = parseLimit(options.get("limit"));
-  const status = readRowStatus(options.get("status"));
+export const listImportRows: Handler<{
+  status?: string | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}> = async (exchange, { query: { status, limit, cursor } }) => {
+  const { services, principal } = exchange;
   const { id, resource } = await findImport(exchange);
-  const request: PageRequest = {
-    scope: {
-      workspace: principal.workspaceId,
-      resource: "imports.rows",
-      sort: "row",
-      filter: JSON.stringify([id, status]),
-    },
+  return answerPage(exchange, {
+    of: "imports.rows",
+    sort: "row",
+    filter: JSON.stringify([id, status]),
     limit,
-    cursor: options.get("cursor"),
-  };
-  const after = Number(positionOf(exchange, request)?.values[0] ?? 0);
-  const asked = { id, after, limit: limit + 1, ...(status !== undefined && { status }) };
-  const found = await jobs.readImportRows(services.database, principal, asked);
-  if (found === null) throw new ApiError("not_found");
-  const { shown, meta, headers } = pageOf(exchange, request, found, {
-    valuesOf: (row) => [String(row["row"])],
-    total: { total: found.total },
-    carry: false,
+    cursor,
+    async read(position) {
+      const after = Number(position?.values[0] ?? 0);
+      const asked = { id, after, limit: limit + 1, ...(status !== undefined && { status }) };
+      const found = await jobs.readImportRows(services.database, principal, asked);
+      if (found === null) throw new ApiError("not_found");
+      return found;
+    },
+    valuesOf: (row) => [row["row"]],
+    show: (rows) => rows.map((row) => shownRow(resource, row)),
+    carriesTotal: false,
+    advice: [],
   });
-  return { data: shown.map((row) => shownRow(resource, row)), meta, headers };
-}
+};
 
 /** Where an import starts: what its header says, and how it finds records. */
 async function startOf(
@@ -182,10 +167,9 @@ async function startOf(
   return readHeader(resource, asked, text, () => customFieldsOf(services.database, principal, resource));
 }
 
-function accepted({ services }: AuthorizedExchange, row: RecordData): Reply {
+function accepted(exchange: AuthorizedExchange, row: RecordData): Reply {
   const data = present(imports, row);
-  const Location = `${services.config.publicApiUrl}/v1/imports/${data["id"]}`;
-  return { status: 202, data, headers: { Location } };
+  return { status: 202, data, headers: { Location: urlOf(exchange, `/imports/${data["id"]}`) } };
 }
 
 interface FoundImport {
@@ -225,9 +209,4 @@ function shownRow(resource: Resource, row: RecordData): RecordData {
 function shownError(resource: Resource, error: unknown) {
   if (error === null || (typeof error === "object" && "message" in error)) return error;
   return reported(writeError(resource, error as Parameters<typeof writeError>[1]));
-}
-
-function readRowStatus(raw: string | undefined): string | undefined {
-  if (raw === undefined || ROW_STATUSES.includes(raw)) return raw;
-  throw fieldError("validation_error", { status: [unknownName("status", raw, ROW_STATUSES)] });
 }

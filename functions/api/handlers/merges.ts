@@ -1,14 +1,25 @@
 import { z } from "zod";
 import { claimsOf } from "../../../shared/db/records.ts";
-import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { validate } from "../../../shared/http/validation.ts";
+import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
+import type { Handler } from "../../../shared/http/route.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
-import { allowOnly } from "../../../shared/query/list_query.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
+import { actor } from "../../../shared/resources/common.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
 import { absent, recordId } from "./addressed.ts";
 import { writeOne } from "./write.ts";
-import { readFlag } from "./write_options.ts";
+
+/** A merge as it is shown. */
+export const mergeData = z.strictObject({
+  id: z.uuid(),
+  resource: z.enum(["contacts", "companies"]),
+  winner_id: z.uuid(),
+  loser_ids: z.array(z.uuid()),
+  created_at: z.string(),
+  created_by: actor,
+  reverted_at: z.string().nullable(),
+  reverted_by: actor.nullable(),
+});
 
 interface Merge {
   id: string;
@@ -22,8 +33,7 @@ interface Merge {
 }
 
 /** `GET /v1/merges/{id}` */
-export async function readMerge(exchange: AuthorizedExchange): Promise<Reply> {
-  allowOnly(exchange.url.searchParams, []);
+export const readMerge: Handler = async (exchange) => {
   const merge = await findMerge(exchange);
   requireScope(exchange.principal, `${resourceNamed(merge.resource).scope}:read`);
   return {
@@ -33,21 +43,20 @@ export async function readMerge(exchange: AuthorizedExchange): Promise<Reply> {
       reverted_at: merge.reverted_at === null ? null : shownTime(merge.reverted_at),
     },
   };
-}
+};
 
 /** `POST /v1/merges/{id}/revert`: answers with the winner as it is afterwards. */
-export async function revertMerge(exchange: AuthorizedExchange): Promise<Reply> {
-  const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
-  validate(z.strictObject({}), exchange.body);
+export const revertMerge: Handler<{ dry_run: boolean }> = async (exchange, { query, idempotency }) => {
   const merge = await findMerge(exchange);
   const resource = resourceNamed(merge.resource);
   requireScope(exchange.principal, `${resource.scope}:write`);
   return writeOne(resource, exchange, {
     operation: "revert_merge",
     records: [{ id: merge.winner_id, merge_id: merge.id }],
-    dryRun: readFlag(options, "dry_run"),
+    dryRun: query.dry_run,
+    idempotency,
   });
-}
+};
 
 async function findMerge(exchange: AuthorizedExchange): Promise<Merge> {
   const { services, principal } = exchange;

@@ -1,68 +1,77 @@
 import { type ReadResult, type RecordData, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { type CursorScope, decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
-import { type ListQuery, parseListUrl } from "../../../shared/query/list_query.ts";
-import { isSearch, listPlan } from "../../../shared/query/read_plan.ts";
+import { decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
+import type { ListQuery } from "../../../shared/query/list_query.ts";
+import { isSearch, listPlan, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
-import type { Resource } from "../../../shared/resources/define.ts";
 import { presentPage } from "../../../shared/resources/present.ts";
 
-/** What a page is asked for and what its cursor is bound to. */
-export interface PageRequest {
-  scope: CursorScope;
+/** What a page is made from: rows that can be read on from where another page ended. */
+export interface Source {
+  /** What is listed, how it is sorted, and the filters as they were given: what the cursor is bound to. */
+  of: string;
+  sort: string;
+  filter: string;
   limit: number;
   cursor: string | undefined;
+  /** At most `limit + 1` rows after a position: one more than fit says that there is another page. */
+  read(after: Position | undefined): Promise<Rows>;
+  /** Where a row is in the order. */
+  valuesOf(row: RecordData): unknown[];
+  show(rows: RecordData[]): unknown[];
+  /** Whether the first page's total is carried along, because to count is dear; else each page counts. */
+  carriesTotal: boolean;
+  /** What would make the question cheaper. */
+  advice: readonly string[];
 }
 
-/** Where a page goes on; undefined for the first. @throws ApiError `invalid_cursor` */
-export function positionOf(exchange: AuthorizedExchange, { scope, cursor }: PageRequest): Position | undefined {
-  return cursor === undefined ? undefined : decodeCursor(exchange.services.config.cursorSecret, scope, cursor);
-}
-
-/** The total of a page, and since when it stands: of a count that is dear, the first page's is carried along. */
-export interface Total {
-  total: number | null;
-  asOf?: string;
-}
-
-/** The total that the position carries, or else what the page has found. */
-export function totalOf(exchange: AuthorizedExchange, position: Position | undefined, found: number | null): Total {
-  if (position?.total == null) return { total: found, asOf: exchange.receivedAt.toISOString() };
-  return { total: position.total, ...(position.totalAsOf !== undefined && { asOf: position.totalAsOf }) };
+export interface Rows extends ReadResult {
+  /** Whether there are more than were counted. */
+  bounded?: boolean;
 }
 
 /**
- * The rows to show and the meta of a page: `rows` are one more than the limit when there is another page, and fewer
- * when the page was cut for its size.
+ * Opens and closes every page of the API: the cursor, the total, the link to the next page.
+ * @throws ApiError `invalid_cursor`, `query_too_expensive`
  */
-export function pageOf(
-  exchange: AuthorizedExchange,
-  { scope, limit }: PageRequest,
-  { rows, cut = false }: Pick<ReadResult, "rows" | "cut">,
-  { valuesOf, total, carry }: { valuesOf: (row: RecordData) => (string | null)[]; total: Total; carry: boolean },
-): { shown: RecordData[]; meta: Record<string, unknown>; headers: Record<string, string> } {
-  const shown = rows.slice(0, limit);
-  const last = cut || rows.length > limit ? shown.at(-1) : undefined;
-  const nextCursor =
-    last === undefined
-      ? null
-      : encodeCursor(exchange.services.config.cursorSecret, scope, {
-          values: valuesOf(last),
-          total: carry ? total.total : null,
-          ...(carry && total.total !== null && total.asOf !== undefined && { totalAsOf: total.asOf }),
-        });
-  const isOlder = carry && total.total !== null && total.asOf !== exchange.receivedAt.toISOString();
+export async function answerPage(exchange: AuthorizedExchange, source: Source): Promise<Reply> {
+  const { services, principal } = exchange;
+  const { limit, carriesTotal } = source;
+  const secret = services.config.cursorSecret;
+  const scope = { workspace: principal.workspaceId, resource: source.of, sort: source.sort, filter: source.filter };
+  const position = source.cursor === undefined ? undefined : decodeCursor(secret, scope, source.cursor);
+  const found = await source.read(position).catch((error) => {
+    throw explainExpense(error, source.advice);
+  });
+
+  const isCarried = carriesTotal && position?.total != null;
+  const counted = isCarried ? position.total : found.total;
+  const total = found.bounded ? null : counted;
+  const now = exchange.receivedAt.toISOString();
+  const asOf = isCarried ? position.totalAsOf : now;
+
+  const shown = found.rows.slice(0, limit);
+  const last = found.cut || found.rows.length > limit ? shown.at(-1) : undefined;
+  const carried = carriesTotal ? total : null;
+  const next =
+    last &&
+    encodeCursor(secret, scope, {
+      values: source.valuesOf(last).map((value) => (value == null ? null : String(value))),
+      total: carried,
+      ...(carried !== null && asOf !== undefined && { totalAsOf: asOf }),
+    });
   return {
-    shown,
+    data: source.show(shown),
     meta: {
-      total: total.total,
-      ...(isOlder && { total_as_of: total.asOf }),
+      total,
+      ...(carried !== null && asOf !== now && { total_as_of: asOf }),
+      ...(found.bounded && counted !== null && { total_at_least: counted }),
       limit,
-      next_cursor: nextCursor,
-      has_more: nextCursor !== null,
+      next_cursor: next ?? null,
+      has_more: next !== undefined,
     },
-    headers: nextCursor === null ? {} : nextLink(exchange, nextCursor),
+    headers: next === undefined ? {} : nextLink(exchange, next),
   };
 }
 
@@ -73,11 +82,6 @@ function nextLink({ request, url, services }: AuthorizedExchange, cursor: string
   parameters.set("cursor", cursor);
   const path = url.pathname.replace(/^\/api/, "");
   return { Link: `<${services.config.publicApiUrl}${path}?${parameters}>; rel="next"` };
-}
-
-/** A value of a row as a cursor keeps it. */
-export function cursorValue(value: unknown): string | null {
-  return value == null ? null : String(value);
 }
 
 /** A question that the database gave up, told with what would make it cheaper. */
@@ -91,11 +95,7 @@ export function explainExpense(error: unknown, advice: readonly string[]): unkno
 }
 
 /** What would make a list cheaper, in the words of its parameters. */
-export function adviceFor({
-  where,
-  sort,
-  total = true,
-}: Pick<ListQuery, "where" | "sort"> & { total?: boolean }): string[] {
+export function adviceFor({ where, sort, total }: Pick<ListQuery, "where" | "sort" | "total">): string[] {
   return [
     ...(where.some(isSearch)
       ? [
@@ -108,45 +108,27 @@ export function adviceFor({
   ];
 }
 
-/**
- * The answer to a list. Whether its total is `counted` decides if later pages carry it along or look again.
- * @throws ApiError `invalid_cursor`, `query_too_expensive`
- */
-export async function answerList(
-  resource: Resource,
-  exchange: AuthorizedExchange,
-  query: ListQuery,
-  { counted }: { counted: boolean },
-): Promise<Reply> {
+/** The answer to a list: a page of records, its total from the tallies where they can give it. */
+export function answerList(exchange: AuthorizedExchange, query: ListQuery): Promise<Reply> {
   const { services, principal } = exchange;
-  const request: PageRequest = {
-    scope: {
-      workspace: principal.workspaceId,
-      resource: resource.plural,
-      sort: sortText(query.sort),
-      filter: JSON.stringify([query.where, query.deleted]),
-    },
-    limit: query.limit,
-    cursor: query.cursor,
-  };
-  const position = positionOf(exchange, request);
-  const source = !query.total || (counted && position?.total != null) ? "none" : counted ? "count" : "tallies";
-  const plan = listPlan(resource, query, position?.values, source);
-  const found = await readRecords(services.database, principal, plan).catch((error) => {
-    throw explainExpense(error, adviceFor(query));
-  });
-  const { shown, meta, headers } = pageOf(exchange, request, found, {
-    valuesOf: (row) => query.sort.map(({ column }) => cursorValue(row[column])),
-    total: query.total ? totalOf(exchange, counted ? position : undefined, found.total) : { total: null },
-    carry: query.total && counted,
-  });
+  const { resource } = query;
+  const isCounted = query.deleted !== undefined || totalSource(resource, query.where) === "count";
   const visible = query.fields ?? resource.names.all;
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
-  return { data: presentPage(resource, shown, hidden, query.include), meta, headers };
-}
-
-/** Imports or jobs, of which row-level security shows those that the key may read. */
-export function listOwn(resource: Resource, exchange: AuthorizedExchange): Promise<Reply> {
-  const query = parseListUrl(resource, exchange.url.searchParams);
-  return answerList(resource, exchange, query, { counted: true });
+  return answerPage(exchange, {
+    of: resource.plural,
+    sort: sortText(query.sort),
+    filter: query.filter,
+    limit: query.limit,
+    cursor: query.cursor,
+    read: (after) => {
+      const isKnown = !query.total || (isCounted && after?.total != null);
+      const plan = listPlan(query, after?.values, isKnown ? "none" : isCounted ? "count" : "tallies");
+      return readRecords(services.database, principal, plan);
+    },
+    valuesOf: (row) => query.sort.map(({ column }) => row[column]),
+    show: (rows) => presentPage(resource, rows, hidden, query.include),
+    carriesTotal: query.total && isCounted,
+    advice: adviceFor(query),
+  });
 }

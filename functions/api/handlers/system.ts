@@ -1,18 +1,16 @@
+import { z } from "zod";
 import { granted } from "../../../shared/auth/principal.ts";
-import type { AuthorizedExchange, Exchange, Reply } from "../../../shared/http/exchange.ts";
+import type { Handler } from "../../../shared/http/route.ts";
 import { LIMITS } from "../../../shared/limits/plans.ts";
-import { allowOnly } from "../../../shared/query/list_query.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
 
 /** `GET /v1/health`: the function runs. No key, no I/O. */
-export function health({ url }: Exchange): Reply {
-  allowOnly(url.searchParams, []);
-  return { data: { status: "ok" } };
-}
+export const health = () => ({ data: { status: "ok" } });
+
+export const healthData = z.strictObject({ status: z.literal("ok") });
 
 /** `GET /v1/me`: what the key is and may do. */
-export function me({ url, principal }: AuthorizedExchange): Reply {
-  allowOnly(url.searchParams, []);
+export const me: Handler = ({ principal }) => {
   const limits = LIMITS[principal.plan];
   return {
     data: {
@@ -36,4 +34,31 @@ export function me({ url, principal }: AuthorizedExchange): Reply {
       },
     },
   };
-}
+};
+
+const inWorkspace = {
+  environment: z.string(),
+  workspace: z.strictObject({ id: z.uuid(), name: z.string(), plan: z.string() }),
+  rate_limit: z.strictObject({ requests_per_minute: z.int(), burst: z.int() }),
+};
+
+export const meData = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("api_key"),
+    id: z.uuid(),
+    name: z.string(),
+    prefix: z.string(),
+    last_four: z.string(),
+    scope: z.string(),
+    permissions: z.record(z.string(), z.enum(["read", "write"])).nullable(),
+    expires_at: z.string().nullable(),
+    ...inWorkspace,
+  }),
+  z.strictObject({
+    type: z.literal("user"),
+    id: z.uuid(),
+    member_id: z.uuid(),
+    role: z.string(),
+    ...inWorkspace,
+  }),
+]);

@@ -1,93 +1,84 @@
-import { z } from "zod";
 import { type RecordData, type WriteAnswer, type WriteRequest, writeRecords } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { validate } from "../../../shared/http/validation.ts";
-import { entityTag, matchVersions } from "../../../shared/middleware/conditional.ts";
-import { readIdempotency } from "../../../shared/middleware/idempotency.ts";
-import { allowOnly } from "../../../shared/query/list_query.ts";
+import type { Handler } from "../../../shared/http/route.ts";
+import { entityTag } from "../../../shared/middleware/conditional.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { toRow } from "../../../shared/resources/row.ts";
-import { notFound, recordId, requireParent } from "./addressed.ts";
+import { notFound, recordId, requireParent, urlOf } from "./addressed.ts";
 import { acceptedJob } from "./jobs.ts";
-import { readFlag, readMoveTo, readOnConflict } from "./write_options.ts";
 
-type Handler = (exchange: AuthorizedExchange) => Promise<Reply>;
-
-const emptyBody = z.strictObject({});
+/** The options of a write in its query. */
+interface Options {
+  dry_run: boolean;
+}
 
 /** `POST /v1/<resource>` */
-export function createRecord(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run", "on_conflict"]);
+export function createRecord(
+  resource: Resource,
+): Handler<Options & { on_conflict: "error" | "return" | "update" }, RecordData> {
+  return async (exchange, { query, body, idempotency }) => {
     const [id = ""] = uuidsV7(1);
-    const row = toRow(resource, validate(resource.create, exchange.body, resource));
     return writeOne(resource, exchange, {
       operation: "create",
-      records: [{ ...row, ...(await parentOf(resource, exchange)), id }],
-      onConflict: readOnConflict(options),
-      dryRun: readFlag(options, "dry_run"),
+      records: [{ ...toRow(resource, body), ...(await parentOf(resource, exchange)), id }],
+      onConflict: query.on_conflict,
+      dryRun: query.dry_run,
+      idempotency,
     });
   };
 }
 
 /** `PATCH /v1/<resource>/{id}`: changes what is sent, null clears. */
-export function updateRecord(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
-    const row = toRow(resource, validate(resource.update, exchange.body, resource));
-    return writeOne(resource, exchange, {
+export function updateRecord(resource: Resource): Handler<Options, RecordData> {
+  return async (exchange, { query, body, versions, idempotency }) =>
+    writeOne(resource, exchange, {
       operation: "update",
-      records: [{ ...row, id: recordId(exchange) }],
+      records: [{ ...toRow(resource, body), id: recordId(exchange) }],
       below: await parentOf(resource, exchange),
-      versions: matchVersions(exchange.request),
-      dryRun: readFlag(options, "dry_run"),
+      versions,
+      dryRun: query.dry_run,
+      idempotency,
     });
-  };
 }
 
 /** `DELETE /v1/<resource>/{id}`: restorable for 90 days. `move_to` says where what refers to it goes first. */
-export function deleteRecord(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, resource.movable ? ["dry_run", "move_to"] : ["dry_run"]);
-    return writeOne(resource, exchange, {
+export function deleteRecord(resource: Resource): Handler<Options & { move_to?: string | undefined }> {
+  return async (exchange, { query, versions }) =>
+    writeOne(resource, exchange, {
       operation: "delete",
       records: [{ id: recordId(exchange) }],
       below: await parentOf(resource, exchange),
-      moveTo: readMoveTo(options),
-      versions: matchVersions(exchange.request),
-      dryRun: readFlag(options, "dry_run"),
+      moveTo: query.move_to,
+      versions,
+      dryRun: query.dry_run,
     });
-  };
 }
 
 /** `POST /v1/<resource>/{id}/restore` */
-export function restoreRecord(resource: Resource): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
-    validate(emptyBody, exchange.body);
-    return writeOne(resource, exchange, {
+export function restoreRecord(resource: Resource): Handler<Options> {
+  return async (exchange, { query, idempotency }) =>
+    writeOne(resource, exchange, {
       operation: "restore",
       records: [{ id: recordId(exchange) }],
       below: await parentOf(resource, exchange),
-      dryRun: readFlag(options, "dry_run"),
+      dryRun: query.dry_run,
+      idempotency,
     });
-  };
 }
 
 /** `POST /v1/<resource>/{id}/<action>`: what the resource does beyond changing fields, in SQL. */
-export function actOnRecord(resource: Resource, action: string, body: z.ZodType<RecordData>): Handler {
-  return async (exchange) => {
-    const options = allowOnly(exchange.url.searchParams, ["dry_run"]);
-    return writeOne(resource, exchange, {
+export function actOnRecord(resource: Resource, action: string): Handler<Options, RecordData> {
+  return async (exchange, { query, body, versions, idempotency }) =>
+    writeOne(resource, exchange, {
       operation: action,
-      records: [{ ...validate(body, exchange.body), id: recordId(exchange) }],
-      versions: matchVersions(exchange.request),
-      dryRun: readFlag(options, "dry_run"),
+      records: [{ ...body, id: recordId(exchange) }],
+      versions,
+      dryRun: query.dry_run,
+      idempotency,
     });
-  };
 }
 
 /** Writes one record, and answers what became of it. */
@@ -97,8 +88,7 @@ export async function writeOne(
   request: WriteRequest,
 ): Promise<Reply> {
   const { services, principal } = exchange;
-  const idempotency = readIdempotency(exchange);
-  const answer = await writeRecords(services.database, principal, resource, { ...request, idempotency });
+  const answer = await writeRecords(services.database, principal, resource, request);
   const [result] = answer.results;
   if (result === undefined || result.status === "failed") {
     const error = result?.error ?? new ApiError("internal_error");
@@ -111,8 +101,7 @@ export async function writeOne(
   const reply = result.status === "deleted" ? { data: result.record } : shownRecord(resource, result.record);
   const created = result.status === "created";
   const base = resource.path.replace(/\{(\w+)\}/g, (_, name: string) => exchange.params[name] ?? "");
-  const location =
-    created && !request.dryRun ? { Location: `${services.config.publicApiUrl}/v1${base}/${result.record["id"]}` } : {};
+  const location = created && !request.dryRun ? { Location: urlOf(exchange, `${base}/${result.record["id"]}`) } : {};
   return answerOf(
     answer,
     {
@@ -137,7 +126,7 @@ function shownRecord(resource: Resource, row: RecordData): Reply {
 }
 
 /** Marks a dry run, and gives a repetition the id and time of the first answer. */
-export function answerOf(answer: WriteAnswer, reply: Reply, dryRun = false): Reply {
+export function answerOf(answer: Pick<WriteAnswer, "replayed">, reply: Reply, dryRun = false): Reply {
   const meta = { ...reply.meta, ...(dryRun && { dry_run: true }) };
   if (answer.replayed === null) return { ...reply, meta };
   const timestamp = `${answer.replayed.timestamp.slice(0, 19)}Z`;

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import type { Resource } from "../resources/define.ts";
+import type { Answer } from "./route.ts";
+
+/** One thing, whatever it is. */
+export function one(data: z.ZodType, meta: z.ZodRawShape = {}): Answer {
+  return { data, meta };
+}
+
+/** A page of things, with what leads to the next one. */
+export function page(entry: z.ZodType, meta: z.ZodRawShape = {}): Answer {
+  return {
+    data: z.array(entry),
+    meta: {
+      total: z.int().nullable(),
+      total_as_of: z.string().optional(),
+      limit: z.int(),
+      next_cursor: z.string().nullable(),
+      has_more: z.boolean(),
+      ...meta,
+    },
+  };
+}
+
+/** A record as `fields` and `include` choose: some of its fields, and related records whole. */
+export function chosen(resource: Resource): z.ZodType {
+  const embedded = Object.keys(resource.include).map((name) => {
+    const related = z.lazy(() => resource.include[name]?.resource().record ?? z.never());
+    return [name, related.nullable().optional()] as const;
+  });
+  return z.strictObject({ ...resource.record.partial().shape, ...Object.fromEntries(embedded) });
+}
+
+/** What is left of a record that was deleted. */
+export const deletedRecord = z.strictObject({ id: z.uuid() });
+
+/** Marks what was only tried. */
+export const dryRunMeta = { dry_run: z.literal(true).optional() };
