@@ -64,6 +64,7 @@ begin
       from (
         select row_to_json(entry) as line
         from (select type, id, occurred_at, data from (%s) as entries order by occurred_at desc, id desc limit $5) as entry
+        offset 0 -- each line is made once, as in crm.render_read
       ) as lines
     ) as sized
   $query$,

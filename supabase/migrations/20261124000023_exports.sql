@@ -91,6 +91,7 @@ begin
       select line, position, sum(octet_length(line)) over (rows unbounded preceding) - octet_length(line) < 4 * 1024 * 1024 as fits
       from (
         select %s as line, json_build_array(%s) as position from (%s) as record limit $2
+        offset 0 -- each line is made once, as in crm.render_read
       ) as lines
     ) as page
   $query$,

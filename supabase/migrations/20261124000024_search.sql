@@ -84,6 +84,7 @@ begin
         select json_build_object('type', page.type, 'id', page.id, 'score', page.score, 'created_at', page.created_at,
           'data', case page.type %6$s end) as line
         from (select * from found%7$s order by score desc, created_at desc, id desc limit %8$s) as page
+        offset 0 -- each line is made once, as in crm.render_read
       ) as lines
     ) as sized
   $query$,
