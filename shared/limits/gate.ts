@@ -9,6 +9,8 @@ interface Places {
 export interface GateOptions<Lane extends string> {
   /** How many of one owner are let through at once, by lane. */
   places: Record<Lane, number>;
+  /** How many while no other owner passes, where that is more. */
+  alone?: Partial<Record<Lane, number>>;
   /** How many of one owner and lane may wait for their turn, and for how long. */
   maxWaiting: number;
   maxWaitMs: number;
@@ -38,21 +40,25 @@ export class Gate<Lane extends string> {
     const name = `${owner} ${lane}`;
     const places = this.taken.get(name) ?? { busy: 0, waiting: [] };
     this.taken.set(name, places);
-    if (places.busy >= this.options.places[lane]) await this.turn(places, maxWaitMs);
-    else places.busy += 1;
     this.see(owner);
+    if (places.waiting.length > 0 || places.busy >= this.most(owner, lane)) await this.turn(places, maxWaitMs);
+    else places.busy += 1;
     const startedAt = performance.now();
     const leave = () => {
-      const next = places.waiting.shift();
-      if (next !== undefined) return next();
       places.busy -= 1;
+      while (places.waiting.length > 0 && places.busy < this.most(owner, lane)) {
+        places.busy += 1;
+        places.waiting.shift()?.();
+      }
       if (places.busy === 0) this.taken.delete(name);
     };
     return () => {
       this.see(owner);
       const pushes = places.waiting.length > 0 || places.busy > 1;
-      const isAlone = performance.now() - this.latestOther.at > RECENT_MS;
-      const restMs = Math.min(pushes && !isAlone ? performance.now() - startedAt : 0, this.options.maxRestMs ?? 0);
+      const restMs = Math.min(
+        pushes && !this.isAlone(owner) ? performance.now() - startedAt : 0,
+        this.options.maxRestMs ?? 0,
+      );
       if (restMs < MIN_REST_MS) leave();
       else setTimeout(leave, restMs);
     };
@@ -75,6 +81,16 @@ export class Gate<Lane extends string> {
   private see(owner: string): void {
     if (this.latest.owner !== owner) this.latestOther = this.latest;
     this.latest = { owner, at: performance.now() };
+  }
+
+  private isAlone(owner: string): boolean {
+    const other = this.latest.owner === owner ? this.latestOther : this.latest;
+    return performance.now() - other.at > RECENT_MS;
+  }
+
+  private most(owner: string, lane: Lane): number {
+    const { places, alone } = this.options;
+    return (this.isAlone(owner) ? alone?.[lane] : undefined) ?? places[lane];
   }
 
   /** Resolves with the place of one that has ended. */
