@@ -215,6 +215,7 @@ as $$
 declare
   -- What an update leaves alone was right when it was written.
   before constant jsonb := case when tg_op = 'UPDATE' then old.custom_fields else '{}' end;
+  asked constant text := new.workspace_id || tg_argv[0];
   field crm.custom_fields;
   name text;
   value jsonb;
@@ -235,12 +236,17 @@ begin
     return new;
   elsif tg_op = 'UPDATE' and new.custom_fields = before then
     return new;
-  elsif new.custom_fields = '{}' and not exists ( -- the common case, for each row of a bulk write
-    select from crm.custom_fields as definition
-    where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0]
-      and definition.deleted_at is null and definition.required
-  ) then
-    return new;
+  elsif new.custom_fields = '{}' then -- the common case, for each row of a bulk write: looked up once in a transaction
+    if current_setting('crm.requires_none', true) = asked then
+      return new;
+    elsif not exists (
+      select from crm.custom_fields as definition
+      where definition.workspace_id = new.workspace_id and definition.resource = tg_argv[0]
+        and definition.deleted_at is null and definition.required
+    ) then
+      perform set_config('crm.requires_none', asked, true);
+      return new;
+    end if;
   end if;
   for name, value in select * from jsonb_each(new.custom_fields) loop
     continue when value = before -> name;
@@ -370,6 +376,7 @@ declare
   used bigint;
   gone text[];
 begin
+  perform set_config('crm.requires_none', '', true); -- see crm.check_custom_fields
   if (new.type in ('select', 'multi_select')) <> (new.options <> '{}') then
     perform crm.fail('validation_error', jsonb_build_object('problems', jsonb_build_object('options', jsonb_build_array(
       case when new.options = '{}' then 'The options field is required when the type is select or multi_select.'
