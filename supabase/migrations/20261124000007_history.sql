@@ -1,19 +1,6 @@
 -- Who changed what when: a row per changed field, written in the transaction of the change. Creation
 -- needs none, the record has created_at and created_by; deletion and restoring are changes of deleted_at.
 
--- A record by field, its custom fields one by one, without what says nothing of a change.
-create function crm.fields_of(record jsonb, omitted text[]) returns jsonb
-language sql immutable parallel safe
-set search_path = ''
-as $$
-  select case
-    when record ->> 'custom_fields' in ('{}') or not record ? 'custom_fields' then record - omitted - 'custom_fields'
-    else record - omitted - 'custom_fields' || (
-      select jsonb_object_agg('custom_fields.' || key, value) from jsonb_each(record -> 'custom_fields')
-    )
-  end;
-$$;
-
 -- A time as the API shows it: UTC, six places, a Z.
 create function crm.show_time(at timestamptz) returns text
 language sql immutable parallel safe -- whatever the session's zone is; no "set search_path", to be inlined
@@ -89,11 +76,17 @@ begin
         later.version, later.updated_at, later.updated_by
       from new_rows as later
       join old_rows as earlier on earlier.id = later.id
+      -- Once each, for "offset 0". No function of ours: that would double the time of it all.
+      cross join lateral (select to_jsonb(earlier) - %3$L::text[] as before, to_jsonb(later) - %3$L::text[] as after offset 0) as states
       cross join lateral (
-        select field, before.value as "from", after.value as "to"
-        from jsonb_each(crm.fields_of(to_jsonb(earlier), %3$L)) as before (field, value)
-        full join jsonb_each(crm.fields_of(to_jsonb(later), %3$L)) as after (field, value) using (field)
-        where before.value is distinct from after.value
+        select field, before -> field as "from", value as "to"
+        from jsonb_each(after) as given (field, value)
+        where field <> 'custom_fields' and value is distinct from before -> field
+        union all
+        select 'custom_fields.' || field, earlier_one.value, later_one.value
+        from jsonb_each(before -> 'custom_fields') as earlier_one (field, value)
+        full join jsonb_each(after -> 'custom_fields') as later_one (field, value) using (field)
+        where before -> 'custom_fields' <> after -> 'custom_fields' and earlier_one.value is distinct from later_one.value
       ) as change
       where later.version <> earlier.version;
       return null;
