@@ -23,6 +23,8 @@ export interface GateOptions<Lane extends string> {
 
 /** How long after it has passed an owner counts as one of those that pass. */
 const RECENT_MS = 100;
+/** How long no other owner has passed when one counts as alone: beside one who pushes, answers are slow and calls come seldom. */
+const ALONE_MS = 1_000;
 /** What was taken for less needs no rest. */
 const MIN_REST_MS = 30;
 
@@ -56,7 +58,7 @@ export class Gate<Lane extends string> {
       this.see(owner);
       const pushes = places.waiting.length > 0 || places.busy > 1;
       const restMs = Math.min(
-        pushes && !this.isAlone(owner) ? performance.now() - startedAt : 0,
+        pushes && !this.isAlone(owner, RECENT_MS) ? performance.now() - startedAt : 0,
         this.options.maxRestMs ?? 0,
       );
       if (restMs < MIN_REST_MS) leave();
@@ -83,14 +85,14 @@ export class Gate<Lane extends string> {
     this.latest = { owner, at: performance.now() };
   }
 
-  private isAlone(owner: string): boolean {
+  private isAlone(owner: string, forMs: number): boolean {
     const other = this.latest.owner === owner ? this.latestOther : this.latest;
-    return performance.now() - other.at > RECENT_MS;
+    return performance.now() - other.at > forMs;
   }
 
   private most(owner: string, lane: Lane): number {
     const { places, alone } = this.options;
-    return (this.isAlone(owner) ? alone?.[lane] : undefined) ?? places[lane];
+    return (this.isAlone(owner, ALONE_MS) ? alone?.[lane] : undefined) ?? places[lane];
   }
 
   /** Resolves with the place of one that has ended. */
