@@ -20,7 +20,7 @@ create table crm.members (
   user_id uuid not null references auth.users (id) on delete cascade,
   role text not null check (role in ('owner', 'admin', 'member')),
   name text collate "und-x-icu" not null check (length(name) between 1 and 200),
-  email text not null check (length(email) <= 254),
+  email text not null check (length(email) between 3 and 254),
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
   search_text text not null generated always as (crm.searchable(name, email)) stored,

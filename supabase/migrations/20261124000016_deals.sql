@@ -6,7 +6,7 @@ create table crm.deals (
   pipeline_id uuid not null,
   stage_id uuid not null,
   status text not null check (status in ('open', 'won', 'lost')),
-  amount numeric check (amount >= 0),
+  amount numeric check (amount >= 0 and amount < 1e15),
   currency text check (currency ~ '^[A-Z]{3}$'),
   probability integer not null check (probability between 0 and 100),
   expected_close_date date,
@@ -14,7 +14,9 @@ create table crm.deals (
   lost_reason text check (length(lost_reason) between 1 and 500),
   company_id uuid,
   primary_contact_id uuid,
-  contacts jsonb not null default '[]' check (jsonb_typeof(contacts) = 'array'),
+  contacts jsonb not null default '[]' check (
+    case jsonb_typeof(contacts) when 'array' then jsonb_array_length(contacts) <= 100 else false end
+  ),
   type text check (type in ('new', 'renewal', 'upsell')),
   priority crm.priority not null default 'normal',
   stage_entered_at timestamptz not null default now(),
@@ -67,7 +69,7 @@ create table crm.stage_changes (
   pipeline_id uuid not null,
   from_stage_id uuid,
   to_stage_id uuid not null,
-  status text not null,
+  status text not null check (status in ('open', 'won', 'lost')),
   changed_at timestamptz not null default now(),
   changed_by jsonb not null,
   constraint stage_changes_deal_id_fkey foreign key (workspace_id, deal_id) references crm.deals (workspace_id, id) on delete cascade

@@ -3,7 +3,7 @@
 create table crm.tasks (
   like crm.record including all,
   title text collate "und-x-icu" not null check (length(title) between 1 and 255),
-  description text check (length(description) <= 10000),
+  description text check (length(description) between 1 and 10000),
   type text not null default 'todo' check (type in ('todo', 'call', 'email', 'meeting', 'follow_up')),
   status text not null default 'open' check (status in ('open', 'in_progress', 'completed', 'cancelled')),
   priority crm.priority not null default 'normal',

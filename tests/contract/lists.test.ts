@@ -1,6 +1,4 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { resources } from "../../shared/resources/all.ts";
-import { database } from "../harness/stack.ts";
 import { createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
 let mine: TestKey & { ownerId: string };
@@ -179,26 +177,6 @@ test("POST /search takes a tree over the same fields and answers with the same c
   expect((await mine.client.post("/contacts/search", { filter: wide(50) })).status).toBe(200);
   expect((await mine.client.post("/contacts/search", { filter: wide(51) })).error.code).toBe("invalid_filter");
   expect((await mine.client.post("/contacts/search", { filtre: tree })).error.code).toBe("unknown_field");
-});
-
-/** What has a handful of values, most of them one, and is walked along created_at. */
-const FEW_VALUES = ["source", "do_not_contact", "currency", "lost_reason", "direction", "outcome"];
-
-describe("every filter and every sort that is offered has an index that starts with it", () => {
-  // Those that can be large: the others have as many rows as a person has set up, or are below one record.
-  const large = resources.filter(({ facetSets }) => facetSets.length > 0);
-
-  test.each(large.map((resource) => [resource.plural, resource] as const))("%s", async (_plural, { table, fields }) => {
-    const rows = await database()`select indexdef from pg_indexes where schemaname = 'crm' and tablename = ${table}`;
-    const indexes = rows.map((row) => String(row["indexdef"]));
-    const offered = Object.entries(fields).filter(
-      ([name, field]) => field.sort || (field.filter && !FEW_VALUES.includes(name)),
-    );
-    const columns = offered.map(([name, field]) => field.keyColumn ?? name);
-    const isIndexed = (column: string) =>
-      indexes.some((index) => index.includes(`(workspace_id, ${column}`) || index.includes(`(${column})`));
-    expect(columns.filter((column) => !isIndexed(column))).toEqual([]);
-  });
 });
 
 test("HEAD tells the length that GET has", async () => {

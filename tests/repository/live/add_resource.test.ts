@@ -2,9 +2,12 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT } from "../../../scripts/stack/settings.ts";
+import type { Resource } from "../../../shared/resources/define.ts";
 import { Client } from "../../harness/client.ts";
+import { differences, readCatalog } from "../../harness/facts.ts";
 import { startTestStack } from "../../harness/global_setup.ts";
 
 // The README's "Add a field" and "Add a resource", followed to the letter in a copy of the repository.
@@ -136,4 +139,11 @@ test("the new resource has everything that the others have", async () => {
   expect((await client.delete(`/products/${id}`)).status).toBe(200);
   expect((await client.get(`/products/${id}`)).status).toBe(404);
   expect((await client.post(`/products/${id}/restore`)).status).toBe(200);
+});
+
+test("its declaration and its migration say the same", async () => {
+  const { products }: { products: Resource } = await import(join(copy, "shared/resources/products.ts"));
+  const sql = postgres(running.info.databaseUrl, { max: 1 });
+  expect(await differences(sql, await readCatalog(sql), [products])).toEqual([]);
+  await sql.end();
 });
