@@ -39,7 +39,6 @@ export interface ApiFunctions {
 
   create_import(asked: {
     import: NewImport;
-    scope: string;
     content: string | null;
     bounds: UploadBounds;
     idempotency?: Idempotency;

@@ -51,16 +51,10 @@ export type UploadBounds = typeof BOUNDS;
 export async function createImport(
   database: Database,
   principal: Principal,
-  {
-    made,
-    scope,
-    content,
-    idempotency,
-  }: { made: NewImport; scope: string; content?: string; idempotency?: Idempotency },
+  { made, content, idempotency }: { made: NewImport; content?: string; idempotency?: Idempotency },
 ): Promise<CreatedImport> {
   const argument = {
     import: made,
-    scope,
     content: content ?? null,
     bounds: BOUNDS,
     ...(idempotency && { idempotency }),

@@ -92,31 +92,39 @@ begin
 end;
 $$;
 
--- The live record of the request's workspace that holds the value that a record has in a unique field.
--- Fields that are compared in another form than they are shown (email) have a generated column
--- <field>_key; "within" names the columns that must be alike too.
+-- The column by which a field finds its record: one that is compared in another form than it is shown (email) has a
+-- generated column <field>_key, of lower case.
+create function crm.key_column(resource text, field text) returns text
+language sql stable
+set search_path = ''
+as $$
+  select coalesce((
+    select attname::text from pg_catalog.pg_attribute
+    where attrelid = format('crm.%I', resource)::regclass and attname = field || '_key'
+  ), field);
+$$;
+
+-- The live record of the request's workspace that holds the value that a record has in a unique field; "within" names
+-- the columns that must be alike too.
 create function crm.live_holder(request jsonb, field text, record jsonb) returns uuid
 language plpgsql stable
 set search_path = ''
 as $$
 declare
   resource constant text := request -> 'resource' ->> 'name';
-  has_key constant boolean := exists (
-    select from pg_catalog.pg_attribute
-    where attrelid = format('crm.%I', resource)::regclass and attname = field || '_key'
-  );
+  key constant text := crm.key_column(resource, field);
   holder uuid;
 begin
   execute format(
     'select id from crm.%I where workspace_id = $1 and deleted_at is null and %I = $2%s',
-    resource, case when has_key then field || '_key' else field end,
+    resource, key,
     (
       select string_agg(format(' and %I::text = %L', name, record ->> name), '')
       from jsonb_array_elements_text(request -> 'resource' -> 'within' -> field) as name
     ))
   into holder
   using crm.workspace_for(request -> 'resource' ->> 'scope', 'write'),
-    case when has_key then lower(record ->> field) else record ->> field end;
+    case key when field then record ->> field else lower(record ->> field) end;
   return holder;
 end;
 $$;
@@ -420,15 +428,13 @@ begin
     $query$, string_agg(format(
       'select place, holder.id, %s as rank, %L as field from given join crm.%I as holder on holder.workspace_id = $2 and holder.deleted_at is null and %s%s',
       rank, field, resource ->> 'name',
-      case when exists (
-        select from pg_catalog.pg_attribute
-        where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
-      ) then format('holder.%I = lower(record ->> %L)', field || '_key', field) else format('holder.%I = record ->> %L', field, field) end,
+      format(case key when field then 'holder.%I = record ->> %L' else 'holder.%I = lower(record ->> %L)' end, key, field),
       (
         select string_agg(format(' and holder.%1$I::text = record ->> %1$L', name), '')
         from jsonb_array_elements_text(resource -> 'within' -> field) as name
       )), ' union all '))
     from jsonb_array_elements_text(resource -> 'unique') with ordinality as fields (field, rank)
+    cross join lateral crm.key_column(resource ->> 'name', field) as key
   ) into holders using records, crm.workspace_for(resource ->> 'scope', 'write');
   return holders;
 end;
@@ -862,7 +868,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.facts_of(text), crm.require_sound(jsonb, json), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
+grant execute on function crm.facts_of(text), crm.require_sound(jsonb, json), crm.key_column(text, text), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
   crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
   crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),

@@ -110,9 +110,11 @@ begin
     perform crm.malformed('resource');
   end if;
   for field in select json_object_keys($1 -> 'keys') loop
-    perform crm.compared(field, crm.columns_of(source));
+    if field <> 'id' and not source.facts -> 'unique' ? field then
+      perform crm.malformed('keys');
+    end if;
     walks := walks || format('select * from crm.%I where workspace_id = $1 and deleted_at is null and %I = any (array(select json_array_elements_text($2 -> %L))%s)',
-      source.name, case field when 'email' then 'email_key' else field end, field, case field when 'id' then '::uuid[]' else '' end);
+      source.name, crm.key_column(source.name, field), field, case field when 'id' then '::uuid[]' else '' end);
   end loop;
   if walks = '{}' then
     perform crm.malformed('keys');

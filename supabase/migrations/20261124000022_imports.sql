@@ -311,10 +311,21 @@ begin
 end;
 $$;
 
+-- Refuses what finds no record of a resource.
+create function crm.require_match(resource text, match_by text) returns void
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if not coalesce(crm.facts_of(resource) -> 'unique' ? match_by, false) then
+    perform crm.malformed('match_by');
+  end if;
+end;
+$$;
+
 -- Makes an import. The argument:
 --
 --   import        {resource, format, dry_run, on_conflict, match_by, mapping, columns, bytes_processed}
---   scope         the scope that it takes
 --   content       the whole text, which starts it; null when parts are to come
 --   idempotency   as in api.write_records
 --   bounds        {max_unfinished, max_bytes, max_workspace_bytes, max_report_bytes} of shared/bounds.ts
@@ -326,12 +337,15 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  workspace constant uuid := crm.require_workspace($1 ->> 'scope', 'write');
   idempotency constant jsonb := $1 -> 'idempotency';
-  given crm.imports := json_populate_record(null::crm.imports, $1 -> 'import');
+  given constant crm.imports := json_populate_record(null::crm.imports, $1 -> 'import');
+  workspace constant uuid := crm.require_workspace((crm.resource_of(given.resource)).scope, 'write');
   made crm.imports;
   answer json;
 begin
+  if given.match_by is not null or $1 ->> 'content' is not null then
+    perform crm.require_match(given.resource, given.match_by);
+  end if;
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
     if answer is not null then
@@ -420,6 +434,7 @@ declare
   job constant crm.imports := crm.lock_import(($1 ->> 'id')::uuid);
   missing constant integer := api.missing_import_part($1);
 begin
+  perform crm.require_match(job.resource, $1 ->> 'match_by');
   if job.status <> 'uploading' then
     perform crm.fail('import_not_uploading', jsonb_build_object('status', job.status));
   end if;
@@ -545,10 +560,7 @@ begin
     ) as holder
   $query$,
     resource ->> 'name',
-    case when exists (
-      select from pg_catalog.pg_attribute
-      where attrelid = format('crm.%I', resource ->> 'name')::regclass and attname = field || '_key'
-    ) then field || '_key' else field end,
+    crm.key_column(resource ->> 'name', field),
     (
       select string_agg(format(' and holder.%1$I::text = $3 -> (place - 1)::integer ->> %1$L', name), '')
       from jsonb_array_elements_text(resource -> 'within' -> field) as name
@@ -921,7 +933,7 @@ begin
 end;
 $$;
 
-grant execute on function crm.shown_import(uuid), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.require_report_room(uuid, bigint), crm.render_match_key(jsonb, text),
+grant execute on function crm.shown_import(uuid), crm.require_match(text, text), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.require_report_room(uuid, bigint), crm.render_match_key(jsonb, text),
   crm.import_distinct(jsonb, json, text[]), crm.import_met(jsonb, jsonb), crm.import_constraint(jsonb), crm.fold_record(jsonb, jsonb, jsonb),
   crm.folded(jsonb, jsonb), crm.import_folded(jsonb, json, text[]), crm.faded(double precision, timestamptz), crm.served_since(crm.imports), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
   crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),

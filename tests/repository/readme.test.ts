@@ -52,9 +52,8 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   );
 });
 
-test("an activity's body and data are bounded in SQL as in shared/bounds.ts", () => {
+test("an activity's data is bounded in SQL as in shared/bounds.ts", () => {
   const activities = migration("activities");
-  expect(activities).toContain(`octet_length(body) <= ${bounds.MAX_ACTIVITY_BODY_BYTES})`);
   expect(activities).toContain(`octet_length(new.data::text) > ${bounds.MAX_DATA_BYTES} then`);
   expect(activities).toContain(`The data field may not be longer than ${bounds.MAX_DATA_BYTES / KB} kB.`);
 });

@@ -70,7 +70,6 @@ export const createImport: Handler<unknown, z.infer<typeof importBody>> = async 
       ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
       : await startOf(exchange, resource, { ...body, mapping }, { bytes: Buffer.from(body.content), isEnd: true });
   const answer = await jobs.createImport(services.database, principal, {
-    scope: resource.scope,
     made: {
       resource: resource.plural,
       format: body.format,
