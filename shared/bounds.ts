@@ -45,7 +45,7 @@ export const MAX_BODY_VALUES = 150_000;
 /** How long a body may take to come, and how long nothing of it may. */
 export const MAX_BODY_MS = 60_000;
 export const MAX_BODY_PAUSE_MS = 10_000;
-/** Bytes of a body that is read at once, and of one that is read in one turn; a larger one takes a turn for each step. */
+/** Bytes of a body that is read at once, and of one that is read in one turn; a larger one takes a turn for each part of the work. */
 export const BRIEF_BODY_BYTES = 32 * 1024;
 export const ONE_TURN_BODY_BYTES = 512 * 1024;
 /** Bytes of a body that takes no place; larger ones of a workspace that an isolate receives at once, and bytes for all. */

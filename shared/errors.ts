@@ -147,6 +147,18 @@ export function fieldError(code: ErrorCode, at: string, sentence: string): ApiEr
   return new ApiError(code, { message: sentence, details: { [at]: [sentence] } satisfies FieldErrors });
 }
 
+/** An error as it is kept and shown later: of a job, or of a row of an import. */
+export interface ReportedError {
+  code: string;
+  message: string;
+  details: Record<string, unknown>;
+}
+
+/** What is shown of an error. */
+export function reported({ code, message, details }: ApiError): ReportedError {
+  return { code, message, details };
+}
+
 /** Narrows a code that SQL raised to one of ours. */
 export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);

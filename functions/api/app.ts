@@ -8,6 +8,8 @@ import { type Exchange, openExchange, type Services } from "../../shared/http/ex
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
+import { claimImportSlice } from "../../shared/imports/run.ts";
+import { claimChange } from "../../shared/jobs/changes.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { Thread } from "../../shared/limits/thread.ts";
@@ -59,7 +61,12 @@ function createServices(config: Config, background: Background): Services {
     refunds: limiters.refunds,
     bodies: new BodyPlaces(),
     thread: new Thread(),
-    worker: createWorker({ database, log, background, handOver: () => callDrain(config, log) }),
+    worker: createWorker({
+      claims: [(budget) => claimImportSlice(database, budget), () => claimChange(database)],
+      log,
+      background,
+      handOver: () => callDrain(config, log),
+    }),
   };
 }
 

@@ -1,6 +1,3 @@
-import type { Plan } from "../limits/plans.ts";
-import type { CustomField } from "../query/query_context.ts";
-import type { ReadPlan } from "../query/read_plan.ts";
 import type {
   ClaimedImport,
   CreatedImport,
@@ -9,8 +6,11 @@ import type {
   ImportStatus,
   NewImport,
   UploadBounds,
-} from "./imports.ts";
-import type { ClaimedJob, JobState } from "./jobs.ts";
+} from "../imports/store.ts";
+import type { ClaimedJob, JobState } from "../jobs/changes.ts";
+import type { Plan } from "../limits/plans.ts";
+import type { CustomField } from "../query/query_context.ts";
+import type { ReadPlan } from "../query/read_plan.ts";
 import type { StoredPhone } from "./phones.ts";
 import type { Idempotency, ReadResult, RecordData, WriteArgument, WrittenAnswer } from "./records.ts";
 
@@ -49,8 +49,8 @@ export interface ApiFunctions {
   cancel_import(asked: ById): RecordData;
   read_import(asked: ById): RecordData | null;
   read_import_rows(asked: ById & { after: number; limit: number; status?: string }): ReadResult | null;
-  read_import_text(stretch: ById & { from: number; length: number }): Bytes;
-  advance_import(slice: Leased & ImportAdvance): { status: ImportStatus };
+  read_import_text(part: ById & { from: number; length: number }): Bytes;
+  advance_import(batch: Leased & ImportAdvance): { status: ImportStatus };
 
   // The worker, whom nobody asks.
   claim_import(by: { lease: string }): ClaimedImport | null;

@@ -4,7 +4,7 @@ import { CsvError, type Options, parse } from "csv-parse/sync";
 /** The cells of a row, or why it can't be read. */
 export type CsvRow = string[] | { problem: string };
 
-/** The whole rows at the beginning of a stretch of CSV. */
+/** The whole rows at the beginning of a CSV. */
 export interface CsvRows {
   rows: CsvRow[];
   /** The line in which each begins, from 1. */
@@ -29,11 +29,11 @@ const OPTIONS: Options = {
 };
 
 /**
- * At most `max` rows. Where the text goes on behind the stretch, the last row may be half of one, and is left, unless
+ * At most `max` rows. Where the text goes on behind the bytes, the last row may be half of one, and is left, unless
  * `isLong` says that it is longer than any may be. A row that can't be read ends with its line: those behind it can.
  */
 export function readCsvRows(
-  stretch: Uint8Array,
+  bytes: Uint8Array,
   { isEnd, isLong = false, max, delimiter }: { isEnd: boolean; isLong?: boolean; max: number; delimiter: Delimiter },
 ): CsvRows {
   const read: CsvRows = { rows: [], lineOf: [], lines: 0, length: 0 };
@@ -52,7 +52,7 @@ export function readCsvRows(
       read.length = lengthBefore + bytes;
       return null;
     };
-    const code = problemOf(stretch.subarray(lengthBefore), {
+    const code = problemOf(bytes.subarray(lengthBefore), {
       ...OPTIONS,
       delimiter,
       to: max - read.rows.length,
@@ -61,8 +61,8 @@ export function readCsvRows(
     if (code === undefined) break;
     const isOpen = code === "CSV_QUOTE_NOT_CLOSED";
     if (isOpen && !isEnd && !isLong) break;
-    skipBlankLines(stretch, read);
-    const end = endOfLine(stretch, read.length);
+    skipBlankLines(bytes, read);
+    const end = endOfLine(bytes, read.length);
     if (end === undefined && !isEnd) break;
     before = { lines: read.lines, length: read.length };
     read.rows.push({
@@ -70,33 +70,33 @@ export function readCsvRows(
     });
     read.lines += 1;
     read.lineOf.push(read.lines);
-    read.length = end ?? stretch.length;
+    read.length = end ?? bytes.length;
   }
-  if (isEnd) return read.rows.length < max ? { ...read, length: stretch.length } : read;
-  if (read.length < stretch.length) return read;
+  if (isEnd) return read.rows.length < max ? { ...read, length: bytes.length } : read;
+  if (read.length < bytes.length) return read;
   return { ...read, ...before, rows: read.rows.slice(0, -1), lineOf: read.lineOf.slice(0, -1) };
 }
 
 /** Where the line behind the one at a position begins; undefined when that is not at hand. */
-function endOfLine(stretch: Uint8Array, from: number): number | undefined {
-  const at = stretch.subarray(from).findIndex((byte) => byte === LINE_FEED || byte === CARRIAGE_RETURN);
+function endOfLine(bytes: Uint8Array, from: number): number | undefined {
+  const at = bytes.subarray(from).findIndex((byte) => byte === LINE_FEED || byte === CARRIAGE_RETURN);
   if (at === -1) return undefined;
   const end = from + at + 1;
-  return stretch[end - 1] === CARRIAGE_RETURN && stretch[end] === LINE_FEED ? end + 1 : end;
+  return bytes[end - 1] === CARRIAGE_RETURN && bytes[end] === LINE_FEED ? end + 1 : end;
 }
 
-function skipBlankLines(stretch: Uint8Array, read: CsvRows): void {
-  for (let end = endOfLine(stretch, read.length); end !== undefined; end = endOfLine(stretch, read.length)) {
-    if (stretch.subarray(read.length, end).some((byte) => byte !== LINE_FEED && byte !== CARRIAGE_RETURN)) return;
+function skipBlankLines(bytes: Uint8Array, read: CsvRows): void {
+  for (let end = endOfLine(bytes, read.length); end !== undefined; end = endOfLine(bytes, read.length)) {
+    if (bytes.subarray(read.length, end).some((byte) => byte !== LINE_FEED && byte !== CARRIAGE_RETURN)) return;
     read.length = end;
     read.lines += 1;
   }
 }
 
 /** Parses as far as it can; the code of what ended it. */
-function problemOf(stretch: Uint8Array, options: object): string | undefined {
+function problemOf(bytes: Uint8Array, options: object): string | undefined {
   try {
-    parse(Buffer.from(stretch.buffer, stretch.byteOffset, stretch.byteLength), options as Options);
+    parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), options as Options);
     return undefined;
   } catch (error) {
     if (error instanceof CsvError) return error.code;

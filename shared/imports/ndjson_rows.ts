@@ -2,12 +2,12 @@ import { Buffer } from "node:buffer";
 
 const LINE_FEED = 10;
 
-/** The whole lines at the beginning of a stretch, at most `max` that are not blank; which they are, from 1; and what they take. */
+/** The whole lines at the beginning of a text, at most `max` that are not blank; which they are, from 1; and what they take. */
 export function readLines(
-  stretch: Uint8Array,
+  bytes: Uint8Array,
   { isEnd, max }: { isEnd: boolean; max: number },
 ): { rows: string[]; lineOf: number[]; lines: number; length: number } {
-  const text = Buffer.from(stretch.buffer, stretch.byteOffset, stretch.byteLength);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rows: string[] = [];
   const lineOf: number[] = [];
   let lines = 0;

@@ -1,15 +1,15 @@
 import { MAX_WAIT_MS, MIN_BULK_RECORDS } from "../bounds.ts";
 import { crowded } from "./gate.ts";
 
-/** How long one stretch of long work is, where it can be divided. */
-const MAX_STRETCH_MS = 10;
-/** What of a stretch's length counts for the pause behind it: one that could not be divided holds up no other for longer. */
+/** How long one turn of long work is, where it can be divided. */
+const MAX_TURN_MS = 10;
+/** What of a turn's length counts for the pause behind it: one that could not be divided holds up no other for longer. */
 const MAX_COUNTED_MS = 100;
-/** The pause between two stretches at least: a request that arrives takes several rounds of the event loop until it is seen. */
+/** The pause between two turns at least: a request that arrives takes several rounds of the event loop until it is seen. */
 const MIN_PAUSE_MS = 1;
-/** When a brief request has ended so lately, the pause is as long as the stretch before it. */
+/** When a brief request has ended so lately, the pause is as long as the turn before it. */
 const RECENT_MS = 300;
-/** The next stretch waits for the brief requests under way: so many times as long as the last one, and so many milliseconds. */
+/** The next turn waits for the brief requests under way: so many times as long as the last one, and so many milliseconds. */
 const PATIENCE = 4;
 const MIN_PATIENCE_MS = 5;
 /** A request that is under way for longer mostly waits, for its body or the database, and holds up nobody. */
@@ -17,8 +17,8 @@ const MAX_BRIEF_MS = 200;
 
 /**
  * The only thread of an isolate, which all its requests share. Most need it for a moment, several times on the way to
- * their answer. Long work goes on in short stretches, one at a time, those of each owner in turn; and a stretch begins when no
- * brief request is under way, or has waited long enough for them: else a few bulk requests would have everybody wait at each step.
+ * their answer. Long work goes on in short turns, one at a time, those of each owner in turn; and a turn begins when no
+ * brief request is under way, or has waited long enough for them: else a few bulk requests would have everybody wait at each of them.
  */
 export class Thread {
   private brief = 0;
@@ -39,22 +39,22 @@ export class Thread {
       this.brief -= 1;
       return true;
     };
-    const take = (owner: string, stretch: () => void) => {
+    const take = (owner: string, turn: () => void) => {
       if (noLonger()) this.startIfQuiet();
-      this.queue(owner, stretch);
+      this.queue(owner, turn);
     };
     const next = (owner: string) => new Promise<void>((resolve) => take(owner, resolve));
     const begin = (owner: string) =>
       new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => {
-          this.leave(owner, stretch);
+          this.leave(owner, turn);
           reject(crowded());
         }, MAX_WAIT_MS);
-        const stretch = () => {
+        const turn = () => {
           clearTimeout(timer);
           resolve();
         };
-        take(owner, stretch);
+        take(owner, turn);
       });
     const end = () => {
       if (!noLonger()) return;
@@ -64,16 +64,16 @@ export class Thread {
     return { begin, next, map: (owner, values, change) => mapInTurns(() => next(owner), values, change), end };
   }
 
-  private queue(owner: string, stretch: () => void): void {
+  private queue(owner: string, turn: () => void): void {
     const queued = this.waiting.get(owner);
-    if (queued === undefined) this.waiting.set(owner, [stretch]);
-    else queued.push(stretch);
+    if (queued === undefined) this.waiting.set(owner, [turn]);
+    else queued.push(turn);
     if (!this.isScheduled) this.schedule(0);
   }
 
-  private leave(owner: string, stretch: () => void): void {
+  private leave(owner: string, turn: () => void): void {
     const queued = this.waiting.get(owner) ?? [];
-    const place = queued.indexOf(stretch);
+    const place = queued.indexOf(turn);
     if (place >= 0) queued.splice(place, 1);
     if (queued.length === 0) this.waiting.delete(owner);
   }
@@ -93,15 +93,15 @@ export class Thread {
     clearTimeout(this.patience);
     this.patience = undefined;
     const [owner, queued] = this.waiting.entries().next().value ?? ["", []];
-    const stretch = queued.shift();
-    if (stretch === undefined) {
+    const turn = queued.shift();
+    if (turn === undefined) {
       this.isScheduled = false;
       return;
     }
     this.waiting.delete(owner);
     if (queued.length > 0) this.waiting.set(owner, queued); // Behind the other owners.
     const startedAt = performance.now();
-    stretch();
+    turn();
     setTimeout(() => {
       const now = performance.now();
       const lastMs = Math.min(now - startedAt, MAX_COUNTED_MS);
@@ -111,13 +111,13 @@ export class Thread {
   }
 }
 
-/** One request's turns on the thread. A stretch lasts until the next `await`. */
+/** One request's turns on the thread. A turn lasts until the next `await`. */
 export interface Turns {
-  /** Resolves when the first stretch may start. @throws ApiError `too_many_concurrent_requests` when that takes too long */
+  /** Resolves when the first turn may start. @throws ApiError `too_many_concurrent_requests` when that takes too long */
   begin(owner: string): Promise<void>;
-  /** Resolves when another stretch may start, however long that takes: what was begun is ended. */
+  /** Resolves when another turn may start, however long that takes: what was begun is ended. */
   next(owner: string): Promise<void>;
-  /** Maps values, in as many stretches as that takes; a few of them at once. */
+  /** Maps values, in as many turns as that takes; a few of them at once. */
   map<Value, Result>(
     owner: string,
     values: readonly Value[],
@@ -133,11 +133,11 @@ async function mapInTurns<Value, Result>(
   change: (value: Value, index: number) => Result,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  let endsAt = values.length < MIN_BULK_RECORDS ? performance.now() + MAX_STRETCH_MS : 0;
+  let endsAt = values.length < MIN_BULK_RECORDS ? performance.now() + MAX_TURN_MS : 0;
   for (const [index, value] of values.entries()) {
     if (performance.now() > endsAt) {
       await next();
-      endsAt = performance.now() + MAX_STRETCH_MS;
+      endsAt = performance.now() + MAX_TURN_MS;
     }
     results.push(change(value, index));
   }

@@ -62,7 +62,7 @@ function nameOf({ column, custom }: SortKey): string {
   return custom === undefined ? column : `custom_fields.${custom.key}`;
 }
 
-/** Rows of one stretch of a sorted walk: those that satisfy `where`, in this order. */
+/** Rows of one part of a sorted walk: those that satisfy `where`, in this order. */
 export interface Segment {
   where: Condition | undefined;
   order: readonly SortKey[];

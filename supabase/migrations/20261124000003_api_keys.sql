@@ -180,7 +180,7 @@ grant execute on function api.require_live_key() to crm_api;
 -- Admission ------------------------------------------------------------------------------------
 
 -- PostgREST calls this first in every transaction. A workspace may have four calls under way at once, over all isolates, two
--- bulk writes, which take hundreds of times as long, and two slices of jobs: eight of a pool of ten. Each has places of its own,
+-- bulk writes, which take hundreds of times as long, and two batches of jobs: eight of a pool of ten. Each has places of its own,
 -- so that none keeps the others out. The other two are for calls of whoever has four already: alone, a workspace has six.
 create schema gate;
 grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;

@@ -1,7 +1,7 @@
 -- Jobs: changes of more records than one request can wait for. A job is started in the transaction that asks for it, and
--- taken on slice by slice: each is a transaction of its own that changes some hundred records, adds them to `done` and
+-- done batch by batch: each is a transaction of its own that changes some hundred records, adds them to `done` and
 -- notes where it is in `arguments`, so that a crash at any instant loses nothing and does nothing twice, and nobody
--- else's write waits for long. What a kind does in one slice is crm.job_<kind>(crm.jobs) returns integer: how many
+-- else's write waits for long. What a kind does in one batch is crm.job_<kind>(crm.jobs) returns integer: how many
 -- records it has changed; 0 when none is left.
 
 create table crm.jobs (
@@ -79,7 +79,7 @@ $$;
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims a job under the token {"lease"} for 30 seconds: of the workspaces that have none under way it is the turn of the
+-- Claims a job under the token {"lease"} for 30 seconds: of the workspaces that have none under way the next is the
 -- one that was served longest ago, however many jobs it has. Null when none waits.
 create function api.claim_job(json) returns json
 language sql volatile security definer
@@ -105,13 +105,13 @@ as $$
   returning json_build_object('id', id, 'workspace_id', workspace_id, 'kind', kind, 'attempts', attempts);
 $$;
 
--- One slice of the job {"id", "lease"}. Answers {"state"}; "lost" when it has been cancelled or is somebody else's.
+-- Writes one batch of the job {"id", "lease"}. Answers {"state"}; "lost" when it has been cancelled or is somebody else's.
 -- Past the policies: who asked for it was asked for their rights then. What it writes bears their name.
 create function api.advance_job(json) returns json
 language plpgsql security definer
 set search_path = ''
 set timezone = 'UTC'
-set plan_cache_mode = force_custom_plan -- the first slice of a job is planned like no other
+set plan_cache_mode = force_custom_plan -- the first batch of a job is planned like no other
 set statement_timeout = '20s'
 as $$
 declare

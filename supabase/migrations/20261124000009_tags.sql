@@ -84,7 +84,7 @@ declare
   held text[];
   added integer;
 begin
-  for turn in 1..10 loop
+  for attempt in 1..10 loop
     held := array(
       select name_key from crm.tags where workspace_id = workspace and name_key = any (keys) and deleted_at is null order by name_key for share
     );

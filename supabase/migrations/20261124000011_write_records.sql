@@ -261,7 +261,7 @@ as $$
 $$;
 
 -- Inserts, or gives back or updates the live record that holds a unique value. The loop ends: each
--- turn either finds the holder or fails to insert because somebody just became it.
+-- attempt either finds the holder or fails to insert because somebody just became it.
 create function crm.upsert_record(request jsonb, record jsonb, on_conflict text) returns json
 language plpgsql
 set search_path = ''
@@ -270,7 +270,7 @@ declare
   field text;
   holder uuid;
 begin
-  for turn in 1..3 loop
+  for attempt in 1..3 loop
     holder := null;
     for field in select jsonb_array_elements_text(request -> 'resource' -> 'unique') loop
       continue when record ->> field is null;
@@ -285,7 +285,7 @@ begin
     begin
       return crm.insert_records(request, json_build_array(record)) -> 0;
     exception when unique_violation then
-      if turn = 3 then
+      if attempt = 3 then
         raise;
       end if;
     end;

@@ -135,7 +135,7 @@ as $$
 declare
   stage crm.stages;
 begin
-  for turn in 1..10 loop
+  for attempt in 1..10 loop
     select * into stage from crm.stages
     where workspace_id = workspace and pipeline_id = pipeline and stages.type = first_stage.type and deleted_at is null
     order by position, id limit 1
@@ -197,7 +197,7 @@ begin
   end if;
   if tg_op = 'INSERT' or new.pipeline_id is distinct from old.pipeline_id or new.stage_id is distinct from old.stage_id or restoring then
     -- The default is looked up before it is locked: another may become it while we wait.
-    for turn in 1..10 loop
+    for attempt in 1..10 loop
       select * into pipeline from crm.pipelines
       where workspace_id = new.workspace_id and deleted_at is null and id = coalesce(new.pipeline_id, (
         select id from crm.pipelines where workspace_id = new.workspace_id and is_default and deleted_at is null

@@ -71,7 +71,7 @@ as $$
   end;
 $$;
 
--- What a merge, a slice of it or its way back holds from the start, in the order of all writes (crm.take_locks): what
+-- What a merge, a batch of it or its way back holds from the start, in the order of all writes (crm.take_locks): what
 -- records with such values hold, the turn at the trees of companies, then the merged themselves together with those
 -- companies below them that it moves.
 create function crm.lock_merged(resource text, workspace uuid, winner uuid, losers uuid[], merge uuid, given json) returns void
@@ -373,8 +373,8 @@ begin
     filled := filled || jsonb_build_object(name, value);
   end loop;
   if resource = 'companies' and coalesce(before ->> 'currency', before ->> 'annual_revenue', filled ->> 'annual_revenue') is null then
-    select given -> 'currency' into value from unnest(donors) with ordinality as listed (given, turn)
-    where given ->> 'currency' is not null order by turn limit 1;
+    select given -> 'currency' into value from unnest(donors) with ordinality as listed (given, place)
+    where given ->> 'currency' is not null order by place limit 1;
     if value <> 'null' then
       filled := filled || jsonb_build_object('currency', value);
     end if;
@@ -387,8 +387,8 @@ begin
     from (
       select tag, ordinality as place from jsonb_array_elements_text(before -> 'tags') with ordinality as own (tag, ordinality)
       union all
-      select tag, 1000 * turn + ordinality
-      from unnest(donors) with ordinality as listed (given, turn)
+      select tag, 1000 * place + ordinality
+      from unnest(donors) with ordinality as listed (given, place)
       cross join jsonb_array_elements_text(given -> 'tags') with ordinality as theirs (tag, ordinality)
     ) as united
     group by tag order by 2

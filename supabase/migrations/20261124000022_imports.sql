@@ -1,5 +1,5 @@
 -- Imports: files of records, too long for one request. An import is a job in crm.imports; its text is kept in
--- parts. A worker claims a job with a lease and takes it on slice by slice. A slice is one transaction that
+-- parts. A worker claims a job with a lease and writes batch after batch. A batch is one transaction that
 -- writes its records, notes what became of each row and moves the job's place in the text on, so that a crash
 -- at any instant neither loses a row nor writes one twice.
 
@@ -48,7 +48,7 @@ insert into crm.resources values ('imports', null, '{columns,lines_processed,ser
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
--- what a workspace had of late, for whose turn it is
+-- what a workspace had of late, for who is next
 create index imports_served on crm.imports (workspace_id, touched_at) where started_at is not null;
 create index imports_waiting on crm.imports (touched_at) where status in ('queued', 'running');
 
@@ -61,10 +61,10 @@ create table crm.import_parts (
   foreign key (workspace_id, import_id) references crm.imports (workspace_id, id) on delete cascade
 );
 comment on table crm.import_parts is 'The text of an import as UTF-8, until it is finished. Parts may end anywhere, in the middle of a cell too.';
--- Uncompressed, so that a stretch is read without the rest.
+-- Uncompressed, so that a part is read without the rest.
 alter table crm.import_parts alter column content set storage external;
 
--- Without foreign keys: they are checked row by row, and only a slice that holds its import's lock writes here.
+-- Without foreign keys: they are checked row by row, and only a batch that holds its import's lock writes here.
 create table crm.import_rows (
   import_id uuid not null,
   workspace_id uuid not null,
@@ -407,7 +407,7 @@ as $$
   where not exists (select from crm.import_parts where import_id = ($1 ->> 'id')::uuid and part = number);
 $$;
 
--- A stretch of the text of the import {"id"}: {"length"} bytes after {"from"}, fewer at its end.
+-- Of the text of the import {"id"}: {"length"} bytes after {"from"}, fewer at its end.
 create domain api."application/octet-stream" as bytea;
 create function api.read_import_text(json) returns api."application/octet-stream"
 language sql stable
@@ -489,7 +489,7 @@ as $$
   where id = ($1 ->> 'id')::uuid;
 $$;
 
--- Slices -----------------------------------------------------------------------------------------
+-- Batches -----------------------------------------------------------------------------------------
 
 -- What rows are found by among those of a dry run: the key, and the columns that it is unique within.
 create function crm.render_match_key(resource jsonb, field text) returns text
@@ -847,10 +847,10 @@ as $$
   select crm.faded(job.served, job.touched_at) + least(extract(epoch from clock_timestamp() - job.touched_at), 30)::double precision;
 $$;
 
--- One slice. The argument:
+-- Writes one batch. The argument:
 --
 --   id, lease     the job and who has claimed it
---   from, to      the stretch of the text that the rows were read from, in bytes
+--   from, to      the part of the text that the rows were read from, in bytes
 --   lines_read    how many lines that is
 --   rows          how many they were, of which
 --   resource      what it imports
@@ -860,14 +860,14 @@ $$;
 --   max_report_bytes  what the reports of the workspace may take together
 --   last          whether the text ends here
 --
--- Answers {"status"}; "lost" when the job is not where the slice began, or somebody else's: nothing was done.
+-- Answers {"status"}; "lost" when the job is not where the batch begins, or somebody else's: nothing was done.
 create function api.advance_import(json) returns json
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  slice record;
+  batch record;
   facts jsonb;
   workspace uuid;
   job crm.imports;
@@ -878,36 +878,36 @@ declare
   failures bigint;
 begin
   -- Taken apart once: each look into a text of half a megabyte reads all of it.
-  select * into slice
+  select * into batch
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, resource text,
     records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint, max_report_bytes bigint);
-  facts := crm.facts_of(slice.resource);
+  facts := crm.facts_of(batch.resource);
   workspace := crm.require_workspace(facts ->> 'scope', 'write');
-  select * into job from crm.imports where id = slice.id and workspace_id = workspace for update;
-  if job.status is distinct from 'running' or job.lease is distinct from slice.lease or job.bytes_processed <> slice."from"
-    or job.resource <> slice.resource then
+  select * into job from crm.imports where id = batch.id and workspace_id = workspace for update;
+  if job.status is distinct from 'running' or job.lease is distinct from batch.lease or job.bytes_processed <> batch."from"
+    or job.resource <> batch.resource then
     return json_build_object('status', 'lost');
   end if;
-  perform crm.require_report_room(workspace, slice.max_report_bytes);
+  perform crm.require_report_room(workspace, batch.max_report_bytes);
   request := jsonb_build_object(
     'resource', facts || jsonb_build_object('columns', '["id"]'::jsonb, 'unique', jsonb_build_array(job.match_by)),
     'operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
-  perform crm.require_sound(request, slice.records);
+  perform crm.require_sound(request, batch.records);
   perform set_config('crm.source', 'import', true);
-  perform crm.take_locks(job.resource, workspace, slice.records);
-  room := greatest(slice.max_listed - job.failed, 0);
-  failures := json_array_length(slice.failures);
+  perform crm.take_locks(job.resource, workspace, batch.records);
+  room := greatest(batch.max_listed - job.failed, 0);
+  failures := json_array_length(batch.failures);
   insert into crm.import_rows (import_id, workspace_id, row, line, status, error)
   select job.id, workspace, (failure ->> 'row')::bigint, (failure ->> 'line')::bigint, 'failed', failure -> 'error'
-  from json_array_elements(slice.failures) with ordinality as given (failure, place)
+  from json_array_elements(batch.failures) with ordinality as given (failure, place)
   where place <= room;
   counts := jsonb_build_object('created', 0, 'updated', 0, 'unchanged', 0, 'failed', failures, 'unlisted', greatest(failures - room, 0));
-  if slice.numbers <> '{}' then
-    counted := crm.import_and_note(job, request, slice.records, slice.keys, slice.numbers, slice.lines, greatest(room - failures, 0));
+  if batch.numbers <> '{}' then
+    counted := crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines, greatest(room - failures, 0));
     select jsonb_object_agg(key, value::bigint + coalesce((counted ->> key)::bigint, 0)) into counts from jsonb_each_text(counts);
   end if;
 
@@ -915,21 +915,21 @@ begin
   set created = moved.created + (counts ->> 'created')::bigint, updated = moved.updated + (counts ->> 'updated')::bigint,
     unchanged = moved.unchanged + (counts ->> 'unchanged')::bigint, failed = moved.failed + (counts ->> 'failed')::bigint,
     failed_unlisted = moved.failed_unlisted + (counts ->> 'unlisted')::bigint,
-    rows_processed = moved.rows_processed + slice.rows, bytes_processed = slice."to",
-    lines_processed = moved.lines_processed + slice.lines_read,
+    rows_processed = moved.rows_processed + batch.rows, bytes_processed = batch."to",
+    lines_processed = moved.lines_processed + batch.lines_read,
     -- A row takes 160 bytes with its places in the indexes, and what is said of it.
     report_bytes = moved.report_bytes + (
       select count(*) * 160 + coalesce(sum(octet_length(noted.error::text)), 0) from crm.import_rows as noted
       where noted.import_id = job.id and noted.row > job.rows_processed
     ),
-    status = case when slice.last then 'completed' else moved.status end,
-    rows_total = case when slice.last then moved.rows_processed + slice.rows end,
-    completed_at = case when slice.last then clock_timestamp() end,
-    lease = case when slice.last then null else moved.lease end,
-    lease_until = case when slice.last then null else clock_timestamp() + interval '30 seconds' end,
+    status = case when batch.last then 'completed' else moved.status end,
+    rows_total = case when batch.last then moved.rows_processed + batch.rows end,
+    completed_at = case when batch.last then clock_timestamp() end,
+    lease = case when batch.last then null else moved.lease end,
+    lease_until = case when batch.last then null else clock_timestamp() + interval '30 seconds' end,
     attempts = 0, served = crm.served_since(moved), touched_at = clock_timestamp()
   where moved.id = job.id;
-  return json_build_object('status', case when slice.last then 'completed' else 'running' end);
+  return json_build_object('status', case when batch.last then 'completed' else 'running' end);
 end;
 $$;
 
@@ -942,7 +942,7 @@ grant execute on function crm.shown_import(uuid), crm.require_match(text, text),
 
 -- The worker -------------------------------------------------------------------------------------
 
--- Claims a job of the workspace that had the least work done of late, under the token {"lease"}, for 30 seconds; a slice
+-- Claims a job of the workspace that had the least work done of late, under the token {"lease"}, for 30 seconds; a batch
 -- prolongs that. Null when none waits. A worker that died leaves a job that can be claimed once its lease is over.
 create function api.claim_import(json) returns json
 language plpgsql volatile security definer

@@ -102,7 +102,7 @@ test("of very many rows that fail the first are listed, and all are counted", as
   expect(created).toMatchObject([{ row: rows + 1, line: rows + 2 }]);
 });
 
-/** What a run took from its first slice to its last, in ms. */
+/** What a run took from its first batch to its last, in ms. */
 const took = (ended: ImportRow) => Date.parse(String(ended["completed_at"])) - Date.parse(String(ended["started_at"]));
 
 test.each(["update", "return", "error"])(

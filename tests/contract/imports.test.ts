@@ -534,7 +534,7 @@ describe("a dry run", () => {
     const workspace = await createWorkspace();
     const there = fresh("there");
     await workspace.client.post("/contacts", { email: there, score: 1 });
-    // More than a slice: what the first would create, the second must know of.
+    // More than a batch: what the first would create, the second must know of.
     const emails = Array.from({ length: 1_500 }, (_, n) => `dry${n}@test.example`);
     const lines = [...emails, emails[0], there, "bad"].map((email) => `${email},5`);
     const content = csv("email,score", ...lines);
@@ -619,9 +619,9 @@ describe("a file in parts", () => {
     expect({ status, at: Object.keys(error.details) }).toEqual({ status: 400, at: [at] });
   });
 
-  test("makes many slices; a row may be longer than what is read at once, up to a limit", async () => {
+  test("makes many batches; a row may be longer than what is read at once, up to a limit", async () => {
     const workspace = await createWorkspace();
-    const rows = Array.from({ length: 5_000 }, (_, n) => `slice${n}@test.example,Person ${n},"${"n".repeat(180)}"\r\n`);
+    const rows = Array.from({ length: 5_000 }, (_, n) => `batch${n}@test.example,Person ${n},"${"n".repeat(180)}"\r\n`);
     rows[2_500] = `long@test.example,Long,"${"x".repeat(900_000)}"\r\n`;
     const content = `email,first_name,job_title\r\n${rows.join("")}`;
     const id = await upload(workspace);

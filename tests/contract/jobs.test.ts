@@ -43,7 +43,7 @@ test("a contact that is changed while its tag is renamed has the new name in the
   const change = await LARGE_CHANGES["a tag is renamed"]?.(workspace);
   const [last] =
     await database()`select id from crm.contacts where workspace_id = ${workspaceId} order by id desc limit 1`;
-  // Before the job's first slice: the change is committed when its answer is there.
+  // Before the job's first batch: the change is committed when its answer is there.
   const [answer] = await database().begin(async (transaction) => {
     await transaction`select from crm.contacts where workspace_id = ${workspaceId} order by id limit 1 for update`;
     const renamed = await change?.request(client);

@@ -32,7 +32,7 @@ test("each function that runs past the policies is known, and callable by whom i
     // What a plan names, and whether the key may read it.
     "crm.resource_of": ["crm_api"],
     "crm.workspace_of_plan": ["crm_api"],
-    // Steps of such writes and reads, given what was found under the policies. Requests can't name them: crm is not exposed.
+    // Parts of such writes and reads, given what was found under the policies. Requests can't name them: crm is not exposed.
     "crm.bytes_uploaded": ["crm_api"],
     "crm.unfinished_imports": ["crm_api"],
     "crm.custom_fields_move_to": ["crm_api"],

@@ -3,10 +3,10 @@ import { expect, test } from "vitest";
 import { database } from "../harness/stack.ts";
 import { createWorkspace } from "../harness/workspace.ts";
 
-test("a workspace with many jobs has no more turns than one with one", async () => {
+test("a workspace with many jobs has no more slices than one with one", async () => {
   const [many, one] = [await createWorkspace(), await createWorkspace()];
   const undo = new Error("undo");
-  const turns: string[] = [];
+  const slices: string[] = [];
   const queued = (workspaceId: string, touchedAt: string) => ({
     workspace_id: workspaceId,
     kind: "merge",
@@ -21,10 +21,10 @@ test("a workspace with many jobs has no more turns than one with one", async () 
         queued(one.workspaceId, "1970-01-09"),
       ];
       await transaction`insert into crm.jobs ${transaction(jobs)}`;
-      for (let turn = 0; turn < 3; turn++) {
+      for (let nth = 0; nth < 3; nth++) {
         const [row] = await transaction`select api.claim_job(${JSON.stringify({ lease: randomUUID() })}::json) as job`;
-        turns.push(row?.["job"].workspace_id);
-        // Its slice is done.
+        slices.push(row?.["job"].workspace_id);
+        // Its slice is over.
         await transaction`update crm.jobs set lease_until = null, touched_at = clock_timestamp() where id = ${row?.["job"].id}`;
       }
       throw undo;
@@ -32,5 +32,5 @@ test("a workspace with many jobs has no more turns than one with one", async () 
     .catch((error: unknown) => {
       if (error !== undo) throw error;
     });
-  expect(turns).toEqual([many.workspaceId, one.workspaceId, many.workspaceId]);
+  expect(slices).toEqual([many.workspaceId, one.workspaceId, many.workspaceId]);
 });

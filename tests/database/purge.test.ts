@@ -5,7 +5,7 @@ import { createWorkspace } from "../harness/workspace.ts";
 // What it deletes would keep the purges of other suites busy.
 useOwnStack();
 
-test("the purge of many rows ends, and goes in steps that are transactions of their own", async () => {
+test("the purge of many rows ends, and goes in batches, each a transaction of its own", async () => {
   const { workspaceId } = await createWorkspace();
   const sql = database();
   const [company] = await sql`
@@ -25,9 +25,9 @@ test("the purge of many rows ends, and goes in steps that are transactions of th
     insert into crm.import_rows (import_id, workspace_id, row, status)
     select ${importId}, ${workspaceId}, n, 'created' from generate_series(1, 1200) as n`;
   await sql.unsafe(`
-    create table crm.steps (transaction xid8, rows bigint);
+    create table crm.batches (transaction xid8, rows bigint);
     create function crm.note_step() returns trigger language plpgsql security definer as
-      'begin insert into crm.steps select pg_current_xact_id(), count(*) from old_rows; return null; end';
+      'begin insert into crm.batches select pg_current_xact_id(), count(*) from old_rows; return null; end';
     create trigger note_deleted after delete on crm.contacts
       referencing old table as old_rows for each statement execute function crm.note_step();
     create trigger note_cleared after update on crm.contacts
@@ -37,17 +37,17 @@ test("the purge of many rows ends, and goes in steps that are transactions of th
   `);
   try {
     await sql`call crm.purge_all()`;
-    const steps = await sql`
-      select sum(rows)::integer as rows from crm.steps where rows > 0 group by transaction order by 1 desc`;
-    expect(steps[0]?.["rows"]).toBe(250);
-    expect(steps.length).toBeGreaterThanOrEqual(100);
+    const batches = await sql`
+      select sum(rows)::integer as rows from crm.batches where rows > 0 group by transaction order by 1 desc`;
+    expect(batches[0]?.["rows"]).toBe(250);
+    expect(batches.length).toBeGreaterThanOrEqual(100);
   } finally {
     await sql.unsafe(`
       drop trigger note_deleted on crm.contacts;
       drop trigger note_cleared on crm.contacts;
       drop trigger note_rows on crm.import_rows;
       drop function crm.note_step();
-      drop table crm.steps;
+      drop table crm.batches;
     `);
   }
   const left = await sql`

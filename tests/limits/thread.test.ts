@@ -7,7 +7,7 @@ function work(milliseconds: number): void {
   while (performance.now() < endsAt);
 }
 
-test("long work goes on in stretches, those of several requests one after the other", async () => {
+test("long work goes on in turns, those of several requests one after the other", async () => {
   const thread = new Thread();
   const order: string[] = [];
   const long = async (name: string) => {
@@ -22,7 +22,7 @@ test("long work goes on in stretches, those of several requests one after the ot
   expect(order.join("")).toBe("ababab");
 });
 
-test("a stretch waits for the brief requests under way, but not for ever", async () => {
+test("a turn waits for the brief requests under way, but not for ever", async () => {
   const thread = new Thread();
   const brief = thread.open();
   const long = thread.open();

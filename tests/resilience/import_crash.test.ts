@@ -54,13 +54,13 @@ function advances(id: string, path: string, body: Buffer): boolean {
 const wrongOf = (count: number) => Math.floor((count + 92) / 100);
 
 test.each([
-  ["before a slice was written", "request"],
-  ["after a slice was written, before it heard of it", "answer"],
+  ["before a batch was written", "request"],
+  ["after a batch was written, before it heard of it", "answer"],
 ] as const)(
   "a function killed in the middle, %s: another one goes on, and every row is there once",
   async (_when, at) => {
     let id = "none";
-    let slices = 0;
+    let batches = 0;
     let underWay = 0;
     let isKilled = false;
     const kill = () => {
@@ -71,8 +71,8 @@ test.each([
       onRequest(_method, path, body) {
         if (!advances(id, path, body)) return;
         if (isKilled) throw new Error("killed");
-        slices += 1;
-        if (slices === 2 && at === "request") {
+        batches += 1;
+        if (batches === 2 && at === "request") {
           kill();
           throw new Error("killed");
         }
@@ -81,18 +81,18 @@ test.each([
       async onAnswer(path, _status, body) {
         if (!advances(id, path, body)) return true;
         underWay -= 1;
-        if (slices >= 2 && at === "answer" && !isKilled) kill();
+        if (batches >= 2 && at === "answer" && !isKilled) kill();
         return !isKilled;
       },
     });
     const victim = await startVictim(proxy);
     const begin = (started: string) => {
       id = started;
-      slices = 0;
+      batches = 0;
     };
     const { client, workspaceId } = await startOn(victim.baseUrl, begin, () => isKilled);
     await victim.ended;
-    // Of two slices under way the second may be written after the function has gone.
+    // Of two batches under way the second may be written after the function has gone.
     await expect.poll(() => underWay, { timeout: 30_000 }).toBe(0);
     const { data: stopped } = await client.get(`/imports/${id}`);
     const processed = Number(stopped.rows_processed);

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Claims, Database } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
+import { claimImportSlice } from "../../shared/imports/run.ts";
+import { claimChange } from "../../shared/jobs/changes.ts";
 import { createWorker, type Worker, type WorkLimits } from "../../shared/jobs/worker.ts";
 
 // The worker over a database that keeps one import in memory: what it asks for, in which order and how often.
@@ -8,7 +10,7 @@ import { createWorker, type Worker, type WorkLimits } from "../../shared/jobs/wo
 const ROWS = 10_000;
 const text = Buffer.from(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example\r\n`).join(""));
 
-interface Step {
+interface Batch {
   lease: string;
   from: number;
   to: number;
@@ -20,7 +22,7 @@ interface Step {
 
 let job: { status: string; lease?: string; position: number; rows: number; attempts: number; error?: { code: string } };
 let calls: string[];
-let steps: Step[];
+let batches: Batch[];
 /** Thrown by the next calls of `advance_import`, one each. */
 let failures: ApiError[];
 let handOvers: number;
@@ -29,7 +31,7 @@ let background: Promise<unknown>[];
 beforeEach(() => {
   job = { status: "queued", position: 0, rows: 0, attempts: 0 };
   calls = [];
-  steps = [];
+  batches = [];
   failures = [];
   handOvers = 0;
   background = [];
@@ -55,14 +57,14 @@ function claim(lease: string) {
   };
 }
 
-function advance(step: Step) {
-  if (job.status !== "running" || step.lease !== job.lease || step.from !== job.position) return { status: "lost" };
+function advance(batch: Batch) {
+  if (job.status !== "running" || batch.lease !== job.lease || batch.from !== job.position) return { status: "lost" };
   const failure = failures.shift();
   if (failure !== undefined) throw failure;
-  steps.push(step);
-  job = { ...job, position: step.to, rows: job.rows + step.rows, attempts: 0 };
-  if (step.last) job.status = "completed";
-  return { status: step.last ? "completed" : "running" };
+  batches.push(batch);
+  job = { ...job, position: batch.to, rows: job.rows + batch.rows, attempts: 0 };
+  if (batch.last) job.status = "completed";
+  return { status: batch.last ? "completed" : "running" };
 }
 
 // Of the functions that there are it answers those that a worker calls.
@@ -79,7 +81,7 @@ const database = {
     const { lease, error, blameless } = argument;
     if (name === "claim_import") return claim(lease);
     if (name === "claim_job") return null;
-    if (name === "advance_import") return advance(argument as unknown as Step);
+    if (name === "advance_import") return advance(argument as unknown as Batch);
     if (lease !== job.lease) return null;
     if (name === "fail_import" && error !== undefined) job = { ...job, status: "failed", error };
     if (name === "release_import") {
@@ -92,7 +94,7 @@ const database = {
 
 function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): Worker {
   return createWorker({
-    database,
+    claims: [(budget) => claimImportSlice(database, budget), () => claimChange(database)],
     log: () => {},
     background: (work) => void background.push(work),
     handOver: async () => {
@@ -108,19 +110,19 @@ async function wake(woken: Worker, times = 1): Promise<void> {
   await Promise.all(background);
 }
 
-const written = () => steps.flatMap(({ records }) => records.map(({ email }) => email));
+const written = () => batches.flatMap(({ records }) => records.map(({ email }) => email));
 
 function expectEachRowOnce(): void {
   expect(job).toMatchObject({ status: "completed", rows: ROWS, position: text.length });
   expect(written()).toEqual(Array.from({ length: ROWS }, (_, n) => `row${n}@test.example`));
-  const numbers = steps.flatMap((step) => step.numbers);
+  const numbers = batches.flatMap((batch) => batch.numbers);
   expect(numbers).toEqual(Array.from({ length: ROWS }, (_, n) => n + 1));
 }
 
-test("a job is written slice by slice, each where the one before it ended", async () => {
+test("a job is written batch by batch, each where the one before it ended", async () => {
   await wake(worker());
   expectEachRowOnce();
-  expect(steps.map(({ rows }) => rows)).toEqual([1500, 1500, 1500, 1500, 1500, 1500, 1000]);
+  expect(batches.map(({ rows }) => rows)).toEqual([1500, 1500, 1500, 1500, 1500, 1500, 1000]);
   expect(handOvers).toBe(0);
   const [claims, releases] = ["claim_import", "release_import"].map((name) => calls.filter((call) => call === name));
   expect(claims).toHaveLength((releases?.length ?? 0) + 2); // The last finds nothing.
@@ -129,7 +131,7 @@ test("a job is written slice by slice, each where the one before it ended", asyn
 test("an invocation that has used its CPU gives the job back and hands over", async () => {
   const limited = worker({ cpuMs: 0.001 });
   await wake(limited);
-  expect(steps).toHaveLength(1);
+  expect(batches).toHaveLength(1);
   expect(job).toMatchObject({ status: "queued", rows: 1500, attempts: 0 });
   expect(handOvers).toBe(1);
   for (let n = 0; n < 10; n++) await wake(limited);
@@ -141,17 +143,17 @@ test("an invocation that has used its time hands over, too", async () => {
   expect({ calls, handOvers }).toEqual({ calls: [], handOvers: 1 });
 });
 
-test("wakes while it works are one more turn, not a second worker", async () => {
+test("wakes while it works are one more round, not a second worker", async () => {
   await wake(worker(), 5);
   expectEachRowOnce();
   expect(background).toHaveLength(1);
 });
 
-describe("when a slice fails", () => {
+describe("when a batch fails", () => {
   const away = () => new ApiError("service_unavailable", { cause: { sqlstate: "PGRST001" } });
   const tooMuch = () => new ApiError("service_unavailable", { cause: { sqlstate: "57014" } });
 
-  test("because the database is away, it waits for the next turn, as often as it takes", async () => {
+  test("because the database is away, it waits for the next slice, as often as it takes", async () => {
     failures = Array.from({ length: 8 }, away);
     const patient = worker();
     for (let n = 0; n < 9; n++) await wake(patient);
@@ -162,14 +164,14 @@ describe("when a slice fails", () => {
     failures = [tooMuch(), tooMuch()];
     await wake(worker());
     expectEachRowOnce();
-    expect(steps[0]?.rows).toBe(94);
+    expect(batches[0]?.rows).toBe(94);
   });
 
   test("five times in a row, the job has failed", async () => {
     failures = Array.from({ length: 5 }, () => new ApiError("internal_error"));
     await wake(worker());
     expect(job).toMatchObject({ status: "failed", error: { code: "internal_error" } });
-    expect(steps).toEqual([]);
+    expect(batches).toEqual([]);
   });
 
   test("but goes on in between, it is none of the five", async () => {
@@ -197,7 +199,7 @@ describe("when a slice fails", () => {
     };
     try {
       await wake(slow);
-      expect(steps).toEqual([]);
+      expect(batches).toEqual([]);
       expect(job).toMatchObject({ status: "running", position: 66 });
     } finally {
       database.bytes = before;

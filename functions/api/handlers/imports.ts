@@ -1,15 +1,14 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
-import * as jobs from "../../../shared/db/imports.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import { writeError } from "../../../shared/db/sql_errors.ts";
-import { ApiError } from "../../../shared/errors.ts";
+import { ApiError, reported } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
 import { readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
-import { reported } from "../../../shared/imports/slice.ts";
+import * as jobs from "../../../shared/imports/store.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
 import type { Resource } from "../../../shared/resources/define.ts";

@@ -1,7 +1,7 @@
-import { cancelJob } from "../../../shared/db/jobs.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
+import { cancelJob } from "../../../shared/jobs/changes.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
 import { jobs } from "../../../shared/resources/jobs.ts";
 import { present } from "../../../shared/resources/present.ts";

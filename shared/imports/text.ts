@@ -1,8 +1,8 @@
 import type { Database } from "../db/database.ts";
-import { type ImportJob, readImportText } from "../db/imports.ts";
+import { type ImportJob, readImportText } from "./store.ts";
 
-/** The part of a job's text that is in memory, from the first byte that is in no slice yet. */
-export class Stretch {
+/** The part of an import's text that is in memory, from the first byte that is in no batch yet. */
+export class ImportText {
   bytes: Uint8Array = new Uint8Array();
   position: number;
 
@@ -13,7 +13,7 @@ export class Stretch {
     this.position = job.bytesProcessed;
   }
 
-  /** Whether the text ends where the stretch does. */
+  /** Whether the text ends where that part does. */
   get isEnd(): boolean {
     return this.position + this.bytes.length >= this.job.bytesTotal;
   }

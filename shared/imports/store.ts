@@ -6,9 +6,10 @@ import {
   MAX_UNFINISHED_IMPORTS,
   MAX_UPLOADED_BYTES,
 } from "../bounds.ts";
+import { type Claims, callWithRetry, type Database } from "../db/database.ts";
+import { claimsOf, type Idempotency, type ReadResult, type RecordData } from "../db/records.ts";
 import { fieldError } from "../errors.ts";
-import { type Claims, callWithRetry, type Database } from "./database.ts";
-import { claimsOf, type Idempotency, type ReadResult, type RecordData } from "./records.ts";
+import type { Batch, Written } from "./batch.ts";
 
 const WORKER: Claims = { role: "crm_worker" };
 const BOUNDS = {
@@ -109,20 +110,20 @@ export async function readImportRows(
   return database.call("read_import_rows", asked, claimsOf(principal));
 }
 
-/** A stretch of an import's text: `length` bytes after `from`, fewer at its end. */
+/** Of an import's text `length` bytes after `from`, fewer at its end. */
 export function readImportText(
   database: Database,
   claims: Claims,
-  stretch: { id: string; from: number; length: number },
+  part: { id: string; from: number; length: number },
 ): Promise<Uint8Array> {
-  return database.bytes("read_import_text", stretch, claims);
+  return database.bytes("read_import_text", part, claims);
 }
 
 /** An import that this worker alone may take on, until its lease is over. */
 export interface ImportJob {
   id: string;
   lease: string;
-  /** Those of the key or person that made it: its slices have their rights, no others. */
+  /** Those of the key or person that made it: its batches have their rights, no others. */
   claims: Claims;
   resource: string;
   format: "csv" | "ndjson";
@@ -132,7 +133,7 @@ export interface ImportJob {
   bytesProcessed: number;
   linesProcessed: number;
   rowsProcessed: number;
-  /** How often it was claimed since its last slice, this time included. */
+  /** How often it was claimed since its last batch, this time included. */
   attempts: number;
 }
 
@@ -179,47 +180,35 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
   };
 }
 
-/** Records, the value that each is found by, and the number and the line of its row. */
-export interface ImportBatch {
-  records: RecordData[];
-  keys: (string | null)[];
-  numbers: number[];
-  lines: number[];
-}
-
-/** The rows of one stretch of the text, and what they are. */
-export interface ImportStep {
+/** A batch, and where in the text it stands. */
+export interface PlacedBatch extends Pick<Batch, "rows" | "lines" | "written" | "failures"> {
   from: number;
   to: number;
-  rows: number;
-  lines: number;
-  batch: ImportBatch;
-  failures: { row: number; line: number; error: unknown }[];
   last: boolean;
 }
 
-/** A step as `api.advance_import` takes it. */
-export interface ImportAdvance extends Omit<ImportStep, "batch" | "lines">, ImportBatch {
+/** A batch as `api.advance_import` takes it. */
+export interface ImportAdvance extends Omit<PlacedBatch, "written" | "lines">, Written {
   resource: string;
   lines_read: number;
   max_listed: number;
   max_report_bytes: number;
 }
 
-/** How an import stands after a step; `lost` to whoever sent it. */
+/** How an import stands after a batch; `lost` to whoever sent it. */
 export type ImportStatus = "running" | "completed" | "lost";
 
 /**
- * Writes the records of a slice and moves the import on, in one transaction, with the rights of who made it.
+ * Writes the records of a batch and moves the import on, in one transaction, with the rights of who made it.
  * Answers `lost` when the import has been moved on, cancelled or claimed by somebody else: then nothing was done.
  */
 export async function advanceImport(
   database: Database,
   { id, lease, claims, resource }: ImportJob,
-  { batch, lines: linesRead, ...step }: ImportStep,
+  { written, lines: linesRead, ...batch }: PlacedBatch,
 ): Promise<ImportStatus> {
   const listed = { lines_read: linesRead, max_listed: MAX_LISTED_FAILURES, max_report_bytes: MAX_REPORT_BYTES };
-  const argument = { id, lease, ...step, ...listed, ...batch, resource };
+  const argument = { id, lease, ...batch, ...listed, ...written, resource };
   const { status } = await callWithRetry(database, "advance_import", argument, claims);
   return status;
 }

@@ -1,8 +1,7 @@
 import { MAX_BODY_DEPTH, MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
-import type { ImportBatch } from "../db/imports.ts";
 import type { RecordData } from "../db/records.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
-import { ApiError, fieldError } from "../errors.ts";
+import { ApiError, fieldError, type ReportedError, reported } from "../errors.ts";
 import { parseJson, surveyJson } from "../http/json.ts";
 import { faultError, validateRecord } from "../http/validation.ts";
 import type { Resource } from "../resources/define.ts";
@@ -14,8 +13,8 @@ import { readLines } from "./ndjson_rows.ts";
 
 /** Reads the rows of one import. */
 export interface RowReader {
-  /** At most `max` rows from the beginning of a stretch of the text. */
-  read(stretch: Uint8Array, options: ReadOptions): Slice;
+  /** At most `max` rows from the beginning of some bytes of the text. */
+  read(bytes: Uint8Array, options: ReadOptions): Batch;
 }
 
 interface ReadOptions {
@@ -28,23 +27,27 @@ interface ReadOptions {
   max: number;
 }
 
-/** Some rows of an import: each is a record to write, or failed. */
-export interface Slice {
+/** The rows of an import that one transaction writes: each is a record, or failed. */
+export interface Batch {
   rows: number;
   /** Bytes and lines that they are in the text. */
   length: number;
   lines: number;
-  batch: ImportBatch;
-  failures: { row: number; line: number; error: ReportedError }[];
+  written: Written;
+  failures: { row: number; line: number; error: RowError }[];
   /** Why nothing behind them can be read. */
   broken?: ReportedError;
 }
 
-/** An error as it is reported of a row and of a whole import. */
-export interface ReportedError {
-  code: string;
-  message: string;
-  details: Record<string, unknown>;
+/** Records, the value that each is found by, and the number and the line of its row. */
+export interface Written {
+  records: RecordData[];
+  keys: (string | null)[];
+  numbers: number[];
+  lines: number[];
+}
+
+interface RowError extends ReportedError {
   /** The cells that it is about, as they were given. */
   given?: Record<string, string>;
 }
@@ -70,15 +73,15 @@ export function csvReader(resource: Resource, matchBy: string, { delimiter, colu
     return body;
   };
   return {
-    read(stretch, options) {
-      const { rows, lineOf, lines, length } = readCsvRows(stretch, { ...options, delimiter });
+    read(bytes, options) {
+      const { rows, lineOf, lines, length } = readCsvRows(bytes, { ...options, delimiter });
       // Spreadsheets leave rows of delimiters behind.
       const kept = [...rows.entries()].filter(
         ([, cells]) => !Array.isArray(cells) || cells.some((cell) => cell !== ""),
       );
       const found = kept.map(([index, cells]) => ({ body: bodyOf(cells), line: lineOf[index] ?? 0 }));
       const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1]);
-      return sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      return batchOf(resource, matchBy, found, { ...options, length, lines, givenOf });
     },
   };
 }
@@ -107,38 +110,33 @@ export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly
     return body;
   };
   return {
-    read(stretch, options) {
-      const { rows, lineOf, lines, length } = readLines(stretch, options);
+    read(bytes, options) {
+      const { rows, lineOf, lines, length } = readLines(bytes, options);
       const found = rows.map((line, index) => ({ body: bodyOf(line), line: lineOf[index] ?? 0 }));
       const givenOf = () => new Map<string, string>();
-      return sliceOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      return batchOf(resource, matchBy, found, { ...options, length, lines, givenOf });
     },
   };
 }
 
-/** What is shown of an error. */
-export function reported({ code, message, details }: ApiError): ReportedError {
-  return { code, message, details };
-}
-
-interface SliceOptions extends ReadOptions {
+interface BatchOptions extends ReadOptions {
   length: number;
   lines: number;
   /** The cells of a row by field. */
   givenOf: (index: number) => ReadonlyMap<string, string>;
 }
 
-function sliceOf(
+function batchOf(
   resource: Resource,
   matchBy: string,
   found: readonly { body: Body; line: number }[],
-  { firstRow, linesBefore, length, lines, givenOf }: SliceOptions,
-): Slice {
-  const slice: Slice = {
+  { firstRow, linesBefore, length, lines, givenOf }: BatchOptions,
+): Batch {
+  const batch: Batch = {
     rows: found.length,
     length,
     lines,
-    batch: { records: [], keys: [], numbers: [], lines: [] },
+    written: { records: [], keys: [], numbers: [], lines: [] },
     failures: [],
   };
   const ids = uuidsV7(found.length);
@@ -146,20 +144,20 @@ function sliceOf(
     const place = { row: firstRow + index, line: linesBefore + line };
     const fields = checked(resource, body);
     if (fields instanceof ApiError) {
-      slice.failures.push({ ...place, error: withGiven(fields, givenOf(index)) });
+      batch.failures.push({ ...place, error: withGiven(fields, givenOf(index)) });
       continue;
     }
     const record = { ...toRow(resource, fields), id: ids[index] };
-    slice.batch.records.push(record);
-    slice.batch.keys.push(matchKey(resource, matchBy, record));
-    slice.batch.numbers.push(place.row);
-    slice.batch.lines.push(place.line);
+    batch.written.records.push(record);
+    batch.written.keys.push(matchKey(resource, matchBy, record));
+    batch.written.numbers.push(place.row);
+    batch.written.lines.push(place.line);
   }
-  return slice;
+  return batch;
 }
 
 /** An error with the cells that it is about. */
-function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): ReportedError {
+function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): RowError {
   const given = Object.keys(error.details)
     .filter((name) => cells.has(name))
     .slice(0, MAX_GIVEN_CELLS)
