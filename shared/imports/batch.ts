@@ -39,10 +39,9 @@ export interface Batch {
   broken?: ReportedError;
 }
 
-/** Records, the value that each is found by, and the number and the line of its row. */
+/** Records, and the number and the line of the row of each. */
 export interface Written {
   records: RecordData[];
-  keys: (string | null)[];
   numbers: number[];
   lines: number[];
 }
@@ -55,7 +54,7 @@ interface RowError extends ReportedError {
 /** A row as a body that `POST /v1/<resource>` would take, or what is wrong with it. */
 type Body = Record<string, unknown> | ApiError;
 
-export function csvReader(resource: Resource, matchBy: string, { delimiter, columns }: CsvColumns): RowReader {
+export function csvReader(resource: Resource, { delimiter, columns }: CsvColumns): RowReader {
   const setters = cellSetters(resource, columns);
   const bodyOf = (cells: CsvRow): Body => {
     if (!Array.isArray(cells)) return fieldError("validation_error", "row", `The row ${cells.problem}.`);
@@ -81,7 +80,7 @@ export function csvReader(resource: Resource, matchBy: string, { delimiter, colu
       );
       const found = kept.map(([index, cells]) => ({ body: bodyOf(cells), line: lineOf[index] ?? 0 }));
       const givenOf = (index: number) => cellsByField(columns, kept[index]?.[1]);
-      return batchOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      return batchOf(resource, found, { ...options, length, lines, givenOf });
     },
   };
 }
@@ -96,7 +95,7 @@ function cellsByField(columns: readonly Column[], cells: CsvRow | undefined): Ma
   );
 }
 
-export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly<Record<string, Column>>): RowReader {
+export function ndjsonReader(resource: Resource, keys: Readonly<Record<string, Column>>): RowReader {
   const bodyOf = (line: string): Body => {
     const value = parsed(line);
     if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -114,7 +113,7 @@ export function ndjsonReader(resource: Resource, matchBy: string, keys: Readonly
       const { rows, lineOf, lines, length } = readLines(bytes, options);
       const found = rows.map((line, index) => ({ body: bodyOf(line), line: lineOf[index] ?? 0 }));
       const givenOf = () => new Map<string, string>();
-      return batchOf(resource, matchBy, found, { ...options, length, lines, givenOf });
+      return batchOf(resource, found, { ...options, length, lines, givenOf });
     },
   };
 }
@@ -128,7 +127,6 @@ interface BatchOptions extends ReadOptions {
 
 function batchOf(
   resource: Resource,
-  matchBy: string,
   found: readonly { body: Body; line: number }[],
   { firstRow, linesBefore, length, lines, givenOf }: BatchOptions,
 ): Batch {
@@ -136,7 +134,7 @@ function batchOf(
     rows: found.length,
     length,
     lines,
-    written: { records: [], keys: [], numbers: [], lines: [] },
+    written: { records: [], numbers: [], lines: [] },
     failures: [],
   };
   const ids = uuidsV7(found.length);
@@ -147,9 +145,7 @@ function batchOf(
       batch.failures.push({ ...place, error: withGiven(fields, givenOf(index)) });
       continue;
     }
-    const record = { ...toRow(resource, fields), id: ids[index] };
-    batch.written.records.push(record);
-    batch.written.keys.push(matchKey(resource, matchBy, record));
+    batch.written.records.push({ ...toRow(resource, fields), id: ids[index] });
     batch.written.numbers.push(place.row);
     batch.written.lines.push(place.line);
   }
@@ -163,13 +159,6 @@ function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): RowErro
     .slice(0, MAX_GIVEN_CELLS)
     .map((name) => [name, (cells.get(name) ?? "").slice(0, MAX_QUOTED)] as const);
   return { ...reported(error), ...(given.length > 0 && { given: Object.fromEntries(given) }) };
-}
-
-/** The value that a record is found by, as its column compares it. */
-function matchKey(resource: Resource, matchBy: string, record: RecordData): string | null {
-  const value = record[matchBy];
-  if (typeof value !== "string") return null;
-  return resource.fields[matchBy]?.keyColumn === undefined ? value : value.toLowerCase();
 }
 
 function checked(resource: Resource, body: Body): Body {

@@ -80,15 +80,15 @@ async function writeBatches(
   }
 }
 
-function readerOf(resource: Resource, { format, matchBy, columns }: ImportJob): RowReader {
+function readerOf(resource: Resource, { format, columns }: ImportJob): RowReader {
   return format === "csv"
-    ? csvReader(resource, matchBy, columns as CsvColumns)
-    : ndjsonReader(resource, matchBy, columns as Record<string, Column>);
+    ? csvReader(resource, columns as CsvColumns)
+    : ndjsonReader(resource, columns as Record<string, Column>);
 }
 
 /** The text of an import is seen no more: it was cancelled, or its key may not write any longer, which is thrown. */
 async function explainLostText(database: Database, job: ImportJob, at: number): Promise<Ending> {
-  const written = { records: [], keys: [], numbers: [], lines: [] };
+  const written = { records: [], numbers: [], lines: [] };
   const nothing = { from: at, to: at, rows: 0, lines: 0, written, failures: [], last: false };
   const status = await advanceImport(database, job, nothing);
   if (status === "lost") return "lost";

@@ -104,6 +104,14 @@ as $$
   ), field);
 $$;
 
+-- The unique fields by which a request's records are found: the one of an import, or all.
+create function crm.keys_of(request jsonb) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select case when request ? 'match_by' then jsonb_build_array(request -> 'match_by') else request -> 'resource' -> 'unique' end;
+$$;
+
 -- The live record of the request's workspace that holds the value that a record has in a unique field; "within" names
 -- the columns that must be alike too.
 create function crm.live_holder(request jsonb, field text, record jsonb) returns uuid
@@ -272,7 +280,7 @@ declare
 begin
   for attempt in 1..3 loop
     holder := null;
-    for field in select jsonb_array_elements_text(request -> 'resource' -> 'unique') loop
+    for field in select jsonb_array_elements_text(crm.keys_of(request)) loop
       continue when record ->> field is null;
       holder := crm.live_holder(request, field, record);
       exit when holder is not null;
@@ -407,9 +415,9 @@ begin
 end;
 $$;
 
--- The live records that hold unique values of many: {"<place>": {"id", "field"}}. The first of the unique
--- fields that has a holder decides, as in crm.upsert_record.
-create function crm.live_holders(request jsonb, records json) returns jsonb
+-- The live records that hold values of some unique fields of many: {"<place>": {"id", "field"}}. The first of the fields
+-- that has a holder decides, as in crm.upsert_record.
+create function crm.live_holders(request jsonb, records json, fields jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -418,6 +426,7 @@ declare
   holders jsonb;
 begin
   execute (
+    -- offset 0: one look into the index for each, where a join may be made by reading the whole workspace.
     select format($query$
       with given as (
         select record, place from json_array_elements($1) with ordinality as listed (record, place)
@@ -426,14 +435,16 @@ begin
         select distinct on (place) place, id, field from (%s) as found order by place, rank
       ) as first
     $query$, string_agg(format(
-      'select place, holder.id, %s as rank, %L as field from given join crm.%I as holder on holder.workspace_id = $2 and holder.deleted_at is null and %s%s',
-      rank, field, resource ->> 'name',
-      format(case key when field then 'holder.%I = record ->> %L' else 'holder.%I = lower(record ->> %L)' end, key, field),
+      'select place, holder.id, %s as rank, %L as field from given cross join lateral (
+         select id from crm.%I as live where live.workspace_id = $2 and live.deleted_at is null and live.%I = %s%s offset 0
+       ) as holder',
+      rank, field, resource ->> 'name', key,
+      format(case key when field then 'record ->> %L' else 'lower(record ->> %L)' end, field),
       (
-        select string_agg(format(' and holder.%1$I::text = record ->> %1$L', name), '')
+        select string_agg(format(' and live.%1$I::text = record ->> %1$L', name), '')
         from jsonb_array_elements_text(resource -> 'within' -> field) as name
       )), ' union all '))
-    from jsonb_array_elements_text(resource -> 'unique') with ordinality as fields (field, rank)
+    from jsonb_array_elements_text(fields) with ordinality as listed (field, rank)
     cross join lateral crm.key_column(resource ->> 'name', field) as key
   ) into holders using records, crm.workspace_for(resource ->> 'scope', 'write');
   return holders;
@@ -442,7 +453,7 @@ $$;
 
 -- Many upserts: the holders of all unique values are looked up in one statement, then the records that
 -- have none are inserted and the others updated, each in a few statements. Null when two of the records
--- are one, so that they must take turns.
+-- are one, so that they must be written one after the other; those of an import never are (crm.import_folded).
 create function crm.upsert_records(request jsonb, records json) returns json
 language plpgsql
 set search_path = ''
@@ -450,14 +461,21 @@ as $$
 declare
   resource constant jsonb := request -> 'resource';
   workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
+  on_conflict constant text := request ->> 'on_conflict';
+  is_import constant boolean := request ? 'match_by';
   holders jsonb;
-  inserted json;
-  existing json;
+  written json;
   places integer[];
   part json;
   results jsonb := '{}';
 begin
-  if (
+  if is_import and (request -> 'expects_new')::boolean then
+    begin
+      return crm.insert_records(request, records);
+    exception when unique_violation then
+      null; -- Some are there already.
+    end;
+  elsif not is_import and (
     select bool_or(repeated) from (
       select count(*) > 1 as repeated
       from json_array_elements(records) as record
@@ -468,40 +486,78 @@ begin
   ) then
     return null;
   end if;
-  holders := crm.live_holders(request, records);
-  if (select count(*) <> count(distinct value ->> 'id') from jsonb_each(holders)) then
+  holders := crm.live_holders(request, records, crm.keys_of(request));
+  if is_import and (request -> 'dry_run')::boolean then
+    holders := crm.import_made_before(request, records) || holders;
+  elsif not is_import and (select count(*) <> count(distinct value ->> 'id') from jsonb_each(holders)) then
     return null;
+  end if;
+  if holders = '{}' then
+    return crm.insert_records(request, records);
   end if;
 
   select json_agg(record order by place), array_agg(place order by place) into part, places
   from json_array_elements(records) with ordinality as listed (record, place)
   where not holders ? place::text;
-  if holders = '{}' then
-    return crm.insert_records(request, records);
-  elsif part is not null then
-    inserted := crm.insert_records(request, part);
-    select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
-    from json_array_elements(inserted) with ordinality as listed (result, n);
+  if part is not null then
+    written := crm.insert_records(request, part);
+    select coalesce(jsonb_object_agg(places[n], result), '{}') into results
+    from json_array_elements(written) with ordinality as listed (result, n);
   end if;
 
-  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
-  using array(select (value ->> 'id')::uuid from jsonb_each(holders)), workspace;
+  if is_import then
+    select results || coalesce(jsonb_object_agg(place, crm.import_met(request, holder -> 'id')), '{}') into results
+    from jsonb_each(holders) as listed (place, holder)
+    where on_conflict <> 'update' or holder -> 'id' = 'null';
+  end if;
   select json_agg(
-      case when request ->> 'on_conflict' = 'return' then jsonb_build_object('id', holders -> place::text -> 'id')
+      case when on_conflict = 'return' then jsonb_build_object('id', holders -> place::text -> 'id')
       else record::jsonb - crm.fixed_fields(request) || jsonb_build_object('id', holders -> place::text -> 'id') end order by place),
     array_agg(place order by place)
   into part, places
   from json_array_elements(records) with ordinality as listed (record, place)
-  where holders ? place::text;
-  existing := crm.update_records(
-    request || case when request ->> 'on_conflict' = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb, part);
-  if results = '{}' then
-    return existing;
-  else
+  where holders ? place::text and not results ? place::text;
+  if part is not null then
+    execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
+    using array(select (record ->> 'id')::uuid from json_array_elements(part) as record), workspace;
+    written := crm.update_records(
+      request || case when on_conflict = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb,
+      case when is_import then crm.alike(resource ->> 'name', part) else part end);
+    if results = '{}' then
+      return written;
+    end if;
     select results || coalesce(jsonb_object_agg(places[n], result), '{}') into results
-    from json_array_elements(existing) with ordinality as listed (result, n);
+    from json_array_elements(written) with ordinality as listed (result, n);
   end if;
   return (select json_agg(value order by key::integer) from jsonb_each(results));
+end;
+$$;
+
+-- Changes of locked records that are all of the same fields, so that they are one statement: what one leaves out stays as it is.
+create function crm.alike(resource text, records json) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  fields text[];
+  are_alike boolean;
+  changes json;
+begin
+  select array_agg(name), bool_and(named = json_array_length(records)) into fields, are_alike
+  from (
+    select name, count(*) as named from json_array_elements(records) as record, json_object_keys(record) as name group by name
+  ) as names;
+  if are_alike then
+    return records;
+  end if;
+  execute format($query$
+    select json_agg((
+      select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(holder) || record::jsonb) where key = any ($2)
+    ) order by place)
+    from json_array_elements($1) with ordinality as given (record, place)
+    join crm.%I as holder on holder.id = (record ->> 'id')::uuid
+  $query$, resource) into changes using records, fields;
+  return changes;
 end;
 $$;
 
@@ -645,21 +701,24 @@ end;
 $$;
 
 -- Why records of a batch can't be written, without writing one: {"<place>": its answer}. Those with a value that a live
--- record beyond the batch has already, or else what is refused when all are tried; {} when neither tells. `keys` are
--- those of an import.
-create function crm.refused_of(request jsonb, records json, keys text[] default null) returns jsonb
+-- record beyond the batch has already, or else what is refused when all are tried; {} when neither tells.
+create function crm.refused_of(request jsonb, records json) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
   ids constant text[] := array(select record ->> 'id' from json_array_elements(records) as record);
+  unique_fields constant jsonb := request -> 'resource' -> 'unique';
+  keys constant jsonb := crm.keys_of(request);
   taken jsonb;
   tried json;
 begin
-  if keys is null and (request ->> 'operation' = 'update' or request ->> 'on_conflict' = 'error') then
+  if request ->> 'operation' = 'update' or request ->> 'on_conflict' = 'error' then
     select jsonb_object_agg(key, jsonb_build_object('status', 'failed', 'sqlstate', '23505', 'existing_id', value ->> 'id',
       'constraint', (request -> 'resource' ->> 'name') || '_' || (value ->> 'field') || '_live')) into taken
-    from jsonb_each(crm.live_holders(request, records))
+    from jsonb_each(crm.live_holders(request, records, keys || (
+      select coalesce(jsonb_agg(field), '[]') from jsonb_array_elements(unique_fields) as field where not keys @> field
+    )))
     where value ->> 'id' <> all (ids);
     if taken is not null then
       return taken;
@@ -667,7 +726,7 @@ begin
   end if;
   begin
     perform set_config('crm.on_trial', 'on', true);
-    tried := case when keys is null then crm.write_together(request, records) else crm.import_distinct(request, records, keys) end;
+    tried := crm.write_together(request, records);
     raise exception using errcode = 'AN002', message = 'undo';
   exception when sqlstate 'AN002' or integrity_constraint_violation or data_exception or sqlstate 'AN001' then
     null; -- Of what was tried only the answers are left.
@@ -686,7 +745,7 @@ language sql
 set search_path = ''
 as $$
   select case
-    when request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' then crm.insert_records(request, records)
+    when request ->> 'operation' = 'create' and request ->> 'on_conflict' = 'error' and not request ? 'match_by' then crm.insert_records(request, records)
     when request ->> 'operation' = 'create' then crm.upsert_records(request, records)
     when request ? 'below' then null -- whether it is, is asked of each
     when request ->> 'operation' = 'update' then crm.update_records(request, records)
@@ -695,8 +754,8 @@ as $$
 $$;
 
 -- Writes records together; those that can't be written don't keep the others from it. Of a batch that fails, those
--- that are known to be at fault are answered and the others tried again; records with the same unique value take turns;
--- where neither helps the batch is cut in halves, until the record is alone whose fault it was. One by one from the
+-- that are known to be at fault are answered and the others tried again; records with the same unique value are written
+-- one after the other; where neither helps the batch is cut in eight, until the record is alone whose fault it was. One by one from the
 -- start would be the same, but costs the triggers of a statement for each, and the slots of the tallies have a row
 -- version more for each.
 create function crm.write_batch(request jsonb, records json) returns json
@@ -710,28 +769,31 @@ declare
   part json;
   places integer[];
 begin
+  -- What an earlier row of a dry run would have made, only crm.upsert_records knows.
+  if size > 1 or (request ? 'match_by' and (request -> 'dry_run')::boolean) then
+    begin
+      results := crm.write_together(request, records);
+      if results is not null then
+        return results;
+      end if;
+    exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
+      answers := case when size > 1 then crm.refused_of(request, records) end;
+    end;
+  end if;
   if size = 1 then
     return json_build_array(crm.write_record(request, (records -> 0)::jsonb));
   end if;
-  begin
-    results := crm.write_together(request, records);
-    if results is not null then
-      return results;
-    end if;
-  exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
-    answers := crm.refused_of(request, records);
-  end;
   for part, places in
     select json_agg(record order by place), array_agg(place order by place)
     from (
       select record, place, case
-        when answers <> '{}' or max(turn) over () > 1 then turn
-        else (place > size / 2)::integer
+        when answers <> '{}' or max(nth) over () > 1 then nth
+        else (place - 1) / ((size + 7) / 8)
       end as rank
       from (
-        select place, (array_agg(record))[1] as record, max(turn) as turn
+        select place, (array_agg(record))[1] as record, max(nth) as nth
         from (
-          select record, place, row_number() over (partition by field, coalesce(lower(record ->> field), place::text) order by place) as turn
+          select record, place, row_number() over (partition by field, coalesce(lower(record ->> field), place::text) order by place) as nth
           from json_array_elements(records) with ordinality as listed (record, place)
           left join jsonb_array_elements_text(request -> 'resource' -> 'unique') as field on true
         ) as by_field
@@ -782,6 +844,24 @@ begin
 end;
 $$;
 
+-- Keeps an answer for whoever sends its request again.
+create function crm.keep_answer(workspace uuid, idempotency jsonb, answer json) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  max_kept_bytes constant bigint := 256 * 1024 * 1024;
+begin
+  if (select coalesce(sum(bytes), 0) from crm.idempotency_keys where workspace_id = workspace and bytes > 16384) > max_kept_bytes then
+    perform crm.fail('idempotency_storage_full');
+  end if;
+  insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
+  values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint', answer)
+  on conflict (workspace_id, key) do update
+  set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
+end;
+$$;
+
 -- Writes records and answers what became of each, in their order.
 --
 --   resource              one of crm.resources that has facts
@@ -816,7 +896,6 @@ declare
   job json;
   is_abridged boolean;
   max_answer_bytes constant integer := 4 * 1024 * 1024;
-  max_kept_bytes constant bigint := 256 * 1024 * 1024;
 begin
   perform crm.require_sound(request, records);
   if idempotency is not null then
@@ -855,14 +934,8 @@ begin
     results := crm.abridged(results);
   end if;
   if idempotency is not null and written then
-    if (select coalesce(sum(bytes), 0) from crm.idempotency_keys where workspace_id = workspace and bytes > 16384) > max_kept_bytes then
-      perform crm.fail('idempotency_storage_full');
-    end if;
-    insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
-    values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
-      json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', idempotency - 'key' - 'fingerprint'))
-    on conflict (workspace_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
+    perform crm.keep_answer(workspace, idempotency,
+      json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', idempotency - 'key' - 'fingerprint'));
   end if;
   return json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', null);
 end;
@@ -870,7 +943,7 @@ $$;
 
 grant execute on function crm.facts_of(text), crm.require_sound(jsonb, json), crm.key_column(text, text), crm.live_holder(jsonb, text, jsonb), crm.versions_of(jsonb), crm.fixed_fields(jsonb), crm.upsert_records(jsonb, json), crm.insert_records(jsonb, json),
   crm.update_record(jsonb, uuid, jsonb, bigint[]), crm.render_updates(jsonb, text[], text),
-  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json), crm.refused_of(jsonb, json, text[]), crm.write_together(jsonb, json),
-  crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
+  crm.update_records(jsonb, json), crm.update_alike(jsonb, text[], json), crm.live_holders(jsonb, json, jsonb), crm.alike(text, json), crm.keys_of(jsonb), crm.refused_of(jsonb, json), crm.write_together(jsonb, json),
+  crm.take_locks(text, uuid, json, boolean), crm.kept_answer(uuid, jsonb), crm.keep_answer(uuid, jsonb, json), crm.abridged(json), crm.write_batch(jsonb, json), crm.delete_records(jsonb, json), crm.upsert_record(jsonb, jsonb, text),
   crm.delete_record(jsonb, uuid, bigint[]), crm.restore_record(jsonb, uuid), crm.write_record(jsonb, jsonb),
   api.write_records(json) to crm_api;

@@ -369,11 +369,8 @@ begin
   answer := json_build_object('import', crm.shown_import(made.id), 'replayed', null);
 
   if idempotency is not null then
-    insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer)
-    values (workspace, idempotency ->> 'key', idempotency ->> 'fingerprint',
-      json_build_object('import', answer -> 'import', 'replayed', idempotency - 'key' - 'fingerprint'))
-    on conflict (workspace_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = now();
+    perform crm.keep_answer(workspace, idempotency,
+      json_build_object('import', answer -> 'import', 'replayed', idempotency - 'key' - 'fingerprint'));
   end if;
   return answer;
 end;
@@ -491,12 +488,12 @@ $$;
 
 -- Batches -----------------------------------------------------------------------------------------
 
--- What rows are found by among those of a dry run: the key, and the columns that it is unique within.
+-- What a row's record is found by, of all columns that it is unique within.
 create function crm.render_match_key(resource jsonb, field text) returns text
-language sql immutable
+language sql stable
 set search_path = ''
 as $$
-  select 'key' || coalesce((
+  select format(case crm.key_column(resource ->> 'name', field) when field then 'record ->> %L' else 'lower(record ->> %L)' end, field) || coalesce((
     select string_agg(format(' || chr(31) || coalesce(record ->> %L, '''')', name), '')
     from jsonb_array_elements_text(resource -> 'within' -> field) as name
   ), '');
@@ -522,174 +519,21 @@ as $$
   end;
 $$;
 
--- Writes records, each with the value that it is found by or null; no two are about the same record. Those that
--- have a holder change it or not, as on_conflict says; the others are new. An error is the whole batch's.
-create function crm.import_distinct(request jsonb, records json, keys text[]) returns json
-language plpgsql
+-- The records that an earlier batch of a dry run would have made, as crm.live_holders tells them.
+create function crm.import_made_before(request jsonb, records json) returns jsonb
+language plpgsql stable
 set search_path = ''
 as $$
 declare
-  resource constant jsonb := request -> 'resource';
-  field constant text := request ->> 'match_by';
-  on_conflict constant text := request ->> 'on_conflict';
-  workspace constant uuid := crm.workspace_for(resource ->> 'scope', 'write');
-  is_within constant boolean := resource -> 'within' ? field;
-  -- By place: the id of the holder; null for one that an earlier row of a dry run would have made.
-  holders jsonb;
-  made_before jsonb;
-  part json;
-  places integer[];
-  written json;
-  results jsonb := '{}';
+  made jsonb;
 begin
-  if (request -> 'expects_new')::boolean then
-    begin
-      return crm.insert_records(request, records);
-    exception when unique_violation then
-      null; -- Some are there already.
-    end;
-  end if;
-  -- offset 0: one look into the index for each, where a join would be made by reading the whole workspace.
   execute format($query$
-    select coalesce(jsonb_object_agg(place, holder.id), '{}')
-    from unnest($1) with ordinality as listed (key, place)
-    cross join lateral (
-      select id from crm.%1$I as holder
-      where holder.workspace_id = $2 and holder.deleted_at is null and holder.%2$I = key%3$s
-      offset 0
-    ) as holder
-  $query$,
-    resource ->> 'name',
-    crm.key_column(resource ->> 'name', field),
-    (
-      select string_agg(format(' and holder.%1$I::text = $3 -> (place - 1)::integer ->> %1$L', name), '')
-      from jsonb_array_elements_text(resource -> 'within' -> field) as name
-    ))
-  into holders using keys, workspace, case when is_within then records end;
-  if (request -> 'dry_run')::boolean then
-    execute format($query$
-      select coalesce(jsonb_object_agg(place, null), '{}')
-      from json_array_elements($1) with ordinality as listed (record, place)
-      join unnest($2) with ordinality as keyed (key, place) using (place)
-      join crm.import_rows as earlier on earlier.import_id = $3 and earlier.match_key = %s and earlier.status = 'created'
-    $query$, crm.render_match_key(resource, field))
-    into made_before using records, keys, (request ->> 'import_id')::uuid;
-    holders := made_before || holders;
-  end if;
-  if holders = '{}' then
-    return crm.insert_records(request, records);
-  end if;
-
-  select json_agg(record order by place), array_agg(place order by place) into part, places
-  from json_array_elements(records) with ordinality as listed (record, place)
-  where not holders ? place::text;
-  if part is not null then
-    written := crm.insert_records(request, part);
-    select jsonb_object_agg(places[n], result) into results
-    from json_array_elements(written) with ordinality as listed (result, n);
-  end if;
-
-  select results || coalesce(jsonb_object_agg(place, crm.import_met(request, holder)), '{}')
-  into results
-  from jsonb_each(holders) as listed (place, holder)
-  where on_conflict <> 'update' or holder = 'null';
-  if on_conflict = 'update' then
-    results := results || crm.import_changes(request, records, jsonb_strip_nulls(holders));
-  end if;
-  return (select json_agg(value order by key::integer) from jsonb_each(results));
-end;
-$$;
-
--- Changes the holders of records, {place: id}, and answers what became of each, by place.
-create function crm.import_changes(request jsonb, records json, holders jsonb) returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  resource constant jsonb := request -> 'resource';
-  fields text[];
-  are_alike boolean;
-  part json;
-  places integer[];
-  written json;
-begin
-  if holders = '{}' then
-    return '{}';
-  end if;
-  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
-  using array(select value::uuid from jsonb_each_text(holders)), crm.workspace_for(resource ->> 'scope', 'write');
-  select array_agg(name), bool_and(named = count_all) into fields, are_alike
-  from (
-    select name, count(*) as named
-    from json_array_elements(records) with ordinality as listed (record, place), json_object_keys(record) as name
-    where holders ? place::text
-    group by name
-  ) as names
-  cross join (select count(*) as count_all from jsonb_object_keys(holders)) as counted;
-  if are_alike then
-    select json_agg(record::jsonb || jsonb_build_object('id', holders -> place::text) order by place), array_agg(place order by place)
-    into part, places
-    from json_array_elements(records) with ordinality as listed (record, place)
-    where holders ? place::text;
-  else
-    -- Records of the same fields are one statement: what a row leaves out is as it is.
-    execute format($query$
-      select json_agg((
-          select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(holder) || given.record::jsonb || jsonb_build_object('id', holder.id))
-          where key = any ($3)
-        ) order by given.place), array_agg(given.place order by given.place)
-      from (
-        select record, place, ($2 ->> place::text)::uuid as id from json_array_elements($1) with ordinality as listed (record, place)
-        where $2 ? place::text
-      ) as given
-      join crm.%I as holder on holder.id = given.id
-    $query$, resource ->> 'name')
-    into part, places using records, holders, fields;
-  end if;
-  written := crm.update_records(request, part);
-  return (
-    select jsonb_object_agg(places[n], result)
-    from json_array_elements(written) with ordinality as listed (result, n)
-  );
-end;
-$$;
-
--- As import_distinct, but a record that can't be written doesn't keep the others from it: as in crm.write_batch those
--- at fault are known after one trial, or else the batch is cut in eight until each is alone.
-create function crm.import_batch(request jsonb, records json, keys text[]) returns json
-language plpgsql
-set search_path = ''
-as $$
-declare
-  count constant integer := cardinality(keys);
-  part json;
-  part_keys text[];
-  places integer[];
-  answers jsonb := '{}';
-begin
-  -- What an earlier row of a dry run would have made, only import_distinct knows.
-  if count > 1 or (request -> 'dry_run')::boolean then
-    begin
-      return crm.import_distinct(request, records, keys);
-    exception when integrity_constraint_violation or data_exception or sqlstate 'AN001' then
-      null;
-    end;
-  end if;
-  if count = 1 then
-    return json_build_array(crm.write_record(request, records::jsonb -> 0));
-  end if;
-  answers := crm.refused_of(request, records, keys);
-  for part, part_keys, places in
-    select json_agg(record order by place), array_agg(key order by place), array_agg(place order by place)
-    from rows from (json_array_elements(records), unnest(keys)) with ordinality as listed (record, key, place)
-    where not answers ? place::text
-    group by case when answers = '{}' then (place - 1) / ((count + 7) / 8) end
-    order by min(place)
-  loop
-    select answers || jsonb_object_agg(places[n], result) into answers
-    from json_array_elements(crm.import_batch(request, part, part_keys)) with ordinality as listed (result, n);
-  end loop;
-  return (select json_agg(value order by key::integer) from jsonb_each(answers));
+    select coalesce(jsonb_object_agg(place, '{"id": null}'::jsonb), '{}')
+    from json_array_elements($1) with ordinality as listed (record, place)
+    join crm.import_rows as earlier on earlier.import_id = $2 and earlier.match_key = %s and earlier.status = 'created'
+  $query$, crm.render_match_key(request -> 'resource', request ->> 'match_by'))
+  into made using records, (request ->> 'import_id')::uuid;
+  return made;
 end;
 $$;
 
@@ -706,9 +550,9 @@ as $$
 $$;
 create aggregate crm.folded(record jsonb, objects jsonb) (sfunc = crm.fold_record, stype = jsonb);
 
--- As import_batch, but several records may be about one: those are one change, and cost no more than others. Where
+-- As crm.write_batch, but several records may be about one: those are one change, and cost no more than others. Where
 -- that can't be written it is cut in eight, so that the rows that can are as if each had been written by itself.
-create function crm.import_folded(request jsonb, records json, keys text[]) returns json
+create function crm.import_folded(request jsonb, records json) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -718,32 +562,28 @@ declare
   -- By place: that of the first record that is about the same.
   firsts integer[];
   folded json;
-  folded_keys text[];
+  part json;
   places integer[];
   written jsonb;
   results jsonb;
-  part json;
-  part_keys text[];
-  part_places integer[];
 begin
   execute format($query$
     select array_agg(case when key is null then place else first end order by place)
     from (
-      select key, place, min(place) over (partition by %s) as first
-      from rows from (json_array_elements($1), unnest($2)) with ordinality as listed (record, key, place)
+      select key, place, min(place) over (partition by key) as first
+      from (select %s as key, place from json_array_elements($1) with ordinality as listed (record, place)) as keyed
     ) as grouped
   $query$, crm.render_match_key(resource, request ->> 'match_by'))
-  into firsts using records, keys;
+  into firsts using records;
   if not exists (select from unnest(firsts) with ordinality as listed (first, place) where first <> place) then
-    return crm.import_batch(request, records, keys);
+    return crm.write_batch(request, records);
   end if;
 
-  select json_agg(record order by first), array_agg(key order by first), array_agg(first order by first)
-  into folded, folded_keys, places
+  select json_agg(record order by first), array_agg(first order by first) into folded, places
   from (
-    select first, min(key) as key, case when is_update then crm.folded(record::jsonb, resource -> 'objects' order by place)
+    select first, case when is_update then crm.folded(record::jsonb, resource -> 'objects' order by place)
       else (array_agg(record::jsonb order by place))[1] end as record
-    from rows from (json_array_elements(records), unnest(keys), unnest(firsts)) with ordinality as listed (record, key, first, place)
+    from rows from (json_array_elements(records), unnest(firsts)) with ordinality as listed (record, first, place)
     group by first
     -- An object that is cleared and then given anew is no single change.
     having not is_update or count(*) = 1 or not bool_or(exists (
@@ -751,7 +591,7 @@ begin
     ))
   ) as groups;
   select jsonb_object_agg(places[n], result) into written
-  from json_array_elements(crm.import_batch(request, folded, folded_keys)) with ordinality as listed (result, n);
+  from json_array_elements(crm.write_batch(request, folded)) with ordinality as listed (result, n);
 
   select jsonb_object_agg(place, case
     when place = first or result ->> 'status' = 'failed' or (is_update and result ->> 'status' <> 'created') then result
@@ -760,19 +600,19 @@ begin
   from unnest(firsts) with ordinality as listed (first, place)
   cross join lateral (select written -> first::text as result) as found;
 
-  for part, part_keys, part_places in
-    select json_agg(record order by place), array_agg(key order by place), array_agg(place order by place)
+  for part, places in
+    select json_agg(record order by place), array_agg(place order by place)
     from (
-      select record, key, first, place, row_number() over (partition by first order by place) - 1 as nth, count(*) over (partition by first) as size
-      from rows from (json_array_elements(records), unnest(keys), unnest(firsts)) with ordinality as listed (record, key, first, place)
+      select record, first, place, row_number() over (partition by first order by place) - 1 as nth, count(*) over (partition by first) as size
+      from rows from (json_array_elements(records), unnest(firsts)) with ordinality as listed (record, first, place)
     ) as placed
     where size > 1 and coalesce(written -> first::text ->> 'status', 'failed') = 'failed'
       and written -> first::text ->> 'constraint' is distinct from crm.import_constraint(request)
     group by first, nth / ((size + 7) / 8)
     order by first, nth / ((size + 7) / 8)
   loop
-    select results || jsonb_object_agg(part_places[n], result) into results
-    from json_array_elements(crm.import_folded(request, part, part_keys)) with ordinality as listed (result, n);
+    select results || jsonb_object_agg(places[n], result) into results
+    from json_array_elements(crm.import_folded(request, part)) with ordinality as listed (result, n);
   end loop;
   return (select json_agg(value order by key::integer) from jsonb_each(results));
 end;
@@ -780,7 +620,7 @@ $$;
 
 -- Writes a batch and notes what became of each row, of those that failed only the first `room`. Answers how many of a
 -- status there were, and how many are not noted: {status: count, "unlisted": count}. The arrays belong together place by place.
-create function crm.import_and_note(job crm.imports, request jsonb, records json, keys text[], numbers bigint[], lines bigint[], room bigint)
+create function crm.import_and_note(job crm.imports, request jsonb, records json, numbers bigint[], lines bigint[], room bigint)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -790,7 +630,7 @@ declare
   counts jsonb;
 begin
   begin
-    results := crm.import_folded(request, records, keys);
+    results := crm.import_folded(request, records);
     if job.dry_run then
       raise exception using errcode = 'AN002', message = 'undo';
     end if;
@@ -821,11 +661,11 @@ begin
       case when status <> 'created' then (result -> 'record' ->> 'id')::uuid end, case when status = 'failed' then result end, %s
     from (
       select *, result ->> 'status' as status, count(*) filter (where result ->> 'status' = 'failed') over (order by number) as failures
-      from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6), unnest($7)) as written (result, number, record, key, line)
+      from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6)) as written (result, number, record, line)
     ) as said
-    where status <> 'failed' or failures <= $8
+    where status <> 'failed' or failures <= $7
   $query$, crm.render_match_key(request -> 'resource', job.match_by))
-  using job.id, job.workspace_id, results, numbers, records, keys, lines, room;
+  using job.id, job.workspace_id, results, numbers, records, lines, room;
   return counts;
 end;
 $$;
@@ -854,7 +694,7 @@ $$;
 --   lines_read    how many lines that is
 --   rows          how many they were, of which
 --   resource      what it imports
---   records, keys, numbers, lines   […] are written, with what each is found by and the number and line of its row
+--   records, numbers, lines   […] are written, with the number and line of the row of each
 --   failures      [{"row", "line", "error"}] are not
 --   max_listed    how many rows that failed the report of the import has; the others are counted
 --   max_report_bytes  what the reports of the workspace may take together
@@ -881,7 +721,7 @@ begin
   select * into batch
   from json_to_record($1) as given (
     id uuid, lease uuid, "from" bigint, "to" bigint, rows bigint, last boolean, resource text,
-    records json, keys text[], numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint, max_report_bytes bigint);
+    records json, numbers bigint[], lines bigint[], lines_read bigint, failures json, max_listed bigint, max_report_bytes bigint);
   facts := crm.facts_of(batch.resource);
   workspace := crm.require_workspace(facts ->> 'scope', 'write');
   select * into job from crm.imports where id = batch.id and workspace_id = workspace for update;
@@ -891,7 +731,7 @@ begin
   end if;
   perform crm.require_report_room(workspace, batch.max_report_bytes);
   request := jsonb_build_object(
-    'resource', facts || jsonb_build_object('columns', '["id"]'::jsonb, 'unique', jsonb_build_array(job.match_by)),
+    'resource', facts || '{"columns": ["id"]}',
     'operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
@@ -907,7 +747,7 @@ begin
   where place <= room;
   counts := jsonb_build_object('created', 0, 'updated', 0, 'unchanged', 0, 'failed', failures, 'unlisted', greatest(failures - room, 0));
   if batch.numbers <> '{}' then
-    counted := crm.import_and_note(job, request, batch.records, batch.keys, batch.numbers, batch.lines, greatest(room - failures, 0));
+    counted := crm.import_and_note(job, request, batch.records, batch.numbers, batch.lines, greatest(room - failures, 0));
     select jsonb_object_agg(key, value::bigint + coalesce((counted ->> key)::bigint, 0)) into counts from jsonb_each_text(counts);
   end if;
 
@@ -934,9 +774,9 @@ end;
 $$;
 
 grant execute on function crm.shown_import(uuid), crm.require_match(text, text), crm.lock_import(uuid), crm.put_import_part(crm.imports, integer, text, json), crm.lock_uploads(uuid), crm.bytes_uploaded(uuid), crm.unfinished_imports(uuid), crm.require_report_room(uuid, bigint), crm.render_match_key(jsonb, text),
-  crm.import_distinct(jsonb, json, text[]), crm.import_met(jsonb, jsonb), crm.import_constraint(jsonb), crm.fold_record(jsonb, jsonb, jsonb),
-  crm.folded(jsonb, jsonb), crm.import_folded(jsonb, json, text[]), crm.faded(double precision, timestamptz), crm.served_since(crm.imports), crm.import_changes(jsonb, json, jsonb), crm.import_batch(jsonb, json, text[]),
-  crm.import_and_note(crm.imports, jsonb, json, text[], bigint[], bigint[], bigint),
+  crm.import_met(jsonb, jsonb), crm.import_constraint(jsonb), crm.import_made_before(jsonb, json), crm.fold_record(jsonb, jsonb, jsonb), crm.folded(jsonb, jsonb),
+  crm.import_folded(jsonb, json), crm.import_and_note(crm.imports, jsonb, json, bigint[], bigint[], bigint),
+  crm.faded(double precision, timestamptz), crm.served_since(crm.imports),
   api.read_import(json), api.create_import(json), api.missing_import_part(json), api.put_import_part(json), api.read_import_text(json), api.start_import(json), api.cancel_import(json),
   api.read_import_rows(json), api.advance_import(json) to crm_api;
 
