@@ -43,7 +43,7 @@ test.each(
       // The stack's own may come first, or take over after the victim's slice; then it's another one.
       for (;;) {
         await change.request(new Client(baseUrl, workspace.key)).catch(() => {}); // It may be killed before it answers.
-        await expect.poll(async () => isKilled || (await change.count()).before === 0, { timeout: 30_000 }).toBe(true);
+        await expect.poll(async () => isKilled || (await change.count()).before === 0, { timeout: 60_000 }).toBe(true);
         if (isKilled) break;
         batches = 0;
         workspace = await createWorkspace();
