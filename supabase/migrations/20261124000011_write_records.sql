@@ -426,7 +426,8 @@ declare
   holders jsonb;
 begin
   execute (
-    -- offset 0: one look into the index for each, where a join may be made by reading the whole workspace.
+    -- offset 0: one look into the index for each, where a join may be made by reading the whole workspace; and each value is
+    -- computed once, where a table without statistics is compared with it row by row.
     select format($query$
       with given as (
         select record, place from json_array_elements($1) with ordinality as listed (record, place)
@@ -435,11 +436,11 @@ begin
         select distinct on (place) place, id, field from (%s) as found order by place, rank
       ) as first
     $query$, string_agg(format(
-      'select place, holder.id, %s as rank, %L as field from given cross join lateral (
-         select id from crm.%I as live where live.workspace_id = $2 and live.deleted_at is null and live.%I = %s%s offset 0
+      'select place, holder.id, %s as rank, %L as field from (select record, place, %s as key from given offset 0) as keyed
+       cross join lateral (
+         select id from crm.%I as live where live.workspace_id = $2 and live.deleted_at is null and live.%I = keyed.key%s offset 0
        ) as holder',
-      rank, field, resource ->> 'name', key,
-      format(case key when field then 'record ->> %L' else 'lower(record ->> %L)' end, field),
+      rank, field, format(case key when field then 'record ->> %L' else 'lower(record ->> %L)' end, field), resource ->> 'name', key,
       (
         select string_agg(format(' and live.%1$I::text = record ->> %1$L', name), '')
         from jsonb_array_elements_text(resource -> 'within' -> field) as name
