@@ -2,7 +2,7 @@ import { z } from "zod";
 import { MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
 import { chosen, dryRunMeta, one, page } from "../../shared/http/answers.ts";
 import { emptyBody, jsonBody } from "../../shared/http/body_schemas.ts";
-import { choice, pageParameters, parameters } from "../../shared/http/parameters.ts";
+import { oneName, pageParameters, parameters } from "../../shared/http/parameters.ts";
 import { type Route, route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { companies } from "../../shared/resources/companies.ts";
@@ -143,7 +143,7 @@ const importRoutes: Route[] = [
     takes: ["Idempotency-Key"],
     answers: { 202: anImport },
     headers: ["Location", "Idempotent-Replayed"],
-    errors: ["too_many_imports", "upload_quota_exceeded", "import_reports_full"],
+    errors: ["read_only_field", "too_many_imports", "upload_quota_exceeded", "import_reports_full"],
     handler: createImport,
   }),
   route({
@@ -160,7 +160,7 @@ const importRoutes: Route[] = [
     path: "/imports/{id}/rows",
     scope: "any",
     operation: "imports.rows",
-    query: parameters({ status: choice(ROW_STATUSES).optional(), ...pageParameters }),
+    query: parameters({ status: oneName("status", ROW_STATUSES).optional(), ...pageParameters }),
     answers: { 200: page(importRow) },
     headers: ["Link"],
     errors: ["invalid_cursor"],
@@ -183,7 +183,7 @@ const importRoutes: Route[] = [
     body: emptyBody,
     answers: { 202: anImport },
     headers: ["Location"],
-    errors: ["import_not_uploading"],
+    errors: ["import_not_uploading", "unknown_field", "read_only_field"],
     handler: startImport,
   }),
   route({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Resource } from "../resources/define.ts";
+import { type Resource, withDeleted } from "../resources/define.ts";
 import type { Answer } from "./route.ts";
 
 /** One thing, whatever it is. */
@@ -23,7 +23,8 @@ export function page(entry: z.ZodType, meta: z.ZodRawShape = {}): Answer {
 }
 
 /** A record as `fields` and `include` choose: some of its fields, and related records whole. */
-export function chosen(resource: Resource): z.ZodType {
+export function chosen(declared: Resource): z.ZodType {
+  const resource = declared.operations.includes("restore") ? withDeleted(declared) : declared;
   const embedded = Object.keys(resource.include).map((name) => {
     const related = z.lazy(() => resource.include[name]?.resource().record ?? z.never());
     return [name, related.nullable().optional()] as const;

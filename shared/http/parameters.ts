@@ -38,6 +38,15 @@ export function choice<const Values extends readonly [string, ...string[]]>(valu
   return z.enum(values, `must be one of: ${values.join(", ")}`);
 }
 
+/** One of the names of a kind of thing. */
+export function oneName<const Values extends readonly [string, ...string[]]>(kind: string, allowed: Values) {
+  return z.string().transform((raw, context): Values[number] => {
+    if (allowed.includes(raw)) return raw;
+    context.addIssue({ code: "custom", params: { sentence: unknownName(kind, raw, allowed) } });
+    return z.NEVER;
+  });
+}
+
 /** Some of the names of a kind of thing, separated by commas: each once. */
 export function someOf(kind: string, allowed: readonly string[], max = allowed.length) {
   return z.string().transform((raw, context) => {

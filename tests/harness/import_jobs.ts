@@ -14,7 +14,7 @@ export async function runImport(client: Client, body: Record<string, unknown>): 
 }
 
 /** An import once it has ended. */
-export async function endOf(client: Client, id: string, timeoutMs = 50_000): Promise<ImportRow> {
+export async function endOf(client: Client, id: string, timeoutMs = 150_000): Promise<ImportRow> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const { data } = await client.get(`/imports/${id}`);

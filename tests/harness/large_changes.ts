@@ -104,7 +104,7 @@ export const LARGE_CHANGES: Record<string, Prepare> = {
 };
 
 /** A job once it has ended. */
-export async function endOfJob(client: Client, id: string, timeoutMs = 50_000): Promise<Record<string, unknown>> {
+export async function endOfJob(client: Client, id: string, timeoutMs = 150_000): Promise<Record<string, unknown>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const { data } = await client.get(`/jobs/${id}`);
