@@ -25,9 +25,9 @@ function statementOf(resource: Resource): string {
 }
 
 function factsOf(resource: Resource): Record<string, unknown> {
-  const { names, fields } = resource;
+  const { names, fields, columns } = resource;
   const all = Object.entries(fields);
-  const column = (name: string) => fields[name]?.givenTo ?? name;
+  const column = (name: string) => columns[name]?.given ?? name;
   const derived = all.flatMap(([name, { e164 }]) => (e164 ? [[e164, name] as const] : []));
   return {
     columns: names.all,

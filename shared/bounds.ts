@@ -87,8 +87,6 @@ export const MAX_DATA_BYTES = 64 * 1024;
 export const MIN_BULK_RECORDS = 50;
 /** What one workspace has under way in the database at once, of an isolate's; the database bounds all isolates (`gate.admit`). */
 export const MAX_AT_ONCE = { call: 3, bulk: 1, job: 2 };
-/** The same while no other workspace has calls in the isolate: as many as the database admits of one. */
-export const MAX_AT_ONCE_ALONE = { call: 6 };
 /** Calls that wait for their turn, how long, and how long a place rests that others wait for while other workspaces have calls. */
 export const MAX_CALLS_WAITING = 400;
 export const MAX_WAIT_MS = 5_000;

@@ -7,7 +7,7 @@ import { BodyPlaces } from "../../shared/http/body_places.ts";
 import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
-import { DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
+import { type ApiVersion, DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
@@ -15,7 +15,7 @@ import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { Thread } from "../../shared/limits/thread.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
 import { drainJobs } from "./handlers/drain.ts";
-import { routes } from "./routes.ts";
+import { routesOf } from "./routes.ts";
 
 /** The platform's, which keeps an isolate that has answered until work is done. Elsewhere there is none. */
 declare const EdgeRuntime: { waitUntil: Background } | undefined;
@@ -25,13 +25,13 @@ const HAND_OVER_TIMEOUT_MS = 5_000;
 /** Hono finds the route; the pipeline decides what happens on the way to its handler. */
 export type Router = Hono<{ Bindings: Exchange }>;
 
-/** The API as a fetch handler. */
+/** The API as a fetch handler, in the versions that there are. */
 export function createApp(
   config: Config,
-  background: Background = keepAlive,
+  { background = keepAlive, versions = VERSIONS }: { background?: Background; versions?: readonly ApiVersion[] } = {},
 ): { fetch(request: Request): Response | Promise<Response> } {
-  const services = createServices(config, background);
-  const router = createRouter(routes);
+  const services = createServices(config, background, versions);
+  const router = createRouter(versions);
   return {
     async fetch(request) {
       const exchange = openExchange(services, request);
@@ -47,7 +47,7 @@ export function createApp(
   };
 }
 
-function createServices(config: Config, background: Background): Services {
+function createServices(config: Config, background: Background, versions: readonly ApiVersion[]): Services {
   const log = createLog(config.logLevel);
   const database = createDatabase(config);
   const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
@@ -61,8 +61,9 @@ function createServices(config: Config, background: Background): Services {
     refunds: limiters.refunds,
     bodies: new BodyPlaces(),
     thread: new Thread(),
+    versions,
     worker: createWorker({
-      claims: [(budget) => claimImportSlice(database, budget), () => claimChange(database)],
+      claims: [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
       log,
       background,
       handOver: () => callDrain(config, log),
@@ -89,20 +90,21 @@ async function callDrain(config: Config, log: Log): Promise<void> {
 }
 
 /** Every route under each version it exists in, and under no version for the default one. */
-export function createRouter(map: readonly Route[]): Router {
+export function createRouter(versions: readonly ApiVersion[]): Router {
   const router: Router = new Hono<{ Bindings: Exchange }>({ strict: false });
   router.post("/api/internal/drain", ({ env }) => drainJobs(env));
-  for (const version of VERSIONS) {
-    mount(router, `/api/${version.name}`, map);
-    if (version.name === DEFAULT_VERSION) mount(router, "/api", map);
+  for (const version of versions) {
+    const routes = routesOf(version);
+    mount(router, `/api/${version.name}`, routes);
+    if (version.name === DEFAULT_VERSION) mount(router, "/api", routes);
   }
-  router.all("/api/:version{v[0-9]+}/*", ({ env, req }) => run(env, noSuchPath(req.param("version"))));
-  router.notFound(({ env }) => run(env, noSuchPath()));
+  const supported = versions.map(({ name }) => name);
+  router.all("/api/:version{v[0-9]+}/*", ({ env, req }) => run(env, noSuchPath(supported, req.param("version"))));
+  router.notFound(({ env }) => run(env, noSuchPath(supported)));
   return router;
 }
 
-function noSuchPath(version: string = DEFAULT_VERSION): ApiError {
-  const supported = VERSIONS.map(({ name }) => name);
+function noSuchPath(supported: readonly string[], version: string = DEFAULT_VERSION): ApiError {
   if (supported.includes(version)) return new ApiError("not_found", { message: "No such path. Verify the URL." });
   const message = `The API version ${version} does not exist. Supported: ${supported.join(", ")}.`;
   return new ApiError("unknown_version", { message, details: { supported } });

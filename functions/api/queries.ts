@@ -5,9 +5,8 @@ import { customFieldsOf } from "../../shared/db/custom_fields.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { BODY_ERRORS } from "../../shared/http/body_schemas.ts";
 import type { AuthorizedExchange } from "../../shared/http/exchange.ts";
-import { choice, flag, parameters, someOf } from "../../shared/http/parameters.ts";
+import { parameters } from "../../shared/http/parameters.ts";
 import type { Body, Query } from "../../shared/http/route.ts";
-import { validate } from "../../shared/http/validation.ts";
 import { requireScope } from "../../shared/middleware/authorize.ts";
 import type { Condition } from "../../shared/query/filter.ts";
 import {
@@ -21,8 +20,10 @@ import {
   readParameters,
   searchBody,
 } from "../../shared/query/list_query.ts";
+import { choice, flag, someOf } from "../../shared/query/parameters.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "../../shared/query/query_context.ts";
 import { relatedScopes } from "../../shared/query/read_plan.ts";
+import { validate } from "../../shared/query/validation.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 
 // What routes read of their query and of the body of a search, where that depends on a resource's fields.

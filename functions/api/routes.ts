@@ -2,12 +2,12 @@ import { z } from "zod";
 import { MAX_BULK_BODY_BYTES } from "../../shared/bounds.ts";
 import { chosen, dryRunMeta, one, page } from "../../shared/http/answers.ts";
 import { emptyBody, jsonBody } from "../../shared/http/body_schemas.ts";
-import { oneName, pageParameters, parameters } from "../../shared/http/parameters.ts";
+import { parameters } from "../../shared/http/parameters.ts";
 import { type Route, route } from "../../shared/http/route.ts";
-import { resources } from "../../shared/resources/all.ts";
-import { companies } from "../../shared/resources/companies.ts";
-import { contacts } from "../../shared/resources/contacts.ts";
-import { deals } from "../../shared/resources/deals.ts";
+import type { ApiVersion } from "../../shared/http/versions.ts";
+import { oneName, pageParameters } from "../../shared/query/parameters.ts";
+import { resourceNamed } from "../../shared/resources/all.ts";
+import type { Resource } from "../../shared/resources/define.ts";
 import { imports } from "../../shared/resources/imports.ts";
 import { jobs } from "../../shared/resources/jobs.ts";
 import { dealSummary, dealTransitions, GROUPS, summaryGroup, transition } from "./handlers/deals.ts";
@@ -26,16 +26,16 @@ import {
 import { readJob, stopJob } from "./handlers/jobs.ts";
 import { listRecords } from "./handlers/list.ts";
 import { mergeData, readMerge, revertMerge } from "./handlers/merges.ts";
-import { hit, searchEverything, searchQuery } from "./handlers/search.ts";
+import { hitOf, searchEverything, searchQuery } from "./handlers/search.ts";
 import { health, healthData, me, meData } from "./handlers/system.ts";
-import { readTimeline, timelineEntry, timelineQuery } from "./handlers/timeline.ts";
+import { entryOf, readTimeline, timelineQuery } from "./handlers/timeline.ts";
 import { dryRun, listQuery, noParameters, readQuery, summaryQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
 
 /** Of a route that only reads, and needs nothing but its path. */
 const reading = { method: "GET", query: noParameters, body: null, takes: [], headers: [], errors: [] } as const;
 
-const systemRoutes: Route[] = [
+const systemRoutes = (resources: readonly Resource[]): Route[] => [
   route({
     ...reading,
     path: "/health",
@@ -50,30 +50,32 @@ const systemRoutes: Route[] = [
     path: "/search",
     scope: "any",
     operation: "search",
-    query: searchQuery,
-    answers: { 200: page(hit, { total_at_least: z.int().optional() }) },
+    query: searchQuery(resources),
+    answers: { 200: page(hitOf(resources), { total_at_least: z.int().optional() }) },
     headers: ["Link"],
     errors: ["invalid_cursor", "query_too_expensive"],
     handler: searchEverything,
   }),
 ];
 
-const timelineRoutes = [contacts, companies, deals].map((resource) =>
+const timelineRoutes = (resources: readonly Resource[]): Route[] =>
+  ["contacts", "companies", "deals"].map((plural) => timelineRoute(resourceNamed(plural, resources), resources));
+
+const timelineRoute = (resource: Resource, resources: readonly Resource[]): Route =>
   route({
     ...reading,
     path: `${resource.path}/{id}/timeline`,
     scope: `${resource.scope}:read`,
     operation: `${resource.plural}.timeline`,
     query: timelineQuery,
-    answers: { 200: page(timelineEntry) },
+    answers: { 200: page(entryOf(resources)) },
     headers: ["Link"],
     errors: ["invalid_cursor", "query_too_expensive", "merged"],
     handler: readTimeline(resource),
-  }),
-);
+  });
 
 /** Before the generic ones: what stands here is not taken for an id. */
-const dealRoutes: Route[] = [
+const dealRoutes = (deals: Resource): Route[] => [
   route({
     ...reading,
     path: "/deals/summary",
@@ -94,7 +96,7 @@ const dealRoutes: Route[] = [
 ];
 
 /** Whose scope they take depends on what was merged, so the handlers ask for it. */
-const mergeRoutes: Route[] = [
+const mergeRoutes = (resources: readonly Resource[]): Route[] => [
   route({
     ...reading,
     path: "/merges/{id}",
@@ -112,7 +114,10 @@ const mergeRoutes: Route[] = [
     body: emptyBody,
     takes: ["Idempotency-Key"],
     answers: {
-      200: one(z.union([contacts.record, companies.record]), { ...dryRunMeta, merge_id: z.uuid() }),
+      200: one(z.union(resources.filter(({ mergeable }) => mergeable).map(({ record }) => record)), {
+        ...dryRunMeta,
+        merge_id: z.uuid(),
+      }),
       202: one(jobs.record),
     },
     headers: ["ETag", "Location", "Idempotent-Replayed"],
@@ -223,7 +228,7 @@ const jobRoutes: Route[] = [
 ];
 
 /** A list of what the key may read, which row-level security decides. */
-function ownRoutes(resource: typeof imports): Route[] {
+function ownRoutes(resource: Resource): Route[] {
   return [
     route({
       ...reading,
@@ -238,13 +243,15 @@ function ownRoutes(resource: typeof imports): Route[] {
   ];
 }
 
-/** The map: every path of the API, with all that it takes, answers and refuses. */
-export const routes: readonly Route[] = [
-  ...systemRoutes,
-  ...dealRoutes,
-  ...resources.flatMap(resourceRoutes),
-  ...timelineRoutes,
-  ...mergeRoutes,
-  ...importRoutes,
-  ...jobRoutes,
-];
+/** The map: every path of a version of the API, with all that it takes, answers and refuses. */
+export function routesOf({ resources }: Pick<ApiVersion, "resources">): readonly Route[] {
+  return [
+    ...systemRoutes(resources),
+    ...dealRoutes(resourceNamed("deals", resources)),
+    ...resources.flatMap(resourceRoutes),
+    ...timelineRoutes(resources),
+    ...mergeRoutes(resources),
+    ...importRoutes,
+    ...jobRoutes,
+  ];
+}

@@ -32,6 +32,8 @@ export interface FunctionOptions {
   dataDir: string;
   port: number;
   env: FunctionEnv;
+  /** Another entry file than the one that is deployed. */
+  entry?: string;
   /** Tells the log files of several functions apart. */
   name?: string;
   /** Gets what it writes to stderr, which is logged all the same. */
@@ -47,6 +49,7 @@ export async function startFunction({
   dataDir,
   port,
   env,
+  entry = join(ROOT, "functions/api/index.ts"),
   name = "function",
   onErrorOutput,
 }: FunctionOptions): Promise<{ child: Child; url: string; logFile: string }> {
@@ -65,7 +68,7 @@ export async function startFunction({
       "--config",
       join(ROOT, "deno.json"),
       "--node-modules-dir=manual",
-      join(ROOT, "functions/api/index.ts"),
+      entry,
       dataDir, // Unused; tells in a process list which stack it belongs to.
     ],
     env: { ...ALLOCATOR, ...denoEnvironment(dataDir), DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`, ...env },

@@ -1,16 +1,17 @@
+import type { Plan } from "../limits/plans.ts";
+import type { CustomField } from "../query/query_context.ts";
+import type { ReadPlan } from "../query/read_plan.ts";
 import type {
   ClaimedImport,
+  ClaimedJob,
   CreatedImport,
   ImportAdvance,
   ImportStart,
   ImportStatus,
+  JobState,
   NewImport,
   UploadBounds,
-} from "../imports/store.ts";
-import type { ClaimedJob, JobState } from "../jobs/changes.ts";
-import type { Plan } from "../limits/plans.ts";
-import type { CustomField } from "../query/query_context.ts";
-import type { ReadPlan } from "../query/read_plan.ts";
+} from "./long_work.ts";
 import type { StoredPhone } from "./phones.ts";
 import type { Idempotency, ReadResult, RecordData, WriteArgument, WrittenAnswer } from "./records.ts";
 

@@ -2,7 +2,6 @@ import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { sign } from "hono/jwt";
 import {
   MAX_AT_ONCE,
-  MAX_AT_ONCE_ALONE,
   MAX_BULK_WAIT_MS,
   MAX_CALLS_WAITING,
   MAX_EXPORT_WAIT_MS,
@@ -82,7 +81,6 @@ export function createDatabase(config: Config): Database {
   // Over all isolates the database counts (`gate.admit`), but a call that is refused there has cost a connection.
   const gate = new Gate({
     places: MAX_AT_ONCE,
-    alone: MAX_AT_ONCE_ALONE,
     maxWaiting: MAX_CALLS_WAITING,
     maxWaitMs: MAX_WAIT_MS,
     maxRestMs: MAX_REST_MS,

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Principal } from "../auth/principal.ts";
 import type { ListQuery } from "../query/list_query.ts";
-import { listPlan } from "../query/read_plan.ts";
+import { listPlan, shownColumns } from "../query/read_plan.ts";
 import type { Database } from "./database.ts";
 import { claimsOf } from "./records.ts";
 
@@ -56,6 +56,7 @@ function exportPlan(
 ) {
   const page = { ...query, limit: limit - 1, cursor: undefined, include: [], total: false };
   const { shape, values } = listPlan(page, after, "none");
-  const columns = exportedFields(query);
-  return { shape: { ...shape, format, columns, position: query.sort.map(({ column }) => column) }, values };
+  const names = exportedFields(query);
+  const columns = shownColumns(query.resource, names);
+  return { shape: { ...shape, format, columns, names, position: query.sort.map(({ column }) => column) }, values };
 }

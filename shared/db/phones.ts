@@ -75,11 +75,14 @@ export function misreadPhones(
 
 /** The field with a number as it was sent, and the one with its E.164 form; none where a resource has no phone. */
 function phoneFields(resource: Resource): string[] {
-  return Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
+  const { columns, fields } = resource;
+  const isPhone = Object.entries(fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
+  return isPhone.map((name) => columns[name]?.shown ?? name);
 }
 
 function keyOf(resource: Resource, name: string, row: RecordData): string | undefined {
   const value = row[name];
   if (typeof value !== "string") return undefined;
-  return resource.fields[name]?.keyColumn === undefined ? value : value.toLowerCase();
+  const columns = Object.values(resource.columns).find(({ shown }) => shown === name);
+  return columns?.compared === columns?.shown ? value : value.toLowerCase();
 }

@@ -2,7 +2,7 @@ import type { Principal } from "../auth/principal.ts";
 import { MIN_BULK_RECORDS } from "../bounds.ts";
 import type { ApiError } from "../errors.ts";
 import type { ListQuery } from "../query/list_query.ts";
-import { type ReadPlan, recordPlan } from "../query/read_plan.ts";
+import { type ReadPlan, recordPlan, shownColumns } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
 import { misreadPhones, withStoredPhones } from "./phones.ts";
@@ -128,7 +128,7 @@ export async function writeRecords(
   resource: Resource,
   request: WriteRequest,
 ): Promise<WriteAnswer> {
-  const upserted = request.onConflict === "update" ? resource.names.unique : [];
+  const upserted = request.onConflict === "update" ? shownColumns(resource, resource.names.unique) : [];
   const by = request.operation === "create" ? upserted : ["id"];
   const argument = {
     resource: resource.table,

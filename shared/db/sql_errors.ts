@@ -57,7 +57,8 @@ export function unavailable(cause: unknown): ApiError {
 
 /** One record was refused: constraint and field names become our codes and sentences. */
 export function writeError(resource: Resource, failed: FailedWrite): ApiError {
-  if (failed.code !== undefined && isErrorCode(failed.code)) return refusal(failed.code, failed.details ?? {});
+  if (failed.code !== undefined && isErrorCode(failed.code))
+    return refusal(failed.code, inNamesOf(resource, failed.details ?? {}));
   const { sqlstate = "", constraint = "" } = failed;
   const field = fieldOf(resource, constraint);
   const unique = field === undefined ? undefined : resource.fields[field]?.unique;
@@ -69,6 +70,28 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
     return fieldError("validation_error", field, `The ${field} field has a value that is not allowed.`);
   }
   return new ApiError("internal_error", { cause: failed });
+}
+
+/** What SQL says of columns, told of the fields that they are in this version of the API. */
+function inNamesOf(resource: Resource, details: Record<string, unknown>): Record<string, unknown> {
+  if (!resource.isRenamed) return details;
+  const { field, missing_fields: missing, problems, ...rest } = details;
+  const nameOf = (path: string) => path.replace(/^[^.]+/, (column) => resource.fieldOf.get(column) ?? column);
+  const told = (column: string, sentence: string) =>
+    sentence.replace(`The ${column} field`, `The ${nameOf(column)} field`);
+  return {
+    ...rest,
+    ...(typeof field === "string" && { field: nameOf(field) }),
+    ...(Array.isArray(missing) && { missing_fields: missing.map((name) => nameOf(String(name))) }),
+    ...(problems !== undefined && {
+      problems: Object.fromEntries(
+        Object.entries(problems as FieldErrors).map(([column, sentences]) => [
+          nameOf(column),
+          sentences.map((sentence) => told(column, sentence)),
+        ]),
+      ),
+    }),
+  };
 }
 
 function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
@@ -128,5 +151,5 @@ function bodyProblems(details: Record<string, unknown>): ApiError {
 // those that all tables share <field>_check.
 function fieldOf(resource: Resource, constraint: string): string | undefined {
   const name = constraint.replace(new RegExp(`^${resource.table}_`), "").replace(/_(live|fkey|check)$/, "");
-  return Object.hasOwn(resource.fields, name) ? name : undefined;
+  return resource.fieldOf.get(name);
 }

@@ -2,8 +2,7 @@ import { Buffer } from "node:buffer";
 import { MAX_BODY_DEPTH, MAX_BODY_MS, MAX_BODY_PAUSE_MS, MAX_BODY_VALUES } from "../bounds.ts";
 import { ApiError } from "../errors.ts";
 import type { Upload } from "./body_places.ts";
-import { type JsonSurvey, parseJson, surveyJson } from "./json.ts";
-import { faultError } from "./validation.ts";
+import { faultError, type JsonSurvey, parseJson, surveyJson } from "./json.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 

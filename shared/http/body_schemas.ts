@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { MAX_BODY_BYTES, MAX_BULK_BODY_BYTES, MAX_BULK_RECORDS } from "../bounds.ts";
 import type { ErrorCode } from "../errors.ts";
+import { validate } from "../query/validation.ts";
 import type { Resource } from "../resources/define.ts";
 import type { Body } from "./route.ts";
-import { validate } from "./validation.ts";
 
 /** What any body may be refused with. */
 export const BODY_ERRORS: readonly ErrorCode[] = [
@@ -50,7 +50,7 @@ function entriesBody<const Name extends "records" | "ids">(
     schema: z.strictObject({ [name]: z.array(entry).min(1).max(MAX_BULK_RECORDS) }),
     maxBytes: MAX_BULK_BODY_BYTES,
     recordsIn: name,
-    errors: [...BODY_ERRORS, "read_only_field"],
+    errors: name === "ids" ? BODY_ERRORS : [...BODY_ERRORS, "read_only_field"],
     parse: ({ body }) => validate(schema, body) as Record<Name, unknown[]>,
   };
 }

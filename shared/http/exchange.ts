@@ -27,6 +27,7 @@ export interface Services {
   bodies: BodyPlaces;
   thread: Thread;
   worker: Worker;
+  versions: readonly ApiVersion[];
   log: Log;
 }
 
@@ -73,7 +74,7 @@ export function openExchange(services: Services, request: Request): Exchange {
     requestId: newRequestId(),
     receivedAt: new Date(),
     address: clientAddress(request, services.config.trustedProxyHops),
-    version: versionOf(url.pathname),
+    version: versionOf(url.pathname, services.versions),
     params: {},
     turns: services.thread.open(),
   };

@@ -1,3 +1,6 @@
+import { MAX_QUOTED_PATH } from "../bounds.ts";
+import { type ApiError, fieldError } from "../errors.ts";
+
 /** A number of a JSON text that JavaScript would change: more digits than it holds, or beyond its range. */
 class InexactNumber {
   constructor(readonly source: string) {}
@@ -118,4 +121,12 @@ function canonical(source: string): string {
   if (significant === "") return "0";
   const scale = Number(exponent) - fraction.length + (digits.length - significant.length);
   return `${sign === "-" ? "-" : ""}${significant}e${scale}`;
+}
+
+/** Why a value can't be kept as it is, told of the field in it, or of the `whole`; undefined when it can. */
+export function faultError(value: unknown, whole: string): ApiError | undefined {
+  const fault = findFault(value);
+  if (fault === undefined) return undefined;
+  const field = fault.path.join(".").slice(0, MAX_QUOTED_PATH) || whole;
+  return fieldError("validation_error", field, `The ${field} field ${fault.problem}.`);
 }

@@ -79,8 +79,15 @@ function json(exchange: Exchange, status: number, body: unknown, headers: Record
       "Content-Type": "application/json; charset=utf-8",
       ...lengthOf(exchange, text),
       ...headers,
+      ...linksOf(exchange, headers),
     },
   });
+}
+
+// Two links are one header (RFC 8288 §3): to the next page, and to what is said of a deprecated version.
+function linksOf({ version }: Exchange, { Link }: Record<string, string>): Record<string, string> {
+  const { Link: notice } = versionHeaders(version);
+  return Link !== undefined && notice !== undefined ? { Link: `${Link}, ${notice}` } : {};
 }
 
 // The body of an answer to HEAD is dropped, and its length with it, unless it is said (RFC 9110 §8.6).

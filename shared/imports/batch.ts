@@ -1,9 +1,9 @@
 import { MAX_BODY_DEPTH, MAX_GIVEN_CELLS, MAX_QUOTED } from "../bounds.ts";
-import type { RecordData } from "../db/records.ts";
+import type { RowFailure, Written } from "../db/long_work.ts";
 import { uuidsV7 } from "../db/uuid_v7.ts";
 import { ApiError, fieldError, type ReportedError, reported } from "../errors.ts";
-import { parseJson, surveyJson } from "../http/json.ts";
-import { faultError, validateRecord } from "../http/validation.ts";
+import { faultError, parseJson, surveyJson } from "../http/json.ts";
+import { validateRecord } from "../query/validation.ts";
 import type { Resource } from "../resources/define.ts";
 import { toRow } from "../resources/row.ts";
 import { cellSetters, setField } from "./cells.ts";
@@ -34,21 +34,9 @@ export interface Batch {
   length: number;
   lines: number;
   written: Written;
-  failures: { row: number; line: number; error: RowError }[];
+  failures: RowFailure[];
   /** Why nothing behind them can be read. */
   broken?: ReportedError;
-}
-
-/** Records, and the number and the line of the row of each. */
-export interface Written {
-  records: RecordData[];
-  numbers: number[];
-  lines: number[];
-}
-
-interface RowError extends ReportedError {
-  /** The cells that it is about, as they were given. */
-  given?: Record<string, string>;
 }
 
 /** A row as a body that `POST /v1/<resource>` would take, or what is wrong with it. */
@@ -153,7 +141,7 @@ function batchOf(
 }
 
 /** An error with the cells that it is about. */
-function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): RowError {
+function withGiven(error: ApiError, cells: ReadonlyMap<string, string>): RowFailure["error"] {
   const given = Object.keys(error.details)
     .filter((name) => cells.has(name))
     .slice(0, MAX_GIVEN_CELLS)

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import { MAX_COLUMNS, MAX_HEADER_BYTES, MAX_MAPPING_BYTES } from "../bounds.ts";
+import type { ImportStart } from "../db/long_work.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import type { CustomField } from "../query/query_context.ts";
 import { unknownName } from "../query/suggest.ts";
 import type { Resource } from "../resources/define.ts";
 import { isKnownHeader, type Mapping, resolveHeader, resolveKeys } from "./columns.ts";
 import { type Delimiter, findDelimiter, readCsvRows } from "./csv_rows.ts";
-import type { ImportStart } from "./store.ts";
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 

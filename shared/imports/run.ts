@@ -2,11 +2,12 @@ import { MAX_ROW_BYTES } from "../bounds.ts";
 import type { Database } from "../db/database.ts";
 import { withStoredPhones } from "../db/phones.ts";
 import { ApiError, type ReportedError } from "../errors.ts";
+import type { ApiVersion } from "../http/versions.ts";
 import type { Budget } from "../jobs/budget.ts";
 import { SLICE_MS, type Slice } from "../jobs/slice.ts";
 import { Writes } from "../jobs/writes.ts";
+import { resourceNamed } from "../resources/all.ts";
 import type { Resource } from "../resources/define.ts";
-import { IMPORTABLE } from "../resources/imports.ts";
 import { type Batch, csvReader, ndjsonReader, type RowReader } from "./batch.ts";
 import type { Column, CsvColumns } from "./columns.ts";
 import { advanceImport, claimImport, failImport, type ImportJob, releaseImport } from "./store.ts";
@@ -17,21 +18,32 @@ type Ending = "finished" | "more" | "lost";
 
 const TEXT_BYTES = 512 * 1024;
 const MAX_ROWS = 1_500;
+const UNKNOWN_VERSION_SECONDS = 1;
 /** A batch that was too much for the database is tried again with so many times fewer rows. */
 const SHRINKAGE = 4;
 
 /** A slice of an import, of the workspace that had the least work done of late; undefined when none waits. */
-export async function claimImportSlice(database: Database, budget: Budget): Promise<Slice | undefined> {
+export async function claimImportSlice(
+  database: Database,
+  budget: Budget,
+  versions: readonly ApiVersion[],
+): Promise<Slice | undefined> {
   const job = await claimImport(database);
   if (job === undefined) return undefined;
+  const resources = versions.find(({ name }) => name === job.version)?.resources;
   return {
     id: job.id,
     attempts: job.attempts,
     async run() {
+      // An isolate that is older than the version leaves it to one that knows it.
+      if (resources === undefined)
+        return releaseImport(database, job, { wait: UNKNOWN_VERSION_SECONDS, blameless: true });
       const writes: ImportWrites = new Writes();
-      const ending = await writeBatches(database, job, budget, { writes, until: performance.now() + SLICE_MS }).finally(
-        () => writes.settled(),
-      );
+      const ending = await writeBatches(database, job, budget, {
+        resources,
+        writes,
+        until: performance.now() + SLICE_MS,
+      }).finally(() => writes.settled());
       // One that was lost is ours still when what was lost is a retry of ours.
       if (ending !== "finished") await releaseImport(database, job, { wait: 0, blameless: true });
     },
@@ -47,10 +59,9 @@ async function writeBatches(
   database: Database,
   job: ImportJob,
   budget: Budget,
-  { writes, until }: { writes: ImportWrites; until: number },
+  { resources, writes, until }: { resources: readonly Resource[]; writes: ImportWrites; until: number },
 ): Promise<Ending> {
-  const resource = IMPORTABLE[job.resource];
-  if (resource === undefined) throw new ApiError("internal_error", { cause: `no resource ${job.resource}` });
+  const resource = resourceNamed(job.resource, resources);
   const text = new ImportText(database, job);
   const reader = budget.measure(() => readerOf(resource, job));
   const max = Math.ceil(MAX_ROWS / SHRINKAGE ** (job.attempts - 1));

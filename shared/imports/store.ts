@@ -7,42 +7,24 @@ import {
   MAX_UPLOADED_BYTES,
 } from "../bounds.ts";
 import { type Claims, callWithRetry, type Database } from "../db/database.ts";
+import type {
+  CreatedImport,
+  ImportStart,
+  ImportStatus,
+  NewImport,
+  PlacedBatch,
+  UploadBounds,
+} from "../db/long_work.ts";
 import { claimsOf, type Idempotency, type ReadResult, type RecordData } from "../db/records.ts";
 import { fieldError } from "../errors.ts";
-import type { Batch, Written } from "./batch.ts";
 
 const WORKER: Claims = { role: "crm_worker" };
-const BOUNDS = {
+const BOUNDS: UploadBounds = {
   max_unfinished: MAX_UNFINISHED_IMPORTS,
   max_bytes: MAX_IMPORT_BYTES,
   max_workspace_bytes: MAX_UPLOADED_BYTES,
   max_report_bytes: MAX_REPORT_BYTES,
 };
-
-/** What an import is made of. */
-export interface NewImport {
-  resource: string;
-  format: "csv" | "ndjson";
-  dry_run: boolean;
-  on_conflict: "error" | "return" | "update";
-  match_by: string | null;
-  mapping: Record<string, string | null>;
-  columns: unknown;
-  bytes_processed: number;
-  lines_processed: number;
-}
-
-/** What a header says, once it can be read. */
-export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed" | "lines_processed">;
-
-/** An import that was made, and when and by which request where this one repeats it. */
-export interface CreatedImport {
-  import: RecordData;
-  replayed: { request_id: string; timestamp: string } | null;
-}
-
-/** What a workspace may keep of imports. */
-export type UploadBounds = typeof BOUNDS;
 
 /**
  * Makes an import, which starts at once when it comes with its text.
@@ -126,6 +108,8 @@ export interface ImportJob {
   /** Those of the key or person that made it: its batches have their rights, no others. */
   claims: Claims;
   resource: string;
+  /** The version of the API whose names the columns have. */
+  version: string;
   format: "csv" | "ndjson";
   matchBy: string;
   columns: unknown;
@@ -134,22 +118,6 @@ export interface ImportJob {
   linesProcessed: number;
   rowsProcessed: number;
   /** How often it was claimed since its last batch, this time included. */
-  attempts: number;
-}
-
-/** An import as `api.claim_import` tells it. */
-export interface ClaimedImport {
-  id: string;
-  workspace_id: string;
-  created_by: { type: "api_key" | "user"; id: string };
-  resource: string;
-  format: "csv" | "ndjson";
-  match_by: string;
-  columns: unknown;
-  bytes_total: number;
-  bytes_processed: number;
-  lines_processed: number;
-  rows_processed: number;
   attempts: number;
 }
 
@@ -169,6 +137,7 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
       ...(type === "api_key" ? { key_id: id } : { user_id: id }),
     },
     resource: row.resource,
+    version: row.api_version,
     format: row.format,
     matchBy: row.match_by,
     columns: row.columns,
@@ -179,24 +148,6 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
     attempts: row.attempts,
   };
 }
-
-/** A batch, and where in the text it stands. */
-export interface PlacedBatch extends Pick<Batch, "rows" | "lines" | "written" | "failures"> {
-  from: number;
-  to: number;
-  last: boolean;
-}
-
-/** A batch as `api.advance_import` takes it. */
-export interface ImportAdvance extends Omit<PlacedBatch, "written" | "lines">, Written {
-  resource: string;
-  lines_read: number;
-  max_listed: number;
-  max_report_bytes: number;
-}
-
-/** How an import stands after a batch; `lost` to whoever sent it. */
-export type ImportStatus = "running" | "completed" | "lost";
 
 /**
  * Writes the records of a batch and moves the import on, in one transaction, with the rights of who made it.

@@ -1,23 +1,14 @@
 import { type Claims, callWithRetry, type Database } from "../db/database.ts";
+import type { ClaimedJob, JobState } from "../db/long_work.ts";
 import type { RecordData } from "../db/records.ts";
 import { SLICE_MS, type Slice } from "./slice.ts";
 
 const WORKER: Claims = { role: "crm_worker" };
 
 /** A job that this worker alone may take on, until its lease is over. */
-interface Job {
-  id: string;
+interface Job extends ClaimedJob {
   lease: string;
-  kind: string;
-  /** How often it was claimed since its last batch, this time included. */
-  attempts: number;
 }
-
-/** A job as `api.claim_job` tells it. */
-export type ClaimedJob = Omit<Job, "lease">;
-
-/** How a job stands after a batch; `lost` to whoever sent it. */
-export type JobState = "running" | "succeeded" | "lost";
 
 /** A slice of a change of many records: of the workspace that has waited longest; undefined when none waits. */
 export async function claimChange(database: Database): Promise<Slice | undefined> {

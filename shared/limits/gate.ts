@@ -9,8 +9,6 @@ interface Places {
 export interface GateOptions<Lane extends string> {
   /** How many of one owner are let through at once, by lane. */
   places: Record<Lane, number>;
-  /** How many while no other owner passes, where that is more. */
-  alone?: Partial<Record<Lane, number>>;
   /** How many of one owner and lane may wait for their turn, and for how long. */
   maxWaiting: number;
   maxWaitMs: number;
@@ -23,8 +21,6 @@ export interface GateOptions<Lane extends string> {
 
 /** How long after it has passed an owner counts as one of those that pass. */
 const RECENT_MS = 100;
-/** How long no other owner has passed when one counts as alone: beside one who pushes, answers are slow and calls come seldom. */
-const ALONE_MS = 1_000;
 /** What was taken for less needs no rest. */
 const MIN_REST_MS = 30;
 
@@ -42,25 +38,21 @@ export class Gate<Lane extends string> {
     const name = `${owner} ${lane}`;
     const places = this.taken.get(name) ?? { busy: 0, waiting: [] };
     this.taken.set(name, places);
-    this.see(owner);
-    if (places.waiting.length > 0 || places.busy >= this.most(owner, lane)) await this.turn(places, maxWaitMs);
+    if (places.busy >= this.options.places[lane]) await this.turn(places, maxWaitMs);
     else places.busy += 1;
+    this.see(owner);
     const startedAt = performance.now();
     const leave = () => {
+      const next = places.waiting.shift();
+      if (next !== undefined) return next();
       places.busy -= 1;
-      while (places.waiting.length > 0 && places.busy < this.most(owner, lane)) {
-        places.busy += 1;
-        places.waiting.shift()?.();
-      }
       if (places.busy === 0) this.taken.delete(name);
     };
     return () => {
       this.see(owner);
       const pushes = places.waiting.length > 0 || places.busy > 1;
-      const restMs = Math.min(
-        pushes && !this.isAlone(owner, RECENT_MS) ? performance.now() - startedAt : 0,
-        this.options.maxRestMs ?? 0,
-      );
+      const isAlone = performance.now() - this.latestOther.at > RECENT_MS;
+      const restMs = Math.min(pushes && !isAlone ? performance.now() - startedAt : 0, this.options.maxRestMs ?? 0);
       if (restMs < MIN_REST_MS) leave();
       else setTimeout(leave, restMs);
     };
@@ -83,16 +75,6 @@ export class Gate<Lane extends string> {
   private see(owner: string): void {
     if (this.latest.owner !== owner) this.latestOther = this.latest;
     this.latest = { owner, at: performance.now() };
-  }
-
-  private isAlone(owner: string, forMs: number): boolean {
-    const other = this.latest.owner === owner ? this.latestOther : this.latest;
-    return performance.now() - other.at > forMs;
-  }
-
-  private most(owner: string, lane: Lane): number {
-    const { places, alone } = this.options;
-    return (this.isAlone(owner, ALONE_MS) ? alone?.[lane] : undefined) ?? places[lane];
   }
 
   /** Resolves with the place of one that has ended. */

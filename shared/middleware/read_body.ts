@@ -5,7 +5,7 @@ import type { Exchange } from "../http/exchange.ts";
 
 /** Reads the JSON that the route takes, and fingerprints the request for its Idempotency-Key. */
 export async function readBody(exchange: Exchange): Promise<void> {
-  const { route, request, url, services, principal, address } = exchange;
+  const { route, request, url, services, principal, address, version } = exchange;
   if (route === undefined || route.body === null) return;
   const owner = principal?.workspaceId ?? address;
   const upload = services.bodies.upload(owner);
@@ -25,7 +25,7 @@ export async function readBody(exchange: Exchange): Promise<void> {
   exchange.body = value;
   exchange.isBodySuspicious = isSuspicious;
   if (request.headers.has("idempotency-key")) {
-    const parts = [request.method, route.path, JSON.stringify(exchange.params), url.search, text];
+    const parts = [request.method, version.name, route.path, JSON.stringify(exchange.params), url.search, text];
     exchange.fingerprint = createHash("sha256").update(parts.join("\n")).digest("base64url");
   }
 }

@@ -149,7 +149,7 @@ interface Leaf {
 function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condition {
   const { name, at } = leaf;
   const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
-  if (field?.filter) return fieldCondition(field, field.filter, name, leaf);
+  if (field?.filter) return fieldCondition(resource, name, field, leaf);
   if (Object.hasOwn(resource.filteredBy, name)) return contactCondition(leaf);
 
   const [head = "", ...rest] = name.split(".");
@@ -163,22 +163,23 @@ function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condi
     const target = include.resource();
     const targetField = Object.hasOwn(target.fields, tail) ? target.fields[tail] : undefined;
     if (targetField?.filter) {
-      const where = fieldCondition(targetField, targetField.filter, tail, leaf);
+      const where = fieldCondition(target, tail, targetField, leaf);
       return { related: target.table, scope: target.scope, column: include.field, where };
     }
   }
   throw invalid(at, unknownName("filter", name, filterableFields(resource, context)));
 }
 
-/** `column` is the field's own name; errors name the field as it was asked for. */
-function fieldCondition(field: Field, kind: FilterKind, name: string, leaf: Leaf): Condition {
+/** Of a field by its own name; errors name it as it was asked for. */
+function fieldCondition(resource: Resource, name: string, field: Field, leaf: Leaf): Condition {
+  const { filter: kind = "text" } = field;
+  const { shown = name, compared: column = name } = resource.columns[name] ?? {};
   const op = operatorOf(kind, leaf);
   if (op === "contains" || op === "starts_with")
     if (kind === "tags") return { op: "has_any", tags: readValues(field, kind, "eq", leaf) };
-    else return partCondition(field, kind, name, op, readPart(leaf, field.spaceless));
+    else return partCondition(field, kind, shown, op, readPart(leaf, field.spaceless));
   if (kind === "tags")
     return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: readValues(field, kind, op, leaf) };
-  const column = field.keyColumn ?? name;
   return conditionOf(testOf(field, kind, op, leaf), (comparison) => ({ column, ...comparison }));
 }
 
@@ -294,7 +295,7 @@ function customCondition({ id, kind, type }: CustomField, leaf: Leaf): Condition
   const field: Field = {
     schema: z.string(),
     ...((type === "email" || type === "url") && { spaceless: true }),
-    ...(type === "email" && { keyColumn: "text_value" }),
+    ...(type === "email" && { column: { compared: "text_value" } }),
   };
   return conditionOf(testOf(field, filterKind, op, leaf), (compare): Condition => {
     const negated = compare.op === "ne" || compare.op === "nin";
@@ -404,7 +405,13 @@ function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, i
   const { read, expected } = readers[kind];
   const known = written === undefined ? undefined : read(written);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
-  return field.keyColumn === undefined ? known : lowerCase(known);
+  const named = field.namesOf?.().columns[known]?.shown ?? known;
+  return isCompared(field) ? lowerCase(named) : named;
+}
+
+/** Whether it is compared by a key of its own, in which letters count without their case. */
+function isCompared({ column }: Field): boolean {
+  return column?.compared !== undefined && column.compared !== column.shown;
 }
 
 function readWritten(field: Field, kind: FilterKind, value: unknown, isUrl = false): string | undefined {

@@ -1,22 +1,22 @@
 import { z } from "zod";
 import { MAX_COMPARISONS, MAX_INCLUDES } from "../bounds.ts";
 import { fieldError } from "../errors.ts";
-import { flag, limit, pageParameters, singleValues, unknownParameter } from "../http/parameters.ts";
-import { validate } from "../http/validation.ts";
 import { type Resource, withDeleted } from "../resources/define.ts";
 import { namesIn } from "../resources/plain_text.ts";
 import { list, oneOf } from "../resources/schemas.ts";
 import { type Condition, filterableFields, parseFilterTree, parseSearch, parseUrlFilter } from "./filter.ts";
+import { flag, limit, pageParameters, singleValues, unknownParameter } from "./parameters.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "./query_context.ts";
 import { parseSort, type SortKey } from "./sort.ts";
 import { unknownName } from "./suggest.ts";
+import { validate } from "./validation.ts";
 
 /** A list as it was asked for, from the URL or from a search body; every name and value is checked. */
 export interface ListQuery {
   /** What is listed: as it lives, or with what tells when a record was deleted. */
   resource: Resource;
   where: Condition[];
-  /** The filters and the search as the client wrote them, in one order, which a cursor is bound to. */
+  /** What the filters and the search ask, in one order and however they were spelled, which a cursor is bound to. */
   filter: string;
   sort: SortKey[];
   limit: number;
@@ -86,10 +86,8 @@ export function parseFilters<Schema extends z.ZodObject>(
     throw fieldError("validation_error", "query", `The query may not have more than ${MAX_COMPARISONS} filters.`);
   const filterable = filterableFields(resource, context);
   const where: Condition[] = [];
-  const written: string[][] = [];
   const others: Record<string, string> = {};
   for (const [parameter, raw] of values) {
-    if (BINDING.includes(parameter) || !reserved.includes(parameter)) written.push([parameter, raw]);
     if (reserved.includes(parameter)) {
       others[parameter] = raw;
       continue;
@@ -101,19 +99,13 @@ export function parseFilters<Schema extends z.ZodObject>(
   const searched = others["search"];
   if (searched !== undefined) where.push(parseSearch(resource, searched, context));
   const given = validate(schema, others, { kind: "parameter" }) as z.output<Schema>;
-  return { where, filter: canonical(written.sort()), given };
+  return { where, filter: canonical(where, given["deleted"]), given };
 }
 
-/** Parameters beside the filters that decide which records a list has. */
-const BINDING = ["search", "deleted"];
-
-/** The same text for the same JSON, whatever the order of its members; nothing is nothing. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+/** The same text for the same question: of a list and of a search, in whatever order its filters stand. */
+function canonical(where: readonly Condition[], deleted: unknown): string {
+  const all = where.flatMap((one) => ("and" in one ? one.and : [one])).map((one) => JSON.stringify(one));
+  return JSON.stringify([...all.sort(), deleted]);
 }
 
 /** The JSON of `POST /v1/<resource>/search`; its members are checked by `parseSearchBody`. */
@@ -145,11 +137,7 @@ export function parseSearchBody(
   return {
     resource,
     where,
-    filter: canonical(
-      Object.entries({ deleted: body.deleted, filter: body.filter ?? undefined, search: body.search }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    ),
+    filter: canonical(where, body.deleted),
     sort: parseSort(resource, body.sort, context),
     limit: size,
     cursor: body.cursor ?? undefined,

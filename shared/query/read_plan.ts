@@ -80,14 +80,19 @@ export function totalSource(resource: Resource, where: readonly Condition[]): "t
 function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields" | "include">, needed: string[]) {
   return {
     resource: resource.table,
-    columns: [...new Set([...(fields ?? resource.names.all), ...needed])],
+    columns: [...new Set([...shownColumns(resource, fields), ...needed])],
     include: include.flatMap((name) => {
       const related = resource.include[name];
       if (related === undefined) return [];
       const target = related.resource();
-      return { as: name, resource: target.table, column: related.field, columns: target.names.all };
+      return { as: name, resource: target.table, column: related.field, columns: shownColumns(target) };
     }),
   };
+}
+
+/** The columns that show fields: all of them, unless some were chosen. */
+export function shownColumns({ columns, names }: Resource, fields: readonly string[] = names.all): string[] {
+  return fields.map((name) => columns[name]?.shown ?? name);
 }
 
 /** The tally table that has every column of the conditions; undefined when there is none. */

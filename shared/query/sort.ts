@@ -8,6 +8,8 @@ import { unknownName } from "./suggest.ts";
 
 /** One field of a sort; nulls come last in both directions. */
 export interface SortKey {
+  /** The field, which a cursor names. */
+  name: string;
   column: string;
   descending: boolean;
   nullable: boolean;
@@ -42,24 +44,21 @@ export function parseSort(
     const field = Object.hasOwn(resource.fields, name) ? resource.fields[name] : undefined;
     const custom = context.customFields.find((one) => `custom_fields.${one.key}` === name && isSortable(one));
     // Postgres cuts names at 63 bytes, which a key alone may have.
-    if (custom !== undefined) return { column: `custom_${index}`, descending, nullable: true, custom };
+    if (custom !== undefined) return { name, column: `custom_${index}`, descending, nullable: true, custom };
     if (!field?.sort) throw invalid(unknownName("sort field", name, sortableFields(resource, context)));
-    return { column: field.keyColumn ?? name, descending, nullable: isNullable(field) };
+    return { name, column: resource.columns[name]?.compared ?? name, descending, nullable: isNullable(field) };
   });
-  if (new Set(keys.map(nameOf)).size < keys.length) throw invalid("The sort parameter names a field twice.");
+  if (new Set(keys.map(({ name }) => name)).size < keys.length)
+    throw invalid("The sort parameter names a field twice.");
   const tieBreak = keys.findIndex((key) => key.column === "id");
   if (tieBreak >= 0) return keys.slice(0, tieBreak + 1);
   // The tie-break runs with the last field, so that one index gives both directions.
-  return [...keys, { column: "id", descending: keys.at(-1)?.descending ?? true, nullable: false }];
+  return [...keys, { name: "id", column: "id", descending: keys.at(-1)?.descending ?? true, nullable: false }];
 }
 
 /** The canonical form, which a cursor is bound to. */
 export function sortText(keys: readonly SortKey[]): string {
-  return keys.map((key) => (key.descending ? "-" : "") + nameOf(key)).join(",");
-}
-
-function nameOf({ column, custom }: SortKey): string {
-  return custom === undefined ? column : `custom_fields.${custom.key}`;
+  return keys.map((key) => (key.descending ? "-" : "") + key.name).join(",");
 }
 
 /** Rows of one part of a sorted walk: those that satisfy `where`, in this order. */

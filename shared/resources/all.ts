@@ -21,11 +21,9 @@ export const resources: readonly Resource[] = declared.flatMap((resource) =>
   resource.operations.includes("history") ? [resource, historyOf(resource)] : [resource],
 );
 
-const byName = new Map(resources.map((resource) => [resource.plural, resource]));
-
-/** A resource by its plural. @throws when a declaration names one that is not there */
-export function resourceNamed(plural: string): Resource {
-  const resource = byName.get(plural);
+/** A resource by its plural, of those of a version. @throws when there is none */
+export function resourceNamed(plural: string, among: readonly Resource[] = resources): Resource {
+  const resource = among.find((one) => one.plural === plural);
   if (resource === undefined) throw new Error(`there is no resource ${plural}`);
   return resource;
 }

@@ -30,7 +30,7 @@ export const contacts: Resource = defineResource({
       unique: "duplicate_email",
       filter: "text",
       sort: true,
-      keyColumn: "email_key",
+      column: { compared: "email_key" },
       spaceless: true,
       searched: true,
     },

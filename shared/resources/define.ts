@@ -16,6 +16,16 @@ export type FilterKind =
   | "boolean"
   | "tags";
 
+/** The columns of one field. */
+export interface Columns {
+  /** What is shown. */
+  shown: string;
+  /** What takes a value that is given: another one where the field itself is computed from other tables. */
+  given: string;
+  /** What filters and sorts look at: a generated key where letters count without their case. */
+  compared: string;
+}
+
 /** The facts of one field. A field holds no behaviour: what generic code can't know is a handler or SQL. */
 export interface Field {
   schema: z.ZodType;
@@ -33,10 +43,10 @@ export interface Field {
   references?: string;
   filter?: FilterKind;
   sort?: true;
-  /** The generated column to compare and sort by, where it differs from the field. */
-  keyColumn?: string;
-  /** The column that takes the value on creation, where the field itself is computed from other tables. */
-  givenTo?: string;
+  /** Where SQL has it, when that is not a column of the field's name. */
+  column?: Partial<Columns>;
+  /** Its values are names of fields of that resource. */
+  namesOf?: () => Resource;
   /** Part of the table's `search_text`, whose index then serves `contains` and `starts_with` too. */
   searched?: true;
   /** No value holds a blank: one in a URL was a plus that nobody escaped. */
@@ -98,6 +108,11 @@ export interface Resource {
   /** The codes of the rules in SQL that a write, or a deletion, may break. */
   rules: { write: readonly ErrorCode[]; delete: readonly ErrorCode[] };
   fields: Fields;
+  /** The columns of each field, and the field of each shown column. */
+  columns: Readonly<Record<string, Columns>>;
+  fieldOf: ReadonlyMap<string, string>;
+  /** Whether a row's column names are not the names of its fields. */
+  isRenamed: boolean;
   include: Record<string, Include>;
   /** What it can be filtered by beside its fields: the contacts that take part in a deal. */
   filteredBy: Record<string, "contact">;
@@ -128,6 +143,8 @@ export interface Resource {
     timestamps: string[];
     /** Objects whose members depend on another field. */
     typed: string[];
+    /** Those whose values are names of fields. */
+    naming: string[];
   };
   defaults: Record<string, unknown>;
 }
@@ -172,6 +189,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     actions: definition.actions ?? {},
     rules: { write: [], delete: [], ...definition.rules },
     fields: definition.fields,
+    ...columnsOf(definition.fields),
     include,
     filteredBy: definition.filteredBy ?? {},
     title: definition.title ?? names((field) => field.searched).slice(0, 1),
@@ -202,10 +220,23 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
       merged: names((field) => field.merged),
       timestamps: names((field) => isTimestamp(field.schema)),
       typed: names((field) => field.typedBy),
+      naming: names((field) => field.namesOf),
     },
     defaults: Object.fromEntries(
       all.filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]),
     ),
+  };
+}
+
+function columnsOf(fields: Fields): Pick<Resource, "columns" | "fieldOf" | "isRenamed"> {
+  const all = Object.entries(fields).map(([name, { column = {} }]) => {
+    const { shown = name, given = shown, compared = shown } = column;
+    return [name, { shown, given, compared }] as const;
+  });
+  return {
+    columns: Object.fromEntries(all),
+    fieldOf: new Map(all.map(([name, { shown }]) => [shown, name])),
+    isRenamed: all.some(([name, { shown }]) => shown !== name),
   };
 }
 
@@ -223,6 +254,7 @@ export function withDeleted(resource: Resource): Resource {
   const extended: Resource = {
     ...resource,
     fields,
+    ...columnsOf(fields),
     record: resource.record.extend(
       shape(
         added.map((name) => [name, fields[name] as Field]),

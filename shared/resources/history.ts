@@ -15,7 +15,7 @@ export function historyOf(resource: Resource): Resource {
     fields: {
       id: { schema: uuid(), readOnly: true, sort: true },
       record_id: { schema: uuid(), readOnly: true },
-      field: { schema: text(100), readOnly: true, filter: "text" },
+      field: { schema: text(100), readOnly: true, filter: "text", namesOf: () => resource },
       from: { schema: z.unknown(), readOnly: true },
       to: { schema: z.unknown(), readOnly: true },
       version: { schema: z.int(), readOnly: true, filter: "integer" },

@@ -1,15 +1,10 @@
 import { z } from "zod";
-import { activities } from "./activities.ts";
 import { actor } from "./common.ts";
-import { companies } from "./companies.ts";
-import { contacts } from "./contacts.ts";
-import { deals } from "./deals.ts";
 import { defineResource, type Resource } from "./define.ts";
 import { boolean, integer, oneOf, text, timestamp, uuid } from "./schemas.ts";
-import { tasks } from "./tasks.ts";
 
-/** What can be imported, by name. */
-export const IMPORTABLE: Readonly<Record<string, Resource>> = { contacts, companies, deals, tasks, activities };
+/** What can be imported. */
+export const IMPORTABLE = ["contacts", "companies", "deals", "tasks", "activities"] as const;
 
 const count = { schema: integer(0, Number.MAX_SAFE_INTEGER), readOnly: true } as const;
 
@@ -21,7 +16,7 @@ export const imports: Resource = defineResource({
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
     resource: {
-      schema: oneOf(["contacts", "companies", "deals", "tasks", "activities"]),
+      schema: oneOf(IMPORTABLE),
       readOnly: true,
       filter: "enum",
     },

@@ -9,9 +9,9 @@ export function present(
   embedded: readonly string[] = [],
 ): Record<string, unknown> {
   const record: Record<string, unknown> = {};
-  for (const name of shown) record[name] = row[name];
+  for (const name of shown) record[name] = row[resource.columns[name]?.shown ?? name];
   for (const name of embedded) record[name] = row[name];
-  return withTimes(resource, record, embedded);
+  return withValues(resource, record, embedded);
 }
 
 /**
@@ -21,17 +21,19 @@ export function present(
 export function presentPage(
   resource: Resource,
   rows: Record<string, unknown>[],
-  hidden: readonly string[],
-  embedded: readonly string[] = [],
+  shown: readonly string[] = resource.names.all,
+  { hidden, embedded = [] }: { hidden: readonly string[]; embedded?: readonly string[] },
 ): Record<string, unknown>[] {
+  if (resource.isRenamed) return rows.map((row) => present(resource, row, shown, embedded));
   for (const row of rows) {
     for (const name of hidden) row[name] = undefined;
-    withTimes(resource, row, embedded);
+    withValues(resource, row, embedded);
   }
   return rows;
 }
 
-function withTimes(
+/** Times, names of fields and embedded records as the API shows them, put in their places. */
+function withValues(
   resource: Resource,
   record: Record<string, unknown>,
   embedded: readonly string[],
@@ -40,11 +42,22 @@ function withTimes(
     const value = record[name];
     if (typeof value === "string") record[name] = shownTime(value);
   }
+  for (const name of resource.names.naming) {
+    const named = resource.fields[name]?.namesOf?.();
+    if (named?.isRenamed) record[name] = fieldNames(named, record[name]);
+  }
   for (const name of embedded) {
-    const related = resource.include[name];
+    const related = resource.include[name]?.resource();
     const value = record[name];
-    if (related !== undefined && typeof value === "object" && value !== null)
-      withTimes(related.resource(), value as Record<string, unknown>, []);
+    if (related === undefined || typeof value !== "object" || value === null) continue;
+    const row = value as Record<string, unknown>;
+    record[name] = related.isRenamed ? present(related, row) : withValues(related, row, []);
   }
   return record;
+}
+
+/** What SQL calls columns by the names that the API has for them. */
+export function fieldNames({ fieldOf }: Resource, columns: unknown): unknown {
+  const nameOf = (column: unknown) => fieldOf.get(String(column)) ?? column;
+  return Array.isArray(columns) ? columns.map(nameOf) : nameOf(columns);
 }

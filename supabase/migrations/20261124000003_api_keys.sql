@@ -181,7 +181,7 @@ grant execute on function api.require_live_key() to crm_api;
 
 -- PostgREST calls this first in every transaction. A workspace may have four calls under way at once, over all isolates, two
 -- bulk writes, which take hundreds of times as long, and two batches of jobs: eight of a pool of ten. Each has places of its own,
--- so that none keeps the others out. The other two are for calls of whoever has four already: alone, a workspace has six.
+-- so that none keeps the others out.
 create schema gate;
 grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;
 create function gate.admit() returns void
@@ -202,11 +202,6 @@ begin
   end if;
   for place in 1..places loop
     if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', lane, place), 1)) then
-      return;
-    end if;
-  end loop;
-  for place in 1..case lane when 'call' then 2 else 0 end loop
-    if pg_try_advisory_xact_lock(hashtextextended('spare:' || place, 1)) then
       return;
     end if;
   end loop;

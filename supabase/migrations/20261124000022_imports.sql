@@ -7,6 +7,8 @@ create table crm.imports (
   id uuid primary key default crm.uuid_v7(),
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
   resource text not null check (resource in ('contacts', 'companies', 'deals', 'tasks', 'activities')),
+  -- The version of the API that it was made in: mapping and columns have that one's names of the fields.
+  api_version text not null default 'v1',
   format text not null check (format in ('csv', 'ndjson')),
   status text not null check (status in ('uploading', 'queued', 'running', 'completed', 'failed', 'cancelled')),
   dry_run boolean not null,
@@ -44,7 +46,7 @@ create table crm.imports (
   served double precision not null default 0,
   unique (workspace_id, id)
 );
-insert into crm.resources values ('imports', null, '{columns,lines_processed,served,report_bytes,lease,lease_until,attempts,touched_at}');
+insert into crm.resources values ('imports', null, '{api_version,columns,lines_processed,served,report_bytes,lease,lease_until,attempts,touched_at}');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
@@ -358,8 +360,8 @@ begin
   if crm.unfinished_imports(workspace) >= ($1 -> 'bounds' ->> 'max_unfinished')::integer then
     perform crm.fail('too_many_imports', jsonb_build_object('max_unfinished', ($1 -> 'bounds' ->> 'max_unfinished')::integer));
   end if;
-  insert into crm.imports (workspace_id, resource, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed, report_bytes)
-  values (workspace, given.resource, given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
+  insert into crm.imports (workspace_id, resource, api_version, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed, report_bytes)
+  values (workspace, given.resource, coalesce(given.api_version, 'v1'), given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
     given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed,
     1024 + octet_length(given.mapping::text) + coalesce(octet_length(given.columns::text), 0))
   returning * into made;
@@ -812,7 +814,7 @@ begin
     for update skip locked
   )
   returning json_build_object(
-    'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'format', format, 'match_by', match_by,
+    'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'api_version', api_version, 'format', format, 'match_by', match_by,
     'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed, 'lines_processed', lines_processed,
     'rows_processed', rows_processed, 'attempts', attempts)
   into claimed;

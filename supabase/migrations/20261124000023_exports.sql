@@ -25,7 +25,7 @@ $$;
 
 -- The expression that makes a line of a row. Of CSV (RFC 4180) a cell is quoted where it must be, and objects
 -- and lists are JSON; the import reads the same back. A name that is no column is computed, as in crm.render_columns.
-create function crm.render_line(format text, resource text, alias text, names text[]) returns text
+create function crm.render_line(format text, resource text, alias text, columns text[], names text[]) returns text
 language plpgsql stable
 set search_path = ''
 as $$
@@ -35,7 +35,7 @@ declare
 begin
   select case format
     when 'csv' then 'concat_ws('','', ' || string_agg(coalesce(cell, ''''''), ', ' order by place) || ') || e''\r\n'''
-    else '(select row_to_json(line) from (select ' || string_agg(format('%s as %I', value, name), ', ' order by place) || ') as line)::text || e''\n'''
+    else '(select row_to_json(line) from (select ' || string_agg(format('%s as %I', value, names[place::integer]), ', ' order by place) || ') as line)::text || e''\n'''
   end
   into result
   from (
@@ -54,7 +54,7 @@ begin
           format('crm.without_formula(%I.%I)', alias, listed.name), format(quoted, format('crm.without_formula(%I.%I)', alias, listed.name)))
         else crm.render_text(alias, listed.name, atttypid)
       end) as cell
-    from unnest(names) with ordinality as listed (name, place)
+    from unnest(columns) with ordinality as listed (name, place)
     left join pg_catalog.pg_attribute
       on attrelid = format('crm.%I', resource)::regclass and attname = listed.name and attnum > 0 and not attisdropped
     left join pg_catalog.pg_type on pg_type.oid = atttypid
@@ -73,13 +73,16 @@ as $$
 declare
   source constant crm.resources := crm.resource_of(shape ->> 'resource');
   columns constant text[] := array(select jsonb_array_elements_text(shape -> 'columns'));
+  names constant text[] := array(select jsonb_array_elements_text(shape -> 'names'));
   sorted constant text[] := crm.comparable_of(source) || crm.custom_names(shape);
 begin
-  perform crm.allow_only(shape, 'resource', 'columns', 'include', 'custom_columns', 'segments', 'deleted', 'search', 'format', 'position');
+  perform crm.allow_only(shape, 'resource', 'columns', 'include', 'custom_columns', 'segments', 'deleted', 'search', 'format', 'names', 'position');
   if coalesce(shape ->> 'format', '') not in ('csv', 'ndjson') then
     perform crm.malformed('format');
   elsif columns = '{}' or not coalesce(columns <@ crm.columns_of(source), false) then
     perform crm.malformed('columns');
+  elsif cardinality(names) <> cardinality(columns) or exists (select from unnest(names) as name where name !~ '^[a-z0-9_]{1,63}$') then
+    perform crm.malformed('names');
   end if;
   return format($query$
     select json_build_object(
@@ -95,7 +98,7 @@ begin
       ) as lines
     ) as page
   $query$,
-    crm.render_line(shape ->> 'format', source.name, 'record', columns),
+    crm.render_line(shape ->> 'format', source.name, 'record', columns, names),
     (select string_agg(format('record.%s::text', crm.compared(name, sorted)), ', ' order by place)
      from jsonb_array_elements_text(shape -> 'position') with ordinality as listed (name, place)),
     crm.render_page(shape, 2000));
@@ -132,6 +135,7 @@ $$;
 --
 --   format     "csv" | "ndjson"
 --   columns    […] in the order of the cells
+--   names      […] what each is called in a line of NDJSON
 --   position   […] the columns whose values, as text, say where the page ended
 --
 -- Answers a line {"rows", "last": […] | null, "has_more"} and the lines of the page.
@@ -148,5 +152,5 @@ begin
 end;
 $$;
 
-grant execute on function crm.without_formula(text), crm.render_text(text, text, regtype), crm.render_line(text, text, text, text[]),
+grant execute on function crm.without_formula(text), crm.render_text(text, text, regtype), crm.render_line(text, text, text, text[], text[]),
   crm.render_export(jsonb), crm.run_export(json, uuid), crm.export_search(json), api.export_records(json) to crm_api;

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { routes } from "../../functions/api/routes.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { testIf } from "../harness/cases.ts";
 import { Client } from "../harness/client.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { pathParameters } from "../harness/route_paths.ts";
+import { routes } from "../harness/routes.ts";
 import { database, stack } from "../harness/stack.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { routes } from "../../functions/api/routes.ts";
 import { companies } from "../../shared/resources/companies.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import type { Answer } from "../harness/client.ts";
+import { routes } from "../harness/routes.ts";
 import {
   createSalesTeam,
   expectRefused,

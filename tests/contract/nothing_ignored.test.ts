@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { routes } from "../../functions/api/routes.ts";
+import { routes } from "../harness/routes.ts";
 import { createKey, createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
 let mine: TestKey;

@@ -174,8 +174,8 @@ test.each<[string, Resource, string]>([
   ],
   [
     "a column to compare by",
-    withField(contacts, "first_name", { keyColumn: "first_name_key" }),
-    'keyColumn: "first_name" in the declaration',
+    withField(contacts, "first_name", { column: { compared: "first_name_key" } }),
+    'column: { compared: "first_name" } in the declaration',
   ],
   ["a scope", { ...contacts, scope: "people" }, "update crm.resources set scope = 'people' where name = 'contacts';"],
   ["custom fields", { ...imports, customizable: true }, "select crm.check_custom_fields_of('imports');"],

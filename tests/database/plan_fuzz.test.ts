@@ -173,6 +173,7 @@ function wellMade(): Record<string, Json> {
       {
         segments: [{ where: { op: "text", value: 3 }, order: [["id", "asc"]] }],
         format: "csv",
+        names: ["id", "email", "first_name"],
         position: ["id"],
         search: true,
       },

@@ -1,5 +1,8 @@
 import { expect } from "vitest";
-import { checkDeclared } from "./declared.ts";
+import { type ApiVersion, VERSIONS } from "../../shared/http/versions.ts";
+import { checkDeclared, type Version } from "./declared.ts";
+
+const [V1] = VERSIONS as [ApiVersion];
 
 /** An answer with its body parsed; `data` and `error` are the envelope's members. */
 export interface Answer {
@@ -28,6 +31,7 @@ export class Client {
     /** Base up to and including `/api`. */
     readonly baseUrl: string,
     readonly key: string | null,
+    readonly version: Version = V1,
   ) {}
 
   get = (path: string, headers: Record<string, string> = {}) => this.call(path, { headers });
@@ -37,9 +41,9 @@ export class Client {
     this.call(path, { method: "PATCH", body, headers });
   delete = (path: string, headers: Record<string, string> = {}) => this.call(path, { method: "DELETE", headers });
 
-  /** `path` is below `/v1`, or absolute below the base when it starts with `~`. */
+  /** `path` is below the version, or absolute below the base when it starts with `~`. */
   async call(path: string, { method = "GET", headers = {}, body }: CallOptions = {}): Promise<Answer> {
-    const url = path.startsWith("~") ? this.baseUrl + path.slice(1) : `${this.baseUrl}/v1${path}`;
+    const url = path.startsWith("~") ? this.baseUrl + path.slice(1) : `${this.baseUrl}/${this.version.name}${path}`;
     const response = await fetch(url, {
       method,
       redirect: "manual",
@@ -62,9 +66,9 @@ export class Client {
       meta: parsed?.meta,
       error: parsed?.error,
     };
-    checkAnswer(answer, `${method} ${url}`);
+    checkAnswer(answer, `${method} ${url}`, this.version.name);
     if (!path.startsWith("~"))
-      checkDeclared(method, path, answer, `${method} ${url} → ${status} ${text.slice(0, 500)}`);
+      checkDeclared(this.version, method, path, answer, `${method} ${url} → ${status} ${text.slice(0, 500)}`);
     return answer;
   }
 
@@ -87,6 +91,7 @@ export class Client {
 export function checkAnswer(
   { status, headers, body }: Pick<Answer, "status" | "headers" | "body">,
   what: string,
+  version = V1.name,
 ): void {
   const seen = `${what} → ${status} ${JSON.stringify(body)?.slice(0, 500)}`;
   for (const name of ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]) {
@@ -99,7 +104,7 @@ export function checkAnswer(
   expect(reset, seen).toBeLessThanOrEqual(now + 61);
   expect(headers.get("ratelimit-policy"), seen).toMatch(/;q=\d+;w=60/);
   expect(headers.get("ratelimit"), seen).toMatch(/;r=\d+;t=\d+/);
-  expect(headers.get("x-api-version"), seen).toBe("v1");
+  expect(headers.get("x-api-version"), seen).toBe(version);
   expect(headers.get("x-request-id"), seen).toMatch(/^req_[0-9a-z]{22}$/);
   if ([204, 301, 304].includes(status) || body === null) return;
 

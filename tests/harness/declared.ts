@@ -1,10 +1,26 @@
 import { expect } from "vitest";
 import { z } from "zod";
-import { routes } from "../../functions/api/routes.ts";
+import { routesOf } from "../../functions/api/routes.ts";
 import { errorsOf, type Route, type SuccessStatus } from "../../shared/http/route.ts";
+import type { ApiVersion } from "../../shared/http/versions.ts";
 import type { Answer } from "./client.ts";
 
-const patterns = routes.map((route) => [new RegExp(`^${route.path.replace(/\{\w+\}/g, "[^/]+")}/?$`), route] as const);
+/** A version; without resources, when it is another checkout's, of which nothing is known. */
+export type Version = { name: string; resources: ApiVersion["resources"] | null };
+
+const known = new Map<string, (readonly [RegExp, Route])[]>();
+
+function patternsOf(version: Version): (readonly [RegExp, Route])[] {
+  const { resources } = version;
+  if (resources === null) return [];
+  const patterns =
+    known.get(version.name) ??
+    routesOf({ resources }).map(
+      (route) => [new RegExp(`^${route.path.replace(/\{\w+\}/g, "[^/]+")}/?$`), route] as const,
+    );
+  known.set(version.name, patterns);
+  return patterns;
+}
 
 const schemas = new WeakMap<Route, Map<number, z.ZodType>>();
 
@@ -22,8 +38,14 @@ function schemaOf(route: Route, status: SuccessStatus): z.ZodType | undefined {
 const OPTIONAL_HEADERS = ["etag", "location", "link", "idempotent-replayed", "content-disposition"];
 
 /** Checks an answer against what its route says of itself: its status, error code, headers, data and meta. */
-export function checkDeclared(method: string, path: string, { status, headers, body }: Answer, what: string): void {
-  const route = routeOf(method, path);
+export function checkDeclared(
+  version: Version,
+  method: string,
+  path: string,
+  { status, headers, body }: Answer,
+  what: string,
+): void {
+  const route = routeOf(version, method, path);
   // 405 is about the path, 304 about a copy.
   if (route === undefined || status === 304 || status === 405 || headers.get("x-api-version") === null) return;
   if (status >= 300) {
@@ -46,8 +68,10 @@ export function checkDeclared(method: string, path: string, { status, headers, b
     throw new Error(`${route.operation} does not declare this: ${z.prettifyError(error)}\n${what}`);
 }
 
-function routeOf(method: string, path: string): Route | undefined {
+function routeOf(version: Version, method: string, path: string): Route | undefined {
   const [bare = ""] = path.split("?");
-  const at = patterns.filter(([pattern]) => pattern.test(bare)).map(([, route]) => route);
+  const at = patternsOf(version)
+    .filter(([pattern]) => pattern.test(bare))
+    .map(([, route]) => route);
   return at.find((route) => route.method === (method === "HEAD" ? "GET" : method));
 }

@@ -33,7 +33,7 @@ export function alphabetically(a: string, b: string): number {
 }
 
 /** What is compared of a value: instants to the microsecond, money as a number, emails without case. */
-function keyOf({ filter, keyColumn }: Field, value: unknown): string | number {
+function keyOf({ filter, column }: Field, value: unknown): string | number {
   switch (filter) {
     case "timestamp":
       return String(value).replace(/(?:\.(\d+))?Z$/, (_, fraction = "") => `.${fraction.padEnd(6, "0")}`);
@@ -43,7 +43,7 @@ function keyOf({ filter, keyColumn }: Field, value: unknown): string | number {
     case "host":
       return normalisedHost(String(value));
     default:
-      return keyColumn === undefined ? String(value) : String(value).toLowerCase();
+      return column?.compared === undefined ? String(value) : String(value).toLowerCase();
   }
 }
 

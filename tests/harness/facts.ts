@@ -251,7 +251,7 @@ export async function differences(
 
 /** The column in which a field is kept. */
 function columnOf(catalog: Catalog, { table, fields }: Resource, name: string): Column | undefined {
-  const column = fields[name]?.givenTo ?? name;
+  const column = fields[name]?.column?.given ?? name;
   return catalog.columns.find((other) => other.table === table && other.name === column);
 }
 
@@ -285,15 +285,15 @@ function compareColumns(catalog: Catalog, resource: Resource): Difference[] {
       });
     const clears = field.schema.safeParse(null);
     const isNull = clears.success && clears.data === null;
-    if (isNull !== column.nullable && field.givenTo === undefined)
+    if (isNull !== column.nullable && field.column?.given === undefined)
       found.push({
         at: `null ${at}`,
         missing: `alter table crm.${table} alter column ${column.name} ${isNull ? "drop" : "set"} not null;`,
       });
-    if ((field.keyColumn ?? name) !== keyOf(catalog, resource, name))
+    if ((field.column?.compared ?? name) !== keyOf(catalog, resource, name))
       found.push({
         at: `key ${at}`,
-        missing: `keyColumn: "${keyOf(catalog, resource, name)}" in the declaration, or that column in crm.${table}`,
+        missing: `column: { compared: "${keyOf(catalog, resource, name)}" } in the declaration, or that column in crm.${table}`,
       });
   }
   const undeclared = shown.filter((name) => fields[name] === undefined);
@@ -312,7 +312,7 @@ async function compareChecks(sql: postgres.Sql, catalog: Catalog, resource: Reso
   const explained = new Set<string>();
   for (const [name, field] of Object.entries(fields)) {
     const column = columnOf(catalog, resource, name);
-    if (column === undefined || column.sources !== null || field.givenTo !== undefined) continue;
+    if (column === undefined || column.sources !== null || field.column?.given !== undefined) continue;
     const checks = catalog.checks.filter((check) => check.table === table && check.columns.join() === name);
     const kind = kindOf(field);
     const literals = [...checks.flatMap((check) => check.literals), ...(column.labels ?? [])];
@@ -458,8 +458,8 @@ function compareIndexes(catalog: Catalog, resource: Resource): Difference[] {
     missing: `create index on crm.${table} (${columns.join(", ")}) where deleted_at is null;`,
   });
   return [
-    ...Object.entries(fields).flatMap(([name, { sort, filter, keyColumn }]) => {
-      const column = keyColumn ?? name;
+    ...Object.entries(fields).flatMap(([name, { sort, filter, column: { compared } = {} }]) => {
+      const column = compared ?? name;
       const isFound =
         begins(["workspace_id", column]) ||
         indexes.some((index) => index.method === "gin" && index.columns.includes(column));
@@ -541,7 +541,7 @@ function compareRegistry(catalog: Catalog, { plural, table, scope, customizable,
   if (isMerged !== mergeable)
     say("mergeable", mergeable ? `alter table crm.${table} add column merged_into uuid;` : "mergeable: true");
   for (const { policy, names } of plural === "imports" ? catalog.importable : [])
-    if (names.toSorted().join() !== Object.keys(IMPORTABLE).sort().join())
-      say(`policy "${policy}"`, `policies of crm.imports for ${Object.keys(IMPORTABLE)}`);
+    if (names.toSorted().join() !== [...IMPORTABLE].sort().join())
+      say(`policy "${policy}"`, `policies of crm.imports for ${IMPORTABLE}`);
   return found;
 }

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { Agent, request as httpRequest } from "node:http";
 import fc from "fast-check";
-import { routes } from "../../functions/api/routes.ts";
 import { MAX_BULK_VIOLATIONS, MAX_VIOLATIONS } from "../../shared/bounds.ts";
 import { ERRORS, isErrorCode } from "../../shared/errors.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { checkAnswer } from "./client.ts";
 import { type FuzzRequest, prepareFuzz, requestsTo } from "./fuzz_requests.ts";
 import { Records } from "./records.ts";
+import { routes } from "./routes.ts";
 import { stack } from "./stack.ts";
 import { createWorkspace } from "./workspace.ts";
 

@@ -40,6 +40,7 @@ afterAll(async () => {
 /** A further process of the function, with parts of its environment changed. Stop it when done. */
 export async function startAnotherFunction(
   env: Partial<FunctionEnv> = {},
+  entry?: string,
 ): Promise<{ baseUrl: string; pid: number; logFile: string; ended: Promise<string>; stop(): Promise<void> }> {
   const { dataDir, functionEnv } = stack();
   const port = await freePort();
@@ -47,6 +48,7 @@ export async function startAnotherFunction(
     dataDir,
     port,
     env: { ...functionEnv, ...env } as FunctionEnv,
+    ...(entry !== undefined && { entry }),
     name: `function-${port}`,
   });
   further.add(child);

@@ -55,25 +55,3 @@ test("a place of one who takes several rests while another owner passes, and onl
   const beside = await secondsOf([pass("a"), pass("a"), pass("a"), pass("b")]);
   expect(beside).toBeGreaterThan(alone + 30);
 });
-
-test("an owner has more places while no other passes, in the order in which its calls came", async () => {
-  const gate = new Gate({ places: { call: 1 }, alone: { call: 2 }, maxWaiting: 5, maxWaitMs: 5_000 });
-  const first = await gate.enter("a", "call");
-  const second = await gate.enter("a", "call");
-  (await gate.enter("b", "call"))();
-  const passed: number[] = [];
-  const waiting = [1, 2].map((nth) =>
-    gate.enter("a", "call").then((leave) => {
-      passed.push(nth);
-      return leave;
-    }),
-  );
-  first();
-  await new Promise((done) => setTimeout(done, 10));
-  expect(passed).toEqual([]);
-  second();
-  const [next] = await Promise.all(waiting.slice(0, 1));
-  expect(passed).toEqual([1]);
-  next?.();
-  (await waiting[1])?.();
-});

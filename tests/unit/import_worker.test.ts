@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Claims, Database } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
+import { VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
 import { createWorker, type Worker, type WorkLimits } from "../../shared/jobs/worker.ts";
@@ -46,6 +47,7 @@ function claim(lease: string) {
     workspace_id: "workspace",
     created_by: { type: "api_key", id: "key" },
     resource: "contacts",
+    api_version: "v1",
     format: "csv",
     match_by: "email",
     columns: { delimiter: ",", columns: [{ field: "email" }] },
@@ -94,7 +96,7 @@ const database = {
 
 function worker(limits: Partial<WorkLimits> = { cpuMs: 60_000 }): Worker {
   return createWorker({
-    claims: [(budget) => claimImportSlice(database, budget), () => claimChange(database)],
+    claims: [(budget) => claimImportSlice(database, budget, VERSIONS), () => claimChange(database)],
     log: () => {},
     background: (work) => void background.push(work),
     handOver: async () => {

@@ -22,7 +22,7 @@ test("a version that is not deprecated announces nothing", () => {
 });
 
 /** The versions that stop earlier than 12 months after the release of the next one, or without there being one. */
-function endingTooEarly(versions: readonly ApiVersion[]): string[] {
+function endingTooEarly(versions: readonly Omit<ApiVersion, "resources">[]): string[] {
   return versions
     .filter(({ sunset }, index) => {
       if (sunset === undefined) return false;
@@ -48,5 +48,5 @@ test("no version stops earlier than 12 months after its successor's release", ()
 
 test.each(["/api/v1/contacts", "/api/contacts", "/api/v9/contacts", "/api/v1", "/api/v10x", "/"])(
   "%s is answered as v1",
-  (path) => expect(versionOf(path).name).toBe("v1"),
+  (path) => expect(versionOf(path, VERSIONS).name).toBe("v1"),
 );

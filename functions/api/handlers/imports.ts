@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { customFieldsOf } from "../../../shared/db/custom_fields.ts";
+import type { ImportStart } from "../../../shared/db/long_work.ts";
 import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import { writeError } from "../../../shared/db/sql_errors.ts";
 import { ApiError, reported } from "../../../shared/errors.ts";
@@ -11,6 +12,7 @@ import { readHeader, requireMatch, requireSmall } from "../../../shared/imports/
 import * as jobs from "../../../shared/imports/store.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
+import { resourceNamed } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { IMPORTABLE, imports } from "../../../shared/resources/imports.ts";
 import { present } from "../../../shared/resources/present.ts";
@@ -21,7 +23,7 @@ import { answerOf } from "./write.ts";
 
 const content = z.string("must be text").min(1, "must not be empty");
 export const importBody = z.strictObject({
-  resource: oneOf(["contacts", "companies", "deals", "tasks", "activities"]),
+  resource: oneOf(IMPORTABLE),
   format: oneOf(["csv", "ndjson"]),
   // As it is: trimmed, a tab would be nothing.
   delimiter: z.enum(DELIMITERS, 'must be one of: ",", ";", a tab or "|"').optional(),
@@ -56,7 +58,7 @@ const HEADER_BYTES = 1024 * 1024;
 /** `POST /v1/imports`: with its text, which starts it, or without, for parts to come. */
 export const createImport: Handler<unknown, z.infer<typeof importBody>> = async (exchange, { body, idempotency }) => {
   const { services, principal } = exchange;
-  const resource = importable(body.resource);
+  const resource = importable(exchange, body.resource);
   requireScope(principal, `${resource.scope}:write`);
   const { mapping = {}, match_by: matchBy } = body;
   // What was asked for, until the header is read.
@@ -71,6 +73,7 @@ export const createImport: Handler<unknown, z.infer<typeof importBody>> = async 
   const answer = await jobs.createImport(services.database, principal, {
     made: {
       resource: resource.plural,
+      api_version: exchange.version.name,
       format: body.format,
       dry_run: body.dry_run ?? false,
       on_conflict: body.on_conflict ?? "update",
@@ -160,7 +163,7 @@ async function startOf(
     delimiter?: Delimiter | undefined;
   },
   text: { bytes: Uint8Array; isEnd: boolean },
-): Promise<jobs.ImportStart> {
+): Promise<ImportStart> {
   const { services, principal } = exchange;
   return readHeader(resource, asked, text, () => customFieldsOf(services.database, principal, resource));
 }
@@ -180,7 +183,7 @@ async function findImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   const id = recordId(exchange);
   const row = await jobs.readImport(exchange.services.database, exchange.principal, id);
   if (row === null) throw await absent(exchange);
-  return { id, row, resource: importable(String(row["resource"])) };
+  return { id, row, resource: importable(exchange, String(row["resource"])) };
 }
 
 /** An import that the key may also run. */
@@ -190,10 +193,9 @@ async function ownImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   return found;
 }
 
-function importable(name: string): Resource {
-  const resource = IMPORTABLE[name];
-  if (resource === undefined) throw new ApiError("internal_error", { cause: `${name} can't be imported` });
-  return resource;
+/** What is imported, in the words of the version that asks. */
+function importable({ version }: AuthorizedExchange, name: string): Resource {
+  return resourceNamed(name, version.resources);
 }
 
 /** A row of the report; of one that failed with the cells that it failed for, as they were given. */

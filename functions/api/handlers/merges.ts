@@ -35,7 +35,7 @@ interface Merge {
 /** `GET /v1/merges/{id}` */
 export const readMerge: Handler = async (exchange) => {
   const merge = await findMerge(exchange);
-  requireScope(exchange.principal, `${resourceNamed(merge.resource).scope}:read`);
+  requireScope(exchange.principal, `${resourceNamed(merge.resource, exchange.version.resources).scope}:read`);
   return {
     data: {
       ...merge,
@@ -48,7 +48,7 @@ export const readMerge: Handler = async (exchange) => {
 /** `POST /v1/merges/{id}/revert`: answers with the winner as it is afterwards. */
 export const revertMerge: Handler<{ dry_run: boolean }> = async (exchange, { query, idempotency }) => {
   const merge = await findMerge(exchange);
-  const resource = resourceNamed(merge.resource);
+  const resource = resourceNamed(merge.resource, exchange.version.resources);
   requireScope(exchange.principal, `${resource.scope}:write`);
   return writeOne(resource, exchange, {
     operation: "revert_merge",

@@ -3,7 +3,7 @@ import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import { decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
-import { isSearch, listPlan, totalSource } from "../../../shared/query/read_plan.ts";
+import { isSearch, listPlan, shownColumns, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
 import { presentPage } from "../../../shared/resources/present.ts";
 
@@ -113,7 +113,7 @@ export function answerList(exchange: AuthorizedExchange, query: ListQuery): Prom
   const { services, principal } = exchange;
   const { resource } = query;
   const isCounted = query.deleted !== undefined || totalSource(resource, query.where) === "count";
-  const visible = query.fields ?? resource.names.all;
+  const visible = shownColumns(resource, query.fields);
   const hidden = query.sort.map(({ column }) => column).filter((column) => !visible.includes(column));
   return answerPage(exchange, {
     of: resource.plural,
@@ -127,7 +127,7 @@ export function answerList(exchange: AuthorizedExchange, query: ListQuery): Prom
       return readRecords(services.database, principal, plan);
     },
     valuesOf: (row) => query.sort.map(({ column }) => row[column]),
-    show: (rows) => presentPage(resource, rows, hidden, query.include),
+    show: (rows) => presentPage(resource, rows, query.fields, { hidden, embedded: query.include }),
     carriesTotal: query.total && isCounted,
     advice: adviceFor(query),
   });

@@ -1,38 +1,38 @@
 import { z } from "zod";
-import { isGranted, type Principal } from "../../../shared/auth/principal.ts";
+import { isGranted } from "../../../shared/auth/principal.ts";
 import { claimsOf } from "../../../shared/db/records.ts";
-import { pageParameters, parameters, someOf } from "../../../shared/http/parameters.ts";
+import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
+import { parameters } from "../../../shared/http/parameters.ts";
 import type { Handler, Query } from "../../../shared/http/route.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
+import { pageParameters, someOf } from "../../../shared/query/parameters.ts";
+import { shownColumns } from "../../../shared/query/read_plan.ts";
 import { escapeLike, readTyped, wordPattern } from "../../../shared/query/words.ts";
-import { resources } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { answerPage } from "./page.ts";
 
 /** What is searched: every resource that has words to be found by, but for what is part of another one. */
-const SEARCHED = resources.filter(
-  ({ fields, parent }) => parent === undefined && Object.values(fields).some((field) => field.searched),
-);
+function searchedOf(resources: readonly Resource[]): Resource[] {
+  return resources.filter(
+    ({ fields, parent }) => parent === undefined && Object.values(fields).some((field) => field.searched),
+  );
+}
 
 type Asked = { q: string; types?: string[] | undefined; limit: number; cursor?: string | undefined };
 
-export const searchQuery: Query<Asked> = parameters({
-  q: z.string(),
-  types: someOf(
-    "type",
-    SEARCHED.map(({ plural }) => plural),
-  ).optional(),
-  ...pageParameters,
-});
+export function searchQuery(resources: readonly Resource[]): Query<Asked> {
+  const types = searchedOf(resources).map(({ plural }) => plural);
+  return parameters({ q: z.string(), types: someOf("type", types).optional(), ...pageParameters });
+}
 
 /** A record that was found, and how well it fits. */
-export const hit = z.discriminatedUnion(
-  "type",
-  SEARCHED.map(({ singular, record }) =>
+export function hitOf(resources: readonly Resource[]): z.ZodType {
+  const hits = searchedOf(resources).map(({ singular, record }) =>
     z.strictObject({ type: z.literal(singular), id: z.uuid(), score: z.number(), data: record }),
-  ) as never,
-);
+  );
+  return z.union(hits);
+}
 
 /**
  * `GET /v1/search?q=`: what a person typed, in every resource that the key may read, best first (see
@@ -42,7 +42,7 @@ export const searchEverything: Handler<Asked> = async (exchange, { query }) => {
   const { services, principal } = exchange;
   const { limit, cursor } = query;
   const { words, phrase } = readTyped(query.q, "q");
-  const types = searchedTypes(principal, query.types);
+  const types = searchedTypes(exchange, query.types);
   return answerPage(exchange, {
     of: "search",
     sort: "-score,-created_at,-id",
@@ -51,7 +51,7 @@ export const searchEverything: Handler<Asked> = async (exchange, { query }) => {
     cursor,
     read(after) {
       const argument = {
-        types: types.map(({ singular, table, names }) => ({ type: singular, table, columns: names.all })),
+        types: types.map((type) => ({ type: type.singular, table: type.table, columns: shownColumns(type) })),
         patterns: words.map(wordPattern),
         phrase,
         word_starts: words.map((word) => `% ${escapeLike(word)}%`),
@@ -80,8 +80,8 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
 }
 
 /** @throws ApiError `insufficient_scope` for a type that was named, or when the key may read none */
-function searchedTypes(principal: Principal, named: string[] | undefined): Resource[] {
-  const chosen = SEARCHED.filter(({ plural }) => named?.includes(plural) ?? true);
+function searchedTypes({ principal, version }: AuthorizedExchange, named: string[] | undefined): Resource[] {
+  const chosen = searchedOf(version.resources).filter(({ plural }) => named?.includes(plural) ?? true);
   const readable = chosen.filter(({ scope }) => isGranted(principal, `${scope}:read`));
   const missing =
     named === undefined && readable.length > 0 ? undefined : chosen.find((one) => !readable.includes(one));

@@ -1,35 +1,44 @@
 import { z } from "zod";
 import { claimsOf } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
-import { pageParameters, parameters, someOf } from "../../../shared/http/parameters.ts";
+import { parameters } from "../../../shared/http/parameters.ts";
 import type { Handler, Query } from "../../../shared/http/route.ts";
-import { activities } from "../../../shared/resources/activities.ts";
-import { stageChanges } from "../../../shared/resources/deals.ts";
+import { pageParameters, someOf } from "../../../shared/query/parameters.ts";
+import { shownColumns } from "../../../shared/query/read_plan.ts";
+import { resourceNamed } from "../../../shared/resources/all.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { tasks } from "../../../shared/resources/tasks.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
 import { notFound, recordId } from "./addressed.ts";
 import { answerPage } from "./page.ts";
 
-/** The kinds of entries, and what the `data` of each is. */
-const KINDS: Record<string, Resource> = { activity: activities, task: tasks, stage_change: stageChanges };
-const ALL_KINDS = Object.keys(KINDS);
+/** The kinds of entries, and the resource that the `data` of each is. */
+const PLURALS: Record<string, string> = { activity: "activities", task: "tasks", stage_change: "stage_changes" };
+const KINDS = Object.keys(PLURALS);
 
 type Asked = { limit: number; cursor?: string | undefined; types: string[] };
 
 export const timelineQuery: Query<Asked> = parameters({
   ...pageParameters,
-  types: someOf("type", ALL_KINDS).default(ALL_KINDS),
+  types: someOf("type", KINDS).default(KINDS),
 });
 
 /** An entry, with what happened as its `data`. */
-export const timelineEntry = z.discriminatedUnion(
-  "type",
-  Object.entries(KINDS).map(([type, { record }]) =>
-    z.strictObject({ type: z.literal(type), id: z.uuid(), occurred_at: z.string(), data: record }),
-  ) as never,
-);
+export function entryOf(resources: readonly Resource[]): z.ZodType {
+  const entries = KINDS.map((type) =>
+    z.strictObject({
+      type: z.literal(type),
+      id: z.uuid(),
+      occurred_at: z.string(),
+      data: kindOf(type, resources).record,
+    }),
+  );
+  return z.union(entries);
+}
+
+function kindOf(type: unknown, resources: readonly Resource[]): Resource {
+  return resourceNamed(PLURALS[String(type)] ?? "", resources);
+}
 
 /**
  * `GET /v1/contacts/{id}/timeline` (companies, deals): activities by when they occurred, tasks by when
@@ -40,9 +49,10 @@ export function readTimeline(resource: Resource): Handler<Asked> {
   return async (exchange, { query }) => {
     const { services, principal } = exchange;
     const { limit, cursor } = query;
-    const types = ALL_KINDS.filter((type) => query.types.includes(type));
+    const types = KINDS.filter((type) => query.types.includes(type));
     const id = recordId(exchange);
-    const columns = Object.fromEntries(types.map((type) => [type, KINDS[type]?.names.all]));
+    const { resources } = exchange.version;
+    const columns = Object.fromEntries(types.map((type) => [type, shownColumns(kindOf(type, resources))]));
     return answerPage(exchange, {
       of: `${resource.plural}.timeline`,
       sort: "-occurred_at,-id",
@@ -64,7 +74,7 @@ export function readTimeline(resource: Resource): Handler<Asked> {
           type,
           id: entryId,
           occurred_at: shownTime(String(occurred_at)),
-          data: present(KINDS[String(type)] ?? activities, data as Record<string, unknown>),
+          data: present(kindOf(type, resources), data as Record<string, unknown>),
         })),
       carriesTotal: true,
       advice: ["Leave the stage changes out: types=activity,task."],

@@ -56,6 +56,7 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.searchable` has a role mutable search_path",
     "Function `crm.show_time` has a role mutable search_path",
     "Function `crm.shown_domain` has a role mutable search_path",
+    "Function `crm.uuid_v7` has a role mutable search_path",
     "Function `crm.without_formula` has a role mutable search_path",
     "Function `crm.words_of` has a role mutable search_path",
   ]);

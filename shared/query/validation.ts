@@ -1,9 +1,7 @@
 import { z } from "zod";
-import { MAX_QUOTED_PATH } from "../bounds.ts";
-import { type ApiError, fieldError } from "../errors.ts";
-import { type Telling, Violations } from "../query/violations.ts";
+import type { ApiError } from "../errors.ts";
 import type { Field, Resource } from "../resources/define.ts";
-import { findFault } from "./json.ts";
+import { type Telling, Violations } from "./violations.ts";
 
 /** What is checked: the body of a resource's record, any other body, or the parameters of a URL. */
 interface Subject {
@@ -31,14 +29,6 @@ export function validateRecord<T>(
 ): T | ApiError {
   const { data, violations } = check(schema, record, new Violations(telling), { resource });
   return violations.isEmpty ? (data as T) : violations.error();
-}
-
-/** Why a value can't be kept as it is, told of the field in it, or of the `whole`; undefined when it can. */
-export function faultError(value: unknown, whole: string): ApiError | undefined {
-  const fault = findFault(value);
-  if (fault === undefined) return undefined;
-  const field = fault.path.join(".").slice(0, MAX_QUOTED_PATH) || whole;
-  return fieldError("validation_error", field, `The ${field} field ${fault.problem}.`);
 }
 
 function check<T>(
