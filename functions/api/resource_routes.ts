@@ -48,7 +48,8 @@ export function resourceRoutes(resource: Resource): Route[] {
     operation: `${plural}.${operation}`,
   });
   const reading = { body: null, takes: [], errors: resource.parent?.resource().mergeable ? MERGED : [] } as const;
-  const listed = { 200: page(chosen(resource)) };
+  const shown = chosen(resource);
+  const listed = { 200: page(shown) };
   const written = [...uniqueCodes(resource), ...referenceCodes(resource), ...resource.rules.write];
   const changed = {
     errors: [...written, "merged", "too_many_jobs"],
@@ -140,7 +141,7 @@ export function resourceRoutes(resource: Resource): Route[] {
         query: readQuery(resource),
         body: null,
         takes: ["If-None-Match"],
-        answers: { 200: one(chosen(resource)) },
+        answers: { 200: one(shown) },
         headers: ["ETag"],
         errors: resource.mergeable ? MERGED : [],
         handler: readRecord(resource),

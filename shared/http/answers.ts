@@ -22,14 +22,18 @@ export function page(entry: z.ZodType, meta: z.ZodRawShape = {}): Answer {
   };
 }
 
-/** A record as `fields` and `include` choose: some of its fields, and related records whole. */
+/**
+ * A record as `fields` and `include` choose: some of its fields, and related records whole. Made when it is asked for: no
+ * request needs it, and an isolate would hold thousands of schemas.
+ */
 export function chosen(declared: Resource): z.ZodType {
-  const resource = declared.operations.includes("restore") ? withDeleted(declared) : declared;
-  const embedded = Object.keys(resource.include).map((name) => {
-    const related = z.lazy(() => resource.include[name]?.resource().record ?? z.never());
-    return [name, related.nullable().optional()] as const;
+  return z.lazy(() => {
+    const resource = declared.operations.includes("restore") ? withDeleted(declared) : declared;
+    const embedded = Object.entries(resource.include).map(
+      ([name, related]) => [name, related.resource().record.nullable().optional()] as const,
+    );
+    return z.strictObject({ ...resource.record.partial().shape, ...Object.fromEntries(embedded) });
   });
-  return z.strictObject({ ...resource.record.partial().shape, ...Object.fromEntries(embedded) });
 }
 
 /** What is left of a record that was deleted. */
