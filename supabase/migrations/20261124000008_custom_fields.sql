@@ -421,7 +421,7 @@ begin
     with moved as (
       select id from crm.%1$I where workspace_id = $3 and custom_fields ? $1
         and id in (select record_id from crm.custom_values where field_id = $4 order by record_id limit $5)
-      order by id for update
+      order by id for no key update
     )
     update crm.%1$I as record set custom_fields = custom_fields - $1
       || case when custom_fields ? $2 then '{}' else jsonb_build_object($2, custom_fields -> $1) end
@@ -444,8 +444,8 @@ declare
   other crm.custom_fields;
   used bigint;
 begin
-  perform from crm.custom_fields where id in (moved, target) and workspace_id = workspace order by id for update;
-  select * into field from crm.custom_fields where id = moved and workspace_id = workspace and deleted_at is null for update;
+  perform from crm.custom_fields where id in (moved, target) and workspace_id = workspace order by id for no key update;
+  select * into field from crm.custom_fields where id = moved and workspace_id = workspace and deleted_at is null for no key update;
   if field.id is null then
     perform crm.fail('not_found');
   end if;
@@ -475,7 +475,7 @@ declare
   changed integer;
 begin
   perform from crm.custom_fields
-  where id in ((job.arguments ->> 'field')::uuid, (job.arguments ->> 'other')::uuid) and workspace_id = job.workspace_id order by id for update;
+  where id in ((job.arguments ->> 'field')::uuid, (job.arguments ->> 'other')::uuid) and workspace_id = job.workspace_id order by id for no key update;
   select * into field from crm.custom_fields
   where id = (job.arguments ->> 'field')::uuid and workspace_id = job.workspace_id and deleted_at is null for share;
   select * into other from crm.custom_fields

@@ -283,7 +283,7 @@ begin
           select from crm.%2$I
           where workspace_id = $1 and record_id = carrier.id and changed_at >= $4 and field = 'tags' and "to" ?| $2 and not "from" ?| $2
         ))
-        order by id limit $5 for update
+        order by id limit $5 for no key update
       )
       update crm.%1$I as record set tags = array(
         select tag
@@ -352,7 +352,7 @@ as $$
 begin
   execute format($query$
     with target as (
-      select id from crm.%1$I where workspace_id = $1 and id = any ($3) and not tags @> array[$2] and cardinality(tags) < 50 order by id for update
+      select id from crm.%1$I where workspace_id = $1 and id = any ($3) and not tags @> array[$2] and cardinality(tags) < 50 order by id for no key update
     )
     update crm.%1$I as record set tags = tags || $2 from target where record.id = target.id
   $query$, resource)

@@ -519,7 +519,7 @@ begin
   from json_array_elements(records) with ordinality as listed (record, place)
   where holders ? place::text and not results ? place::text;
   if part is not null then
-    execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource ->> 'name')
+    execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for no key update', resource ->> 'name')
     using array(select (record ->> 'id')::uuid from json_array_elements(part) as record), workspace;
     written := crm.update_records(
       request || case when on_conflict = 'return' then '{"unchanged_status": "existing"}' else '{}' end::jsonb,
@@ -600,7 +600,9 @@ $$;
 
 -- What a write holds until it commits, taken in one order before any of its records is locked: tags, definitions of
 -- custom fields, then what crm.<resource>_lock(workspace, records) says, which is what they refer to
--- (crm.check_references_of). Records follow, in the order of their ids.
+-- (crm.check_references_of). Records follow, in the order of their ids. All of them are locked "for no key update" at
+-- most: a row that one transaction changes twice has its foreign keys checked again, which takes a key share of
+-- what it names out of this order, and must not wait.
 -- `every_field`: of all custom fields, for what looks at values that the records don't name.
 create function crm.take_locks(resource text, workspace uuid, records json, every_field boolean default false) returns text[]
 language plpgsql security definer
@@ -910,7 +912,7 @@ begin
     names := crm.take_locks(resource, workspace, records, request ->> 'operation' = 'restore');
     if json_array_length(records) > 1 and request ->> 'operation' <> 'create' then
       -- Two bulk writes over the same records must take their locks in the same order.
-      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource)
+      execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for no key update', resource)
       using array(select (record ->> 'id')::uuid from json_array_elements(records) as record), workspace;
     end if;
     results := crm.write_batch(request, records);

@@ -79,7 +79,7 @@ begin
     or exists (select from crm.companies where workspace_id = workspace and id = any (ids) and deleted_at is not null and parent_company_id is not null) then
     perform pg_advisory_xact_lock(hashtextextended('hierarchy:' || workspace, 0));
     perform from crm.companies
-    where workspace_id = workspace and id = any (parents || ids) order by id for update;
+    where workspace_id = workspace and id = any (parents || ids) order by id for no key update;
   end if;
 end;
 $$;

@@ -376,7 +376,7 @@ declare
 begin
   select * into deal from crm.deals
   where id = (record ->> 'id')::uuid and workspace_id = crm.workspace_for('deals', 'write') and deleted_at is null
-  for update;
+  for no key update;
   if deal.id is null then
     perform crm.fail('not_found');
   end if;
@@ -482,9 +482,9 @@ begin
     limit crm.max_at_once() + 1
   ) as counted;
   if deals <= crm.max_at_once() then
-    held := array(select id from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for update);
+    held := array(select id from crm.deals where workspace_id = workspace and stage_id = from_stage and deleted_at is null order by id for no key update);
   end if;
-  select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for update;
+  select * into source from crm.stages where id = from_stage and workspace_id = workspace and deleted_at is null for no key update;
   select * into target from crm.stages where id = to_stage and workspace_id = workspace and deleted_at is null for share;
   if target.id is null or target.id = source.id then
     perform crm.fail('reference_not_found', '{"field": "move_to"}');
@@ -529,7 +529,7 @@ begin
   perform set_config('crm.placing_deals', 'on', true);
   with moved as (
     select id from crm.deals where workspace_id = source.workspace_id and stage_id = source.id and deleted_at is null
-    order by id limit max_records for update
+    order by id limit max_records for no key update
   )
   update crm.deals as deal
   set pipeline_id = target.pipeline_id, stage_id = target.id, status = target.type,
@@ -576,9 +576,9 @@ begin
     limit crm.max_at_once() + 1
   ) as counted;
   if deals <= crm.max_at_once() then
-    held := array(select id from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update);
+    held := array(select id from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for no key update);
   end if;
-  select * into pipeline from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for update;
+  select * into pipeline from crm.pipelines where id = from_pipeline and workspace_id = workspace and deleted_at is null for no key update;
   if not found then
     perform crm.fail('not_found');
   end if;
@@ -593,7 +593,7 @@ begin
       (select count(*) from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null));
     return true;
   end if;
-  perform from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for update;
+  perform from crm.stages where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null order by id for no key update;
   if exists (select from crm.deals where workspace_id = workspace and pipeline_id = from_pipeline and deleted_at is null and id <> all (held)) then
     perform crm.start_over();
   end if;

@@ -90,7 +90,7 @@ declare
 begin
   select * into task from crm.tasks
   where id = (record ->> 'id')::uuid and workspace_id = crm.workspace_for('tasks', 'write') and deleted_at is null
-  for update;
+  for no key update;
   if task.id is null then
     perform crm.fail('not_found');
   elsif target = 'completed' and task.status = 'completed' then

@@ -99,7 +99,7 @@ begin
       select record_id from crm.merge_moves where merge_id = merge and source = 'companies' order by record_id limit max_below
     ) || crm.named_in(given, '{parent_company_id}');
   end if;
-  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for update', resource) using ids, workspace;
+  execute format('select from crm.%I where id = any ($1) and workspace_id = $2 order by id for no key update', resource) using ids, workspace;
 end;
 $$;
 
@@ -146,7 +146,7 @@ begin
     execute format($query$
       with target as (
         select id, %2$I as was from crm.%1$I
-        where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id limit $4 for update
+        where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id limit $4 for no key update
       ),
       changed as (
         update crm.%1$I as child set %2$I = $3 from target where child.id = target.id returning child.id, target.was
@@ -162,7 +162,7 @@ begin
     with target as (
       select id, contacts as was from crm.deals
       where workspace_id = merge.workspace_id and contacts @> any (crm.entries_of(merge.loser_ids))
-      order by id limit max_records - total for update
+      order by id limit max_records - total for no key update
     ),
     changed as (
       update crm.deals as deal set contacts = crm.replace_contacts(target.was, merge.loser_ids, merge.winner_id)
@@ -244,7 +244,7 @@ begin
       with target as (
         select child.id, entry from crm.%1$I as child
         join jsonb_array_elements($1) as entry on child.id = (entry ->> 'id')::uuid and %4$s
-        order by child.id for update of child
+        order by child.id for no key update of child
       )
       update crm.%1$I as child set %2$I = %3$s from target where child.id = target.id
     $query$, reference.source, reference.field,
@@ -500,7 +500,7 @@ begin
   perform crm.lock_merged(resource, workspace, merge.winner_id, merge.loser_ids, merge.id, json_build_array((
     select json_object_agg(key, value -> 'was') from jsonb_each(merge.filled)
   )));
-  execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for update', resource)
+  execute format('select to_jsonb(record) from crm.%I as record where id = $1 and workspace_id = $2 and deleted_at is null for no key update', resource)
   into winner_record using merge.winner_id, workspace;
   if winner_record is null then
     perform crm.fail('merge_not_revertible', jsonb_build_object('winner_id', merge.winner_id));
@@ -625,7 +625,7 @@ begin
     perform crm.fail('self_merge', '{"field": "ids"}');
   end if;
   select array_agg(id) into live from (
-    select id from crm.tags where id = any (losers || winner) and workspace_id = workspace and deleted_at is null order by id for update
+    select id from crm.tags where id = any (losers || winner) and workspace_id = workspace and deleted_at is null order by id for no key update
   ) as locked;
   if live is null or winner <> all (live) then
     perform crm.fail('not_found');
