@@ -7,7 +7,7 @@ import { BodyPlaces } from "../../shared/http/body_places.ts";
 import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
-import { type ApiVersion, DEFAULT_VERSION, VERSIONS } from "../../shared/http/versions.ts";
+import { type ApiVersion, DEFAULT_VERSION, unknownVersion, VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
@@ -106,8 +106,7 @@ export function createRouter(versions: readonly ApiVersion[]): Router {
 
 function noSuchPath(supported: readonly string[], version: string = DEFAULT_VERSION): ApiError {
   if (supported.includes(version)) return new ApiError("not_found", { message: "No such path. Verify the URL." });
-  const message = `The API version ${version} does not exist. Supported: ${supported.join(", ")}.`;
-  return new ApiError("unknown_version", { message, details: { supported } });
+  return unknownVersion(version, supported);
 }
 
 function mount(router: Router, base: string, map: readonly Route[]): void {

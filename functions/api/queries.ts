@@ -24,7 +24,7 @@ import { choice, flag, someOf } from "../../shared/query/parameters.ts";
 import { PLAIN_CONTEXT, type QueryContext } from "../../shared/query/query_context.ts";
 import { relatedScopes } from "../../shared/query/read_plan.ts";
 import { validate } from "../../shared/query/validation.ts";
-import type { Resource } from "../../shared/resources/define.ts";
+import { nameOf, type Resource } from "../../shared/resources/define.ts";
 
 // What routes read of their query and of the body of a search, where that depends on a resource's fields.
 
@@ -110,7 +110,10 @@ export function summaryQuery(
   resource: Resource,
   groups: readonly string[],
 ): Query<{ where: Condition[]; groupBy: string[] }> {
-  const schema = z.strictObject({ group_by: someOf("group_by", groups, MAX_GROUPS).default(["stage_id"]), search });
+  const schema = z.strictObject({
+    group_by: someOf("group_by", groups, MAX_GROUPS).default([nameOf(resource, "stage_id")]),
+    search,
+  });
   return {
     parameters: schema,
     filters: resource,

@@ -10,7 +10,7 @@ import { resourceNamed } from "../../shared/resources/all.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 import { imports } from "../../shared/resources/imports.ts";
 import { jobs } from "../../shared/resources/jobs.ts";
-import { dealSummary, dealTransitions, GROUPS, summaryGroup, transition } from "./handlers/deals.ts";
+import { dealSummary, dealTransitions, groupsOf, summaryGroup, transition } from "./handlers/deals.ts";
 import {
   addImportPart,
   cancelImport,
@@ -81,8 +81,8 @@ const dealRoutes = (deals: Resource): Route[] => [
     path: "/deals/summary",
     scope: "deals:read",
     operation: "deals.summary",
-    query: summaryQuery(deals, GROUPS),
-    answers: { 200: one(z.array(summaryGroup), { group_by: z.array(z.enum(GROUPS)) }) },
+    query: summaryQuery(deals, groupsOf(deals)),
+    answers: { 200: one(z.array(summaryGroup(deals)), { group_by: z.array(z.enum(groupsOf(deals))) }) },
     handler: dealSummary,
   }),
   route({

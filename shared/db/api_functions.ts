@@ -31,7 +31,7 @@ export interface ApiFunctions {
   search_everything(asked: SearchPlan): ReadResult & { bounded?: boolean };
   read_timeline(asked: TimelinePlan): ReadResult;
   summarize_deals(plan: ReadPlan): RecordData[];
-  deal_transitions(asked: ById): RecordData[];
+  deal_transitions(asked: ById): (RecordData & { missing_fields: string[] })[];
   custom_fields_of(asked: { resource: string }): CustomField[];
   read_phones(asked: { resource: string; keys: Record<string, string[]> }): StoredPhone[];
   merged_into(asked: { resource: string; ids: readonly string[] }): Record<string, string>;
@@ -46,7 +46,7 @@ export interface ApiFunctions {
   }): CreatedImport;
   put_import_part(given: ById & { part: number; content: string; bounds: UploadBounds }): RecordData;
   missing_import_part(asked: ById): number | null;
-  start_import(start: ById & ImportStart): RecordData;
+  start_import(start: ById & ImportStart & Pick<NewImport, "api_version">): RecordData;
   cancel_import(asked: ById): RecordData;
   read_import(asked: ById): RecordData | null;
   read_import_rows(asked: ById & { after: number; limit: number; status?: string }): ReadResult | null;
@@ -54,7 +54,7 @@ export interface ApiFunctions {
   advance_import(batch: Leased & ImportAdvance): { status: ImportStatus };
 
   // The worker, whom nobody asks.
-  claim_import(by: { lease: string }): ClaimedImport | null;
+  claim_import(by: { lease: string; versions: readonly string[] }): ClaimedImport | null;
   release_import(left: Leased & { wait: number; blameless: boolean }): null;
   fail_import(ended: Leased & { error: unknown }): null;
   claim_job(by: { lease: string }): ClaimedJob | null;

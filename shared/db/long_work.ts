@@ -10,7 +10,9 @@ export interface NewImport {
   format: "csv" | "ndjson";
   dry_run: boolean;
   on_conflict: "error" | "return" | "update";
+  /** The field that finds records, as the version calls it, and its column. */
   match_by: string | null;
+  match_column: string | null;
   mapping: Record<string, string | null>;
   columns: unknown;
   bytes_processed: number;
@@ -18,7 +20,7 @@ export interface NewImport {
 }
 
 /** What a header says, once it can be read. */
-export type ImportStart = Pick<NewImport, "match_by" | "mapping" | "columns" | "bytes_processed" | "lines_processed">;
+export type ImportStart = Omit<NewImport, "resource" | "api_version" | "format" | "dry_run" | "on_conflict">;
 
 /** An import that was made, and when and by which request where this one repeats it. */
 export interface CreatedImport {
@@ -34,7 +36,7 @@ export interface ClaimedImport {
   resource: string;
   api_version: string;
   format: "csv" | "ndjson";
-  match_by: string;
+  match_column: string;
   columns: unknown;
   bytes_total: number;
   bytes_processed: number;

@@ -1,6 +1,6 @@
 import { ApiError, type ErrorCode, type FieldErrors, fieldError, isErrorCode } from "../errors.ts";
 import { Violations } from "../query/violations.ts";
-import type { Resource } from "../resources/define.ts";
+import { nameOf, type Resource } from "../resources/define.ts";
 
 /** What PostgREST says when a call fails; `code` is a SQLSTATE, a PGRST code, or empty when nothing answered. */
 interface CallError {
@@ -75,20 +75,18 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
 /** What SQL says of columns, told of the fields that they are in this version of the API. */
 function inNamesOf(resource: Resource, details: Record<string, unknown>): Record<string, unknown> {
   if (!resource.isRenamed) return details;
-  const { field, missing_fields: missing, problems, ...rest } = details;
-  const nameOf = (path: string) => path.replace(/^[^.]+/, (column) => resource.fieldOf.get(column) ?? column);
-  const told = (column: string, sentence: string) =>
-    sentence.replace(`The ${column} field`, `The ${nameOf(column)} field`);
+  const { field, within, missing_fields: missing, problems, ...rest } = details;
+  const named = (path: unknown) => nameOf(resource, String(path));
+  // Members of an object are not meant by a word behind a dot.
+  const told = (sentence: string) => sentence.replace(/(?<![\w.])\w+(?= field| nor | is given)/g, named);
   return {
     ...rest,
-    ...(typeof field === "string" && { field: nameOf(field) }),
-    ...(Array.isArray(missing) && { missing_fields: missing.map((name) => nameOf(String(name))) }),
+    ...(field !== undefined && { field: named(field) }),
+    ...(within !== undefined && { within: named(within) }),
+    ...(Array.isArray(missing) && { missing_fields: missing.map(named) }),
     ...(problems !== undefined && {
       problems: Object.fromEntries(
-        Object.entries(problems as FieldErrors).map(([column, sentences]) => [
-          nameOf(column),
-          sentences.map((sentence) => told(column, sentence)),
-        ]),
+        Object.entries(problems as FieldErrors).map(([column, sentences]) => [named(column), sentences.map(told)]),
       ),
     }),
   };

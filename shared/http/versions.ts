@@ -1,5 +1,7 @@
+import { z } from "zod";
+import { ApiError } from "../errors.ts";
 import { resources } from "../resources/all.ts";
-import { defineResource, type Fields, type Include, type Resource } from "../resources/define.ts";
+import { defineResource, type Field, type Resource } from "../resources/define.ts";
 
 /** The life of one version of the API. Dates are calendar days. */
 export interface ApiVersion {
@@ -30,6 +32,12 @@ export function versionOf(pathname: string, versions: readonly ApiVersion[]): Ap
   return version;
 }
 
+/** What is answered to a version that there is not, or not any more. */
+export function unknownVersion(name: string, supported: readonly string[]): ApiError {
+  const message = `The API version ${name} does not exist. Supported: ${supported.join(", ")}.`;
+  return new ApiError("unknown_version", { message, details: { supported } });
+}
+
 /** The headers that name a version and announce its end. */
 export function versionHeaders({
   name,
@@ -45,46 +53,73 @@ export function versionHeaders({
   };
 }
 
+/** Names that no version changes: answers of every kind have them, and paths. */
+const KEPT = ["id", "version", "updated_at", "custom_fields"];
+
 /** A resource as another version of the API has it: with new names, each for the one it had. Its columns stay. */
 export function rename(resource: Resource, names: Readonly<Record<string, string>>): Resource {
   const newOf = new Map(Object.entries(names).map(([name, old]) => [old, name]));
+  const kept = [...KEPT, resource.parent?.field].find((name) => name !== undefined && newOf.has(name));
+  if (kept !== undefined) throw new Error(`the ${kept} of ${resource.plural} has this name in every version`);
   const nameOf = (old: string) => newOf.get(old) ?? old;
-  const fields: Fields = Object.fromEntries(
-    Object.entries(resource.fields).map(([old, field]) => [
-      nameOf(old),
-      {
-        ...field,
-        column: resource.columns[old] ?? {},
-        ...(field.e164 !== undefined && { e164: nameOf(field.e164) }),
-        ...(field.typedBy && { typedBy: { ...field.typedBy, field: nameOf(field.typedBy.field) } }),
-      },
-    ]),
-  );
-  const defaultSort = resource.defaultSort.replace(/\w+/g, nameOf);
-  return defineResource({ ...resource, fields, defaultSort } as Parameters<typeof defineResource>[0]);
+  const renamed = <Member>(members: Readonly<Record<string, Member>>) =>
+    Object.entries(members).map(([old, member]) => [nameOf(old), member] as const);
+  const fields = renamed(resource.fields).map(([name, field]) => [
+    name,
+    {
+      ...field,
+      column: resource.columns[names[name] ?? name] ?? {},
+      ...(field.e164 !== undefined && { e164: nameOf(field.e164) }),
+      ...(field.within && { within: field.within.map(nameOf) }),
+      ...(field.typedBy && { typedBy: { ...field.typedBy, field: nameOf(field.typedBy.field) } }),
+    },
+  ]);
+  const actions = Object.entries(resource.actions).map(([name, action]) => [
+    name,
+    { ...action, body: z.strictObject(Object.fromEntries(renamed(action.body.shape))) },
+  ]);
+  const include = Object.entries(resource.include).map(([name, link]) => [
+    name,
+    { ...link, field: nameOf(link.field) },
+  ]);
+  return changed(resource, {
+    fields: Object.fromEntries(fields),
+    actions: Object.fromEntries(actions),
+    include: Object.fromEntries(include),
+    title: resource.title.map(nameOf),
+    defaultSort: resource.defaultSort.replace(/\w+/g, nameOf),
+  });
 }
 
 /** The resources of a version: some take the place of those of their name, and all lead to each other. */
-export function adapt(resources: readonly Resource[], ...changed: Resource[]): readonly Resource[] {
+export function adapt(resources: readonly Resource[], ...renamed: Resource[]): readonly Resource[] {
   const adapted = new Map<string, Resource>();
-  const here = (resource: () => Resource) => () => {
-    const original = resource();
-    return adapted.get(original.plural) ?? original;
+  const linked = <Link extends { resource: () => Resource }>(link: Link): Link => {
+    const { plural } = link.resource();
+    return { ...link, resource: () => adapted.get(plural) ?? link.resource() };
   };
-  const linked = <Link extends Include>(link: Link): Link => ({ ...link, resource: here(link.resource) });
+  const fieldOf = (field: Field): Field => {
+    if (field.about === undefined) return field;
+    const about = linked(field.about);
+    return { ...field, about, ...(about.schema && { schema: about.schema(about.resource) }) };
+  };
   for (const original of resources) {
-    const resource = changed.find(({ plural }) => plural === original.plural) ?? original;
-    const fields = Object.entries(resource.fields).map(([name, field]) => [
-      name,
-      { ...field, ...(field.namesOf && { namesOf: here(field.namesOf) }) },
-    ]);
+    const resource = renamed.find(({ plural }) => plural === original.plural) ?? original;
+    const fields = Object.entries(resource.fields).map(([name, field]) => [name, fieldOf(field)]);
     const include = Object.entries(resource.include).map(([name, link]) => [name, linked(link)]);
-    adapted.set(resource.plural, {
-      ...resource,
-      fields: Object.fromEntries(fields),
-      include: Object.fromEntries(include),
-      ...(resource.parent && { parent: linked(resource.parent) }),
-    });
+    adapted.set(
+      resource.plural,
+      changed(resource, {
+        fields: Object.fromEntries(fields),
+        include: Object.fromEntries(include),
+        ...(resource.parent && { parent: linked(resource.parent) }),
+      }),
+    );
   }
   return [...adapted.values()];
+}
+
+/** A resource with other facts, and all that is derived from them. */
+function changed(resource: Resource, facts: Partial<Resource>): Resource {
+  return defineResource({ ...resource, ...facts } as Parameters<typeof defineResource>[0]);
 }

@@ -4,7 +4,7 @@ import type { ImportStart } from "../db/long_work.ts";
 import { type ApiError, fieldError } from "../errors.ts";
 import type { CustomField } from "../query/query_context.ts";
 import { unknownName } from "../query/suggest.ts";
-import type { Resource } from "../resources/define.ts";
+import { columnOf, type Resource } from "../resources/define.ts";
 import { isKnownHeader, type Mapping, resolveHeader, resolveKeys } from "./columns.ts";
 import { type Delimiter, findDelimiter, readCsvRows } from "./csv_rows.ts";
 
@@ -31,7 +31,7 @@ export async function readHeader(
     const customFields = namesCustomField(Object.values(mapping)) ? await fetchCustomFields() : [];
     const columns = resolveKeys(resource, mapping, customFields);
     return {
-      match_by: matchBy ?? resource.names.unique[0] ?? null,
+      ...matching(resource, matchBy ?? resource.names.unique[0]),
       mapping,
       columns,
       bytes_processed: mark,
@@ -62,12 +62,21 @@ export async function readHeader(
     throw invalid("match_by", `The match_by field is ${matchBy}, and nothing is mapped to it.`);
   const { unique } = resource.names;
   return {
-    match_by: matchBy ?? unique.find(isMapped) ?? unique[0] ?? null,
+    ...matching(resource, matchBy ?? unique.find(isMapped) ?? unique[0]),
     mapping: resolved.mapping,
     columns: { delimiter, columns: resolved.columns },
     bytes_processed: mark + begin + header.length,
     lines_processed: lines + header.lines,
   };
+}
+
+/** What finds the records that rows are about, as the API calls it and as SQL does. */
+export function matching(
+  resource: Resource,
+  matchBy: string | undefined,
+): Pick<ImportStart, "match_by" | "match_column"> {
+  if (matchBy === undefined) return { match_by: null, match_column: null };
+  return { match_by: matchBy, match_column: columnOf(resource, matchBy) };
 }
 
 /** @throws ApiError `validation_error` when records can't be found by the field */

@@ -1,7 +1,7 @@
-import type { Resource } from "../resources/define.ts";
+import { nameOf, type Resource } from "../resources/define.ts";
 
 /**
- * What exports of other CRMs, address books and spreadsheets call the fields, by resource: headers as `plain` makes
+ * What exports of other CRMs, address books and spreadsheets call the fields, by resource and column: headers as `plain` makes
  * them. None stands here whose cells may mean something else, such as a stage's name for its id.
  */
 const SYNONYMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
@@ -51,7 +51,9 @@ export function fieldOfHeader(resource: Resource, header: string, targets: Itera
   const name = plain(header);
   if (name === "") return undefined;
   const listed = [...targets];
-  const synonyms = Object.entries(SYNONYMS[resource.plural] ?? {});
+  const synonyms = Object.entries(SYNONYMS[resource.plural] ?? {}).map(
+    ([column, names]) => [nameOf(resource, column), names] as const,
+  );
   return (
     listed.find((target) => plain(target) === name && isPlain(resource, target)) ??
     synonyms.find(([target, names]) => listed.includes(target) && names.includes(name))?.[0]

@@ -1,8 +1,8 @@
 import { MAX_ROW_BYTES } from "../bounds.ts";
 import type { Database } from "../db/database.ts";
 import { withStoredPhones } from "../db/phones.ts";
-import { ApiError, type ReportedError } from "../errors.ts";
-import type { ApiVersion } from "../http/versions.ts";
+import { ApiError, type ReportedError, reported } from "../errors.ts";
+import { type ApiVersion, unknownVersion } from "../http/versions.ts";
 import type { Budget } from "../jobs/budget.ts";
 import { SLICE_MS, type Slice } from "../jobs/slice.ts";
 import { Writes } from "../jobs/writes.ts";
@@ -18,7 +18,6 @@ type Ending = "finished" | "more" | "lost";
 
 const TEXT_BYTES = 512 * 1024;
 const MAX_ROWS = 1_500;
-const UNKNOWN_VERSION_SECONDS = 1;
 /** A batch that was too much for the database is tried again with so many times fewer rows. */
 const SHRINKAGE = 4;
 
@@ -28,16 +27,15 @@ export async function claimImportSlice(
   budget: Budget,
   versions: readonly ApiVersion[],
 ): Promise<Slice | undefined> {
-  const job = await claimImport(database);
+  const known = versions.map(({ name }) => name);
+  const job = await claimImport(database, known);
   if (job === undefined) return undefined;
   const resources = versions.find(({ name }) => name === job.version)?.resources;
   return {
     id: job.id,
     attempts: job.attempts,
     async run() {
-      // An isolate that is older than the version leaves it to one that knows it.
-      if (resources === undefined)
-        return releaseImport(database, job, { wait: UNKNOWN_VERSION_SECONDS, blameless: true });
+      if (resources === undefined) return failImport(database, job, reported(unknownVersion(job.version, known)));
       const writes: ImportWrites = new Writes();
       const ending = await writeBatches(database, job, budget, {
         resources,
@@ -77,7 +75,7 @@ async function writeBatches(
     line += batch.lines;
     const { rows, lines, failures, broken } = batch;
     const last = broken === undefined && text.isAtEnd;
-    const records = await withStoredPhones(database, job.claims, resource, batch.written.records, [job.matchBy]);
+    const records = await withStoredPhones(database, job.claims, resource, batch.written.records, [job.matchColumn]);
     const written = { ...batch.written, records };
     const placed = { from, to: text.position, rows, lines, written, failures, last };
     const isOurs = await writes.add(() => budget.measure(() => advanceImport(database, job, placed)));

@@ -74,7 +74,7 @@ export async function startImport(
   database: Database,
   principal: Principal,
   id: string,
-  start: ImportStart,
+  start: ImportStart & Pick<NewImport, "api_version">,
 ): Promise<RecordData> {
   return database.call("start_import", { id, ...start }, claimsOf(principal));
 }
@@ -111,7 +111,7 @@ export interface ImportJob {
   /** The version of the API whose names the columns have. */
   version: string;
   format: "csv" | "ndjson";
-  matchBy: string;
+  matchColumn: string;
   columns: unknown;
   bytesTotal: number;
   bytesProcessed: number;
@@ -121,10 +121,13 @@ export interface ImportJob {
   attempts: number;
 }
 
-/** Claims an import of the workspace that had the least work done of late; undefined when none waits. */
-export async function claimImport(database: Database): Promise<ImportJob | undefined> {
+/**
+ * Claims an import of the workspace that had the least work done of late; undefined when none waits. One of a version
+ * that is not named is left to others, for as long as there may be any.
+ */
+export async function claimImport(database: Database, versions: readonly string[]): Promise<ImportJob | undefined> {
   const lease = crypto.randomUUID();
-  const row = await database.call("claim_import", { lease }, WORKER);
+  const row = await database.call("claim_import", { lease, versions }, WORKER);
   if (row === null) return undefined;
   const { type, id } = row.created_by;
   return {
@@ -139,7 +142,7 @@ export async function claimImport(database: Database): Promise<ImportJob | undef
     resource: row.resource,
     version: row.api_version,
     format: row.format,
-    matchBy: row.match_by,
+    matchColumn: row.match_column,
     columns: row.columns,
     bytesTotal: row.bytes_total,
     bytesProcessed: row.bytes_processed,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_COMPARISONS, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
-import type { Field, FilterKind, Resource } from "../resources/define.ts";
+import { columnOf, type Field, type FilterKind, type Resource } from "../resources/define.ts";
 import { lengthOf, plainText, trimmed } from "../resources/plain_text.ts";
 import { normalisedHost } from "../resources/schemas.ts";
 import { dayAfter, isDay, readTime } from "../resources/time.ts";
@@ -164,7 +164,7 @@ function parseLeaf(resource: Resource, context: QueryContext, leaf: Leaf): Condi
     const targetField = Object.hasOwn(target.fields, tail) ? target.fields[tail] : undefined;
     if (targetField?.filter) {
       const where = fieldCondition(target, tail, targetField, leaf);
-      return { related: target.table, scope: target.scope, column: include.field, where };
+      return { related: target.table, scope: target.scope, column: columnOf(resource, include.field), where };
     }
   }
   throw invalid(at, unknownName("filter", name, filterableFields(resource, context)));
@@ -177,7 +177,12 @@ function fieldCondition(resource: Resource, name: string, field: Field, leaf: Le
   const op = operatorOf(kind, leaf);
   if (op === "contains" || op === "starts_with")
     if (kind === "tags") return { op: "has_any", tags: readValues(field, kind, "eq", leaf) };
-    else return partCondition(field, kind, shown, op, readPart(leaf, field.spaceless));
+    else {
+      const part = readPart(leaf, field.spaceless);
+      const asTyped = partCondition(field, kind, shown, op, part);
+      const named = field.about?.resource();
+      return named?.isRenamed ? namePartCondition(named, shown, op, part, asTyped) : asTyped;
+    }
   if (kind === "tags")
     return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: readValues(field, kind, op, leaf) };
   return conditionOf(testOf(field, kind, op, leaf), (comparison) => ({ column, ...comparison }));
@@ -315,6 +320,23 @@ function partCondition(field: Field, kind: FilterKind, name: string, op: PartOpe
   return { or: [asTyped, textCondition(field, name, op, bare)] };
 }
 
+/** A part of a field's name. Those that a version of the API has of its own are looked through here, the others by `asTyped`. */
+function namePartCondition(
+  resource: Resource,
+  column: string,
+  op: PartOperator,
+  part: string,
+  asTyped: Condition,
+): Condition {
+  const renamed = Object.entries(resource.columns).filter(([name, { shown }]) => name !== shown);
+  const found = renamed.filter(([name]) =>
+    op === "contains" ? name.includes(fold(part)) : name.startsWith(fold(part)),
+  );
+  const columnsOf = (fields: typeof renamed) => fields.map(([, { shown }]) => shown);
+  const others: Condition = { and: [{ column, op: "nin", values: columnsOf(renamed) }, asTyped] };
+  return { or: [{ column, op: "in", values: columnsOf(found) }, others] };
+}
+
 /**
  * A field that holds a text, or begins with it: `filter_text` has each folded field behind its name. Words of three
  * letters are what the trigram index of `search_text` can look up first.
@@ -354,7 +376,7 @@ export function parseSearch(resource: Resource, raw: unknown, { mayRead }: Query
   const relatedHas = (where: Condition): Condition => ({
     related: through.table,
     scope: through.scope,
-    column: include.field,
+    column: columnOf(resource, include.field),
     where,
     few: true,
   });
@@ -405,8 +427,8 @@ function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, i
   const { read, expected } = readers[kind];
   const known = written === undefined ? undefined : read(written);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
-  const named = field.namesOf?.().columns[known]?.shown ?? known;
-  return isCompared(field) ? lowerCase(named) : named;
+  if (field.about !== undefined) return columnOf(field.about.resource(), known);
+  return isCompared(field) ? lowerCase(known) : known;
 }
 
 /** Whether it is compared by a key of its own, in which letters count without their case. */

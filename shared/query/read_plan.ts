@@ -1,4 +1,4 @@
-import type { Resource } from "../resources/define.ts";
+import { columnOf, type Resource } from "../resources/define.ts";
 import type { Comparison, Condition } from "./filter.ts";
 import type { ListQuery } from "./list_query.ts";
 import { type SortKey, segments } from "./sort.ts";
@@ -85,7 +85,12 @@ function source(resource: Resource, { fields, include }: Pick<ListQuery, "fields
       const related = resource.include[name];
       if (related === undefined) return [];
       const target = related.resource();
-      return { as: name, resource: target.table, column: related.field, columns: shownColumns(target) };
+      return {
+        as: name,
+        resource: target.table,
+        column: columnOf(resource, related.field),
+        columns: shownColumns(target),
+      };
     }),
   };
 }

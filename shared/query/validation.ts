@@ -124,6 +124,7 @@ function expected(issue: z.core.$ZodIssue): string {
 function memberNames(schema: unknown, path: readonly PropertyKey[]): string[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return memberNames(schema.unwrap(), path);
   if (schema instanceof z.ZodPipe) return memberNames(schema.out, path);
+  if (schema instanceof z.ZodLazy) return memberNames(schema.unwrap(), path);
   if (schema instanceof z.ZodArray) return memberNames(schema.element, path.slice(1));
   if (!(schema instanceof z.ZodObject)) return [];
   const [first, ...rest] = path;

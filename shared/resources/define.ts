@@ -45,8 +45,7 @@ export interface Field {
   sort?: true;
   /** Where SQL has it, when that is not a column of the field's name. */
   column?: Partial<Columns>;
-  /** Its values are names of fields of that resource. */
-  namesOf?: () => Resource;
+  about?: About;
   /** Part of the table's `search_text`, whose index then serves `contains` and `starts_with` too. */
   searched?: true;
   /** No value holds a blank: one in a URL was a plus that nobody escaped. */
@@ -57,6 +56,15 @@ export interface Field {
   e164?: string;
   /** The members that an object has, by the value of another field; other values leave it free. */
   typedBy?: { field: string; schemas: Record<string, z.ZodObject> };
+}
+
+/** What a field's values have of another resource: names of its fields, or records of it. */
+export interface About {
+  resource: () => Resource;
+  /** The member that names the field of that resource whose values these are. */
+  valuesOf?: string;
+  /** What the field takes, in the names that a version of the API has for the resource. */
+  schema?: (resource: () => Resource) => z.ZodType;
 }
 
 export type Fields = Record<string, Field>;
@@ -143,8 +151,8 @@ export interface Resource {
     timestamps: string[];
     /** Objects whose members depend on another field. */
     typed: string[];
-    /** Those whose values are names of fields. */
-    naming: string[];
+    /** Those whose values have names of another resource's fields. */
+    about: string[];
   };
   defaults: Record<string, unknown>;
 }
@@ -169,6 +177,11 @@ interface Definition<F extends Fields> {
   movable?: boolean;
   defaultSort?: string;
   facetSets?: readonly (readonly (keyof F & string)[])[];
+}
+
+/** What a field with names or records of another resource takes. */
+export function about(resource: () => Resource, schema: (resource: () => Resource) => z.ZodType) {
+  return { schema: schema(resource), about: { resource, schema } };
 }
 
 /** Derives everything generic code needs from the facts of a resource. */
@@ -220,7 +233,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
       merged: names((field) => field.merged),
       timestamps: names((field) => isTimestamp(field.schema)),
       typed: names((field) => field.typedBy),
-      naming: names((field) => field.namesOf),
+      about: names((field) => field.about),
     },
     defaults: Object.fromEntries(
       all.filter(([, field]) => field.default !== undefined).map(([name, field]) => [name, field.default]),
@@ -269,6 +282,16 @@ export function withDeleted(resource: Resource): Resource {
 }
 
 const WITH_DELETED = new WeakMap<Resource, Resource>();
+
+/** What the API calls a column, or a member of one: `address.city`. */
+export function nameOf({ fieldOf }: Resource, path: string): string {
+  return path.replace(/^[^.]+/, (column) => fieldOf.get(column) ?? column);
+}
+
+/** The column of a field, or of a member of one. What is no name of a field has none: not even that of a column. */
+export function columnOf({ columns, fieldOf }: Resource, path: string): string {
+  return path.replace(/^[^.]+/, (name) => columns[name]?.shown ?? (fieldOf.has(name) ? "" : name));
+}
 
 /** Whether a field's column may hold null; decides how a sort over it is walked. */
 export function isNullable(field: Field): boolean {

@@ -1,5 +1,5 @@
 import { isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js/min";
-import type { Resource } from "./define.ts";
+import { nameOf, type Resource } from "./define.ts";
 
 /** ITU-T E.164 §6.1. */
 const MAX_DIGITS = 15;
@@ -11,7 +11,8 @@ const KEYPAD = ["abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"];
  */
 export function withE164(resource: Resource, record: Record<string, unknown>): Record<string, unknown> {
   const derived: Record<string, string | null> = {};
-  const country = (record["address"] as { country?: string | null } | null | undefined)?.country;
+  const address = record[nameOf(resource, "address")];
+  const country = (address as { country?: string | null } | null | undefined)?.country;
   for (const name in record) {
     const e164 = resource.fields[name]?.e164;
     const phone = record[name];

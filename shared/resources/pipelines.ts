@@ -2,65 +2,57 @@ import { z } from "zod";
 import { shown } from "./answered.ts";
 import { commonFields, stampedFields } from "./common.ts";
 import { deals } from "./deals.ts";
-import { defineResource, type Resource } from "./define.ts";
+import { about, defineResource, nameOf, type Resource } from "./define.ts";
+import { toRow } from "./row.ts";
 import { boolean, currency, integer, list, members, oneOf, text, uuid } from "./schemas.ts";
 import { users } from "./users.ts";
 
 const stageType = oneOf(["open", "won", "lost"]);
 
-const requiredFields = list(
-  z
-    .string()
-    .refine(
-      (name) => Object.hasOwn(deals.fields, name) || /^custom_fields\.[a-z][a-z0-9_]{0,62}$/.test(name),
-      "must be a field of deals, or custom_fields. and a key",
-    ),
-  50,
-  "must be a list of field names",
-);
+const position = integer(0, 10_000).nullable();
 
-const stageFields = {
-  name: text(100),
-  probability: integer(0, 100).nullable(),
-  position: integer(0, 10_000).nullable(),
-  rotting_days: integer(1, 3650).nullable(),
-};
+/** What a deal must have to come to a stage. */
+const requiredFields = (deals: () => Resource) =>
+  list(
+    z
+      .string()
+      .refine(
+        (name) => Object.hasOwn(deals().fields, name) || /^custom_fields\.[a-z][a-z0-9_]{0,62}$/.test(name),
+        "must be a field of deals, or custom_fields. and a key",
+      ),
+    50,
+    "must be a list of field names",
+  );
 
-/** What a pipeline shows of each of its stages. */
-const EMBEDDED = {
-  id: true,
-  name: true,
-  type: true,
-  probability: true,
-  position: true,
-  required_fields: true,
-  rotting_days: true,
-} as const;
+/** The columns that a pipeline shows of each of its stages. */
+const EMBEDDED = ["id", "name", "type", "probability", "position", "required_fields", "rotting_days"];
 
 /** The stages that a new pipeline starts with: at least one of each type. It is shown with those that it has. */
-const initialStages = shown(
-  list(
-    z.strictObject({
-      name: stageFields.name,
-      type: stageType.optional(),
-      probability: stageFields.probability.optional(),
-      position: stageFields.position.optional(),
-      required_fields: requiredFields.optional(),
-      rotting_days: stageFields.rotting_days.optional(),
-    }),
-    100,
-    "must be a list of stages",
-  )
-    .refine(
-      (stages) => ["open", "won", "lost"].every((type) => stages.some((stage) => (stage.type ?? "open") === type)),
-      "must have at least one stage of each type: open, won, lost",
+const initialStages = (stages: () => Resource) => {
+  const columnsOf = (given: Record<string, unknown>[]) => given.map((stage) => toRow(stages(), stage));
+  const embedded = () => {
+    const { shape } = stages().record;
+    const names = EMBEDDED.map((column) => nameOf(stages(), column));
+    return z.strictObject(Object.fromEntries(names.map((name) => [name, shape[name] as z.ZodType])));
+  };
+  return shown(
+    list(
+      z.lazy(() => stages().create),
+      100,
+      "must be a list of stages",
     )
-    .refine(
-      (stages) => new Set(stages.map(({ name }) => name)).size === stages.length,
-      "must not have two stages of the same name",
-    ),
-  z.lazy(() => z.array(stages.record.pick(EMBEDDED))),
-);
+      .refine(
+        (given) =>
+          ["open", "won", "lost"].every((type) => columnsOf(given).some((stage) => (stage["type"] ?? "open") === type)),
+        "must have at least one stage of each type: open, won, lost",
+      )
+      .refine(
+        (given) => new Set(columnsOf(given).map(({ name }) => name)).size === given.length,
+        "must not have two stages of the same name",
+      ),
+    z.lazy(() => z.array(embedded())),
+  );
+};
 
 export const pipelines: Resource = defineResource({
   singular: "pipeline",
@@ -68,7 +60,7 @@ export const pipelines: Resource = defineResource({
   fields: {
     ...commonFields,
     name: { schema: text(100), required: true, unique: "duplicate_name", filter: "text", sort: true, searched: true },
-    position: { schema: stageFields.position, filter: "integer", sort: true },
+    position: { schema: position, filter: "integer", sort: true },
     is_default: { schema: boolean(), default: false, filter: "boolean" },
     currency: { schema: currency().nullable(), filter: "text" },
     rules: {
@@ -80,7 +72,7 @@ export const pipelines: Resource = defineResource({
       default: {},
       merged: true,
     },
-    stages: { schema: initialStages, createOnly: true, column: { given: "initial_stages_key" } },
+    stages: { ...about(() => stages, initialStages), createOnly: true, column: { given: "initial_stages_key" } },
   },
   include: { owner: { field: "owner_id", resource: () => users } },
   customizable: true,
@@ -98,7 +90,7 @@ export const stages: Resource = defineResource({
     ...stampedFields,
     pipeline_id: { schema: uuid(), references: "pipelines", filter: "reference" },
     name: {
-      schema: stageFields.name,
+      schema: text(100),
       required: true,
       unique: "duplicate_name",
       within: ["pipeline_id"],
@@ -107,10 +99,10 @@ export const stages: Resource = defineResource({
       searched: true,
     },
     type: { schema: stageType, default: "open", filter: "enum" },
-    probability: { schema: stageFields.probability, filter: "integer", sort: true },
-    position: { schema: stageFields.position, filter: "integer", sort: true },
-    required_fields: { schema: requiredFields, default: [], namesOf: () => deals },
-    rotting_days: { schema: stageFields.rotting_days },
+    probability: { schema: integer(0, 100).nullable(), filter: "integer", sort: true },
+    position: { schema: position, filter: "integer", sort: true },
+    required_fields: { ...about(() => deals, requiredFields), default: [] },
+    rotting_days: { schema: integer(1, 3650).nullable() },
   },
   include: { pipeline: { field: "pipeline_id", resource: () => pipelines } },
   movable: true,

@@ -1,4 +1,4 @@
-import type { Resource } from "./define.ts";
+import { type About, type Field, nameOf, type Resource } from "./define.ts";
 import { shownTime } from "./time.ts";
 
 /** One row as the API shows it: the shown fields and embedded records, in this order, times as `shownTime` writes them. */
@@ -42,9 +42,11 @@ function withValues(
     const value = record[name];
     if (typeof value === "string") record[name] = shownTime(value);
   }
-  for (const name of resource.names.naming) {
-    const named = resource.fields[name]?.namesOf?.();
-    if (named?.isRenamed) record[name] = fieldNames(named, record[name]);
+  for (const name of resource.names.about) {
+    const { about } = resource.fields[name] as Field;
+    const valued =
+      about?.valuesOf === undefined ? about : about.resource().fields[String(record[about.valuesOf])]?.about;
+    if (valued !== undefined) record[name] = inNamesOf(valued, record[name]);
   }
   for (const name of embedded) {
     const related = resource.include[name]?.resource();
@@ -56,8 +58,16 @@ function withValues(
   return record;
 }
 
-/** What SQL calls columns by the names that the API has for them. */
-export function fieldNames({ fieldOf }: Resource, columns: unknown): unknown {
-  const nameOf = (column: unknown) => fieldOf.get(String(column)) ?? column;
-  return Array.isArray(columns) ? columns.map(nameOf) : nameOf(columns);
+/** What SQL calls fields of another resource, in the names that the API has for them. */
+function inNamesOf(about: About, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry) => inNamesOf(about, entry));
+  if (value === null || value === undefined) return value;
+  const other = about.resource();
+  if (typeof value === "string") return other.isRenamed ? nameOf(other, value) : value;
+  const row = value as Record<string, unknown>;
+  return present(
+    other,
+    row,
+    other.names.all.filter((name) => (other.columns[name]?.shown ?? name) in row),
+  );
 }

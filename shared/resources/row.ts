@@ -1,17 +1,18 @@
-import type { Resource } from "./define.ts";
+import { type About, columnOf, type Resource } from "./define.ts";
 import { withE164 } from "./phone.ts";
 
-/** A checked body as the row that is written: derived fields added, fields that another column takes moved there. */
+/** A checked body as the row that is written: derived fields added, and columns where the API has other names. */
 export function toRow(resource: Resource, fields: Record<string, unknown>): Record<string, unknown> {
-  const row = withE164(resource, fields);
-  for (const name of Object.keys(row)) {
-    const { given = name } = resource.columns[name] ?? {};
-    const value = row[name];
-    const named = resource.fields[name]?.namesOf?.();
-    if (named?.isRenamed && Array.isArray(value)) row[name] = value.map((one) => named.columns[one]?.shown ?? one);
-    if (given === name) continue;
-    row[given] = row[name];
-    delete row[name];
+  const row: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(withE164(resource, fields))) {
+    const about = resource.fields[name]?.about;
+    row[resource.columns[name]?.given ?? name] = about === undefined ? value : inColumnsOf(about, value);
   }
   return row;
+}
+
+function inColumnsOf({ resource }: About, values: unknown): unknown {
+  if (!Array.isArray(values)) return values;
+  const other = resource();
+  return values.map((value) => (typeof value === "string" ? columnOf(other, value) : toRow(other, value)));
 }

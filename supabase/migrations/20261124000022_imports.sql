@@ -7,7 +7,7 @@ create table crm.imports (
   id uuid primary key default crm.uuid_v7(),
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
   resource text not null check (resource in ('contacts', 'companies', 'deals', 'tasks', 'activities')),
-  -- The version of the API that it was made in: mapping and columns have that one's names of the fields.
+  -- The version of the API that it was made in: match_by, mapping and columns have that one's names of the fields.
   api_version text not null default 'v1',
   format text not null check (format in ('csv', 'ndjson')),
   status text not null check (status in ('uploading', 'queued', 'running', 'completed', 'failed', 'cancelled')),
@@ -15,6 +15,7 @@ create table crm.imports (
   on_conflict text not null check (on_conflict in ('error', 'return', 'update')),
   -- The unique field that finds the record which a row is about; of a CSV known once its header is.
   match_by text,
+  match_column text,
   -- Where each column goes; null leaves it out.
   mapping json not null check (json_typeof(mapping) = 'object'), -- json: in the order of the columns
   -- The same as the worker needs it: in the order of the cells, with the types of custom fields.
@@ -46,7 +47,7 @@ create table crm.imports (
   served double precision not null default 0,
   unique (workspace_id, id)
 );
-insert into crm.resources values ('imports', null, '{api_version,columns,lines_processed,served,report_bytes,lease,lease_until,attempts,touched_at}');
+insert into crm.resources values ('imports', null, '{api_version,match_column,columns,lines_processed,served,report_bytes,lease,lease_until,attempts,touched_at}');
 comment on table crm.imports is 'Jobs. rows_ and bytes_processed are the place in the text up to which everything is written.';
 create index imports_created_at on crm.imports (workspace_id, created_at, id);
 create index imports_unfinished on crm.imports (workspace_id) where status in ('uploading', 'queued', 'running');
@@ -216,7 +217,7 @@ language sql stable
 set search_path = ''
 as $$
   select row_to_json(shown) from (
-    select id, resource, format, delimiter, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
+    select id, resource, api_version, format, delimiter, status, dry_run, on_conflict, match_by, mapping, rows_total, rows_processed, created, updated,
       unchanged, failed, failed_unlisted, bytes_total, bytes_processed, created_at, started_at, completed_at, created_by, error
     from crm.imports
     where id = import_id
@@ -314,20 +315,20 @@ end;
 $$;
 
 -- Refuses what finds no record of a resource.
-create function crm.require_match(resource text, match_by text) returns void
+create function crm.require_match(resource text, match_column text) returns void
 language plpgsql stable
 set search_path = ''
 as $$
 begin
-  if not coalesce(crm.facts_of(resource) -> 'unique' ? match_by, false) then
-    perform crm.malformed('match_by');
+  if not coalesce(crm.facts_of(resource) -> 'unique' ? match_column, false) then
+    perform crm.malformed('match_column');
   end if;
 end;
 $$;
 
 -- Makes an import. The argument:
 --
---   import        {resource, format, dry_run, on_conflict, match_by, mapping, columns, bytes_processed}
+--   import        {resource, api_version, format, dry_run, on_conflict, match_by, match_column, mapping, columns, bytes_processed, lines_processed}
 --   content       the whole text, which starts it; null when parts are to come
 --   idempotency   as in api.write_records
 --   bounds        {max_unfinished, max_bytes, max_workspace_bytes, max_report_bytes} of shared/bounds.ts
@@ -345,8 +346,8 @@ declare
   made crm.imports;
   answer json;
 begin
-  if given.match_by is not null or $1 ->> 'content' is not null then
-    perform crm.require_match(given.resource, given.match_by);
+  if given.match_column is not null or $1 ->> 'content' is not null then
+    perform crm.require_match(given.resource, given.match_column);
   end if;
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
@@ -360,9 +361,9 @@ begin
   if crm.unfinished_imports(workspace) >= ($1 -> 'bounds' ->> 'max_unfinished')::integer then
     perform crm.fail('too_many_imports', jsonb_build_object('max_unfinished', ($1 -> 'bounds' ->> 'max_unfinished')::integer));
   end if;
-  insert into crm.imports (workspace_id, resource, api_version, format, status, dry_run, on_conflict, match_by, mapping, columns, bytes_processed, lines_processed, report_bytes)
+  insert into crm.imports (workspace_id, resource, api_version, format, status, dry_run, on_conflict, match_by, match_column, mapping, columns, bytes_processed, lines_processed, report_bytes)
   values (workspace, given.resource, coalesce(given.api_version, 'v1'), given.format, case when $1 ->> 'content' is null then 'uploading' else 'queued' end,
-    given.dry_run, given.on_conflict, given.match_by, given.mapping, given.columns, given.bytes_processed, given.lines_processed,
+    given.dry_run, given.on_conflict, given.match_by, given.match_column, given.mapping, given.columns, given.bytes_processed, given.lines_processed,
     1024 + octet_length(given.mapping::text) + coalesce(octet_length(given.columns::text), 0))
   returning * into made;
   if $1 ->> 'content' is not null then
@@ -423,7 +424,8 @@ as $$
   where placed.start < asked.stop and placed.start + octet_length(content) > asked.start;
 $$;
 
--- Starts the import {"id"}, once its header is known: {"match_by", "mapping", "columns", "bytes_processed"}.
+-- Starts the import {"id"}, once its header is known: {"api_version", "match_by", "match_column", "mapping", "columns",
+-- "bytes_processed", "lines_processed"}.
 create function api.start_import(json) returns json
 language plpgsql
 set search_path = ''
@@ -433,7 +435,7 @@ declare
   job constant crm.imports := crm.lock_import(($1 ->> 'id')::uuid);
   missing constant integer := api.missing_import_part($1);
 begin
-  perform crm.require_match(job.resource, $1 ->> 'match_by');
+  perform crm.require_match(job.resource, $1 ->> 'match_column');
   if job.status <> 'uploading' then
     perform crm.fail('import_not_uploading', jsonb_build_object('status', job.status));
   end if;
@@ -442,7 +444,7 @@ begin
       jsonb_build_array(format('Part %s is missing.', missing)))));
   end if;
   update crm.imports
-  set status = 'queued', touched_at = now(), match_by = $1 ->> 'match_by', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
+  set status = 'queued', touched_at = now(), api_version = $1 ->> 'api_version', match_by = $1 ->> 'match_by', match_column = $1 ->> 'match_column', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
     bytes_processed = ($1 ->> 'bytes_processed')::bigint, lines_processed = ($1 ->> 'lines_processed')::bigint,
     report_bytes = 1024 + octet_length($1 ->> 'mapping') + octet_length($1 ->> 'columns')
   where id = job.id;
@@ -666,7 +668,7 @@ begin
       from rows from (json_array_elements($3), unnest($4), json_array_elements($5), unnest($6)) as written (result, number, record, line)
     ) as said
     where status <> 'failed' or failures <= $7
-  $query$, crm.render_match_key(request -> 'resource', job.match_by))
+  $query$, crm.render_match_key(request -> 'resource', job.match_column))
   using job.id, job.workspace_id, results, numbers, records, lines, room;
   return counts;
 end;
@@ -734,7 +736,7 @@ begin
   perform crm.require_report_room(workspace, batch.max_report_bytes);
   request := jsonb_build_object(
     'resource', facts || '{"columns": ["id"]}',
-    'operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_by,
+    'operation', 'create', 'on_conflict', job.on_conflict, 'match_by', job.match_column,
     'dry_run', job.dry_run, 'import_id', job.id,
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
@@ -785,7 +787,9 @@ grant execute on function crm.shown_import(uuid), crm.require_match(text, text),
 -- The worker -------------------------------------------------------------------------------------
 
 -- Claims a job of the workspace that had the least work done of late, under the token {"lease"}, for 30 seconds; a batch
--- prolongs that. Null when none waits. A worker that died leaves a job that can be claimed once its lease is over.
+-- prolongs that. Null when none waits. A worker that died leaves a job that can be claimed once its lease is over. One of
+-- a version of the API that is not among {"versions"} is left to workers that know it, and claimed once none came for a
+-- day: that version has gone.
 create function api.claim_import(json) returns json
 language plpgsql volatile security definer
 set search_path = ''
@@ -804,8 +808,9 @@ begin
     where waiting.status in ('queued', 'running') and (waiting.lease_until is null or waiting.lease_until < now())
       and not exists (
         select from crm.imports as other
-        where other.workspace_id = waiting.workspace_id and other.status = 'running' and other.lease_until >= now()
+        where other.workspace_id = waiting.workspace_id and other.status = 'running' and other.lease is not null and other.lease_until >= now()
       )
+      and (waiting.touched_at < now() - interval '1 day' or ($1 -> 'versions')::jsonb ? waiting.api_version)
     order by (
       select coalesce(sum(crm.faded(served.served, served.touched_at)), 0) from crm.imports as served
       where served.workspace_id = waiting.workspace_id and served.started_at is not null and served.touched_at > now() - interval '10 minutes'
@@ -814,7 +819,7 @@ begin
     for update skip locked
   )
   returning json_build_object(
-    'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'api_version', api_version, 'format', format, 'match_by', match_by,
+    'id', id, 'workspace_id', workspace_id, 'created_by', created_by, 'resource', resource, 'api_version', api_version, 'format', format, 'match_column', match_column,
     'columns', columns, 'bytes_total', bytes_total, 'bytes_processed', bytes_processed, 'lines_processed', lines_processed,
     'rows_processed', rows_processed, 'attempts', attempts)
   into claimed;
@@ -822,7 +827,7 @@ begin
 end;
 $$;
 
--- Gives the job {"id"} back. {"wait"} seconds are nobody's, {"blameless"} doesn't count as an attempt.
+-- Gives the job {"id"} back. {"wait"} seconds it is nobody's, and others of its workspace are worked on; {"blameless"} doesn't count as an attempt.
 create function api.release_import(json) returns void
 language sql volatile security definer
 set search_path = ''

@@ -220,7 +220,16 @@ function wellMade(): Record<string, Json> {
       bounds: { max_unfinished: 50, max_bytes: 1000, max_workspace_bytes: 1000 },
     },
     put_import_part: { id, part: 0, content: "email", bounds: { max_bytes: 1000, max_workspace_bytes: 1000 } },
-    start_import: { id, match_by: "email", mapping: {}, columns: {}, bytes_processed: 0, lines_processed: 0 },
+    start_import: {
+      id,
+      api_version: "v1",
+      match_by: "email",
+      match_column: "email",
+      mapping: {},
+      columns: {},
+      bytes_processed: 0,
+      lines_processed: 0,
+    },
     cancel_job: { id },
     read_import_rows: { id, after: 0, limit: 10 },
   };
@@ -407,10 +416,10 @@ test.each<[string, Json]>([
     {
       ...(wellMade()["create_import"] as object),
       content: "email",
-      import: { resource: "contacts", match_by: "first_name" },
+      import: { resource: "contacts", match_column: "first_name" },
     },
   ],
-  ["start_import", { ...(wellMade()["start_import"] as object), match_by: "first_name" }],
+  ["start_import", { ...(wellMade()["start_import"] as object), match_column: "first_name" }],
   ["read_phones", { resource: "contacts", keys: { first_name: ["Ada"] } }],
 ])("%s finds records by what is unique, and by nothing else", async (name, argument) => {
   expect(JSON.parse((await call(name, argument)).text)).toMatchObject({ code: "22023" });

@@ -139,7 +139,8 @@ const ENTRIES: ((nth: number) => unknown)[] = [
 ];
 
 function inner(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return inner(schema.unwrap() as z.ZodType);
+  if ([z.ZodNullable, z.ZodOptional, z.ZodLazy].some((kind) => schema instanceof kind))
+    return inner((schema as z.ZodLazy<z.ZodType>).unwrap());
   if (!(schema instanceof z.ZodPipe)) return schema;
   return inner((schema.out instanceof z.ZodTransform ? schema.in : schema.out) as z.ZodType);
 }

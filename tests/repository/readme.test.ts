@@ -101,3 +101,10 @@ test("the code tour of the README names every folder of the code", () => {
   expect(names.length).toBeGreaterThan(20);
   expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(tour))).toEqual([]);
 });
+
+test("the version that the README renames fields in is that of the tests, and no more than 30 lines", () => {
+  const file = read("tests/fixtures/v2/v2.ts");
+  const [, block = "nothing"] = /### Rename a field in a v2\n.*?```ts\n(.*?)```/s.exec(readme) ?? [];
+  expect(file).toContain(block);
+  expect(file.trimEnd().split("\n").length).toBeLessThanOrEqual(30);
+});

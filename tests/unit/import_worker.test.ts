@@ -49,7 +49,7 @@ function claim(lease: string) {
     resource: "contacts",
     api_version: "v1",
     format: "csv",
-    match_by: "email",
+    match_column: "email",
     columns: { delimiter: ",", columns: [{ field: "email" }] },
     bytes_total: text.length,
     bytes_processed: job.position,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type ApiVersion, VERSIONS, versionHeaders, versionOf } from "../../shared/http/versions.ts";
+import { type ApiVersion, rename, VERSIONS, versionHeaders, versionOf } from "../../shared/http/versions.ts";
+import { resourceNamed } from "../../shared/resources/all.ts";
 
 test("a deprecated version announces its end as RFC 9745 and RFC 8594 say", () => {
   const version = {
@@ -50,3 +51,12 @@ test.each(["/api/v1/contacts", "/api/contacts", "/api/v9/contacts", "/api/v1", "
   "%s is answered as v1",
   (path) => expect(versionOf(path, VERSIONS).name).toBe("v1"),
 );
+
+test.each([
+  ["contacts", "id"],
+  ["contacts", "version"],
+  ["deals", "custom_fields"],
+  ["stages", "pipeline_id"],
+])("of %s no version renames the %s", (plural, name) => {
+  expect(() => rename(resourceNamed(plural), { renamed: name })).toThrow(`${name} of ${plural}`);
+});

@@ -7,8 +7,9 @@ import { writeError } from "../../../shared/db/sql_errors.ts";
 import { ApiError, reported } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
+import type { ApiVersion } from "../../../shared/http/versions.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
-import { readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
+import { matching, readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
 import * as jobs from "../../../shared/imports/store.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
@@ -58,7 +59,7 @@ const HEADER_BYTES = 1024 * 1024;
 /** `POST /v1/imports`: with its text, which starts it, or without, for parts to come. */
 export const createImport: Handler<unknown, z.infer<typeof importBody>> = async (exchange, { body, idempotency }) => {
   const { services, principal } = exchange;
-  const resource = importable(exchange, body.resource);
+  const resource = resourceNamed(body.resource, exchange.version.resources);
   requireScope(principal, `${resource.scope}:write`);
   const { mapping = {}, match_by: matchBy } = body;
   // What was asked for, until the header is read.
@@ -68,7 +69,7 @@ export const createImport: Handler<unknown, z.infer<typeof importBody>> = async 
   await exchange.turns.next(principal.workspaceId);
   const start =
     body.content === undefined
-      ? { match_by: matchBy ?? null, mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
+      ? { ...matching(resource, matchBy), mapping, columns: delimiter, bytes_processed: 0, lines_processed: 0 }
       : await startOf(exchange, resource, { ...body, mapping }, { bytes: Buffer.from(body.content), isEnd: true });
   const answer = await jobs.createImport(services.database, principal, {
     made: {
@@ -93,11 +94,11 @@ export const addImportPart: Handler<unknown, z.infer<typeof partBody>> = async (
   return { data: present(imports, await jobs.putImportPart(services.database, principal, id, body)) };
 };
 
-/** `POST /v1/imports/{id}/start`: all parts are there. */
+/** `POST /v1/imports/{id}/start`: all parts are there. Their header is read in the version that the import was made in. */
 export const startImport: Handler = async (exchange) => {
   const { services, principal } = exchange;
   const { database } = services;
-  const { id, row, resource } = await ownImport(exchange);
+  const { id, row, version, resource } = await ownImport(exchange);
   if (row["status"] !== "uploading") throw new ApiError("import_not_uploading", { details: { status: row["status"] } });
   await jobs.requireAllParts(database, principal, id);
   const bytes = await jobs.readImportText(database, claimsOf(principal), { id, from: 0, length: HEADER_BYTES });
@@ -108,7 +109,7 @@ export const startImport: Handler = async (exchange) => {
     delimiter: (row["delimiter"] as Delimiter | null) ?? undefined,
   };
   const start = await startOf(exchange, resource, asked, { bytes, isEnd: bytes.length >= Number(row["bytes_total"]) });
-  const started = await jobs.startImport(database, principal, id, start);
+  const started = await jobs.startImport(database, principal, id, { ...start, api_version: version.name });
   services.worker.wake();
   return accepted(exchange, started);
 };
@@ -176,6 +177,8 @@ function accepted(exchange: AuthorizedExchange, row: RecordData): Reply {
 interface FoundImport {
   id: string;
   row: RecordData;
+  /** The version that it was made in, whose names it has; the one that asks where that is not known here. */
+  version: ApiVersion;
   resource: Resource;
 }
 
@@ -183,7 +186,9 @@ async function findImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   const id = recordId(exchange);
   const row = await jobs.readImport(exchange.services.database, exchange.principal, id);
   if (row === null) throw await absent(exchange);
-  return { id, row, resource: importable(exchange, String(row["resource"])) };
+  const { services, version: asking } = exchange;
+  const version = services.versions.find(({ name }) => name === row["api_version"]) ?? asking;
+  return { id, row, version, resource: resourceNamed(String(row["resource"]), version.resources) };
 }
 
 /** An import that the key may also run. */
@@ -191,11 +196,6 @@ async function ownImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   const found = await findImport(exchange);
   requireScope(exchange.principal, `${found.resource.scope}:write`);
   return found;
-}
-
-/** What is imported, in the words of the version that asks. */
-function importable({ version }: AuthorizedExchange, name: string): Resource {
-  return resourceNamed(name, version.resources);
 }
 
 /** A row of the report; of one that failed with the cells that it failed for, as they were given. */

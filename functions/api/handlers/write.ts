@@ -74,7 +74,7 @@ export function actOnRecord(resource: Resource, action: string): Handler<Options
   return async (exchange, { query, body, versions, idempotency }) =>
     writeOne(resource, exchange, {
       operation: action,
-      records: [{ ...body, id: recordId(exchange) }],
+      records: [{ ...toRow(resource, body), id: recordId(exchange) }],
       versions,
       dryRun: query.dry_run,
       idempotency,
