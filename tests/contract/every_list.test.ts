@@ -8,6 +8,7 @@ import type { Answer } from "../harness/client.ts";
 import { OPERATORS, satisfies, sortedIds } from "../harness/evaluate.ts";
 import { type RecordData, Records } from "../harness/records.ts";
 import { freshValue, samplesOf } from "../harness/samples.ts";
+import { resourceCases, useVersion } from "../harness/versions.ts";
 import { createKey, createWorkspace } from "../harness/workspace.ts";
 
 // What §6 of the contract promises of lists, for every resource, from its declaration. Each is compared
@@ -24,7 +25,8 @@ const shownIn = (answer: Answer) => {
   return { status: answer.status, data: answer.data, meta: { ...meta, goes_on: cursor !== null } };
 };
 
-describe.each(resources.map((resource) => ({ resource, name: resource.plural })))("$name", ({ resource }) => {
+describe.each(resourceCases)("$name", ({ resource, version }) => {
+  useVersion(version);
   let records: Records;
   let path: string;
   let all: RecordData[];

@@ -1,18 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { resources } from "../../shared/resources/all.ts";
-import { type Field, isNullable, type Resource } from "../../shared/resources/define.ts";
+import { type Field, isNullable, nameOf, type Resource } from "../../shared/resources/define.ts";
 import { testIf } from "../harness/cases.ts";
 import type { Answer } from "../harness/client.ts";
 import { type RecordData, Records, resourceOf } from "../harness/records.ts";
 import { freshValue, shownAs, WRONG } from "../harness/samples.ts";
 import { database } from "../harness/stack.ts";
+import { resourceCases, useVersion } from "../harness/versions.ts";
 import { createKey, createWorkspace } from "../harness/workspace.ts";
 
 // What the contract promises of every record, for every resource, from its declaration. What is special
 // about one has a suite of its own; lists are in every_list.test.ts.
 
-const written = resources.filter(({ operations }) => operations.includes("create"));
+const isWritten = ({ operations }: Resource) => operations.includes("create");
 const idsOf = (records: RecordData[]) => records.map(({ id }) => String(id));
 const codeOf = ({ status, error }: Answer) => ({ status, code: error?.code });
 const errorOf = ({ status, error }: Answer) => ({ status, error });
@@ -20,11 +21,13 @@ const fieldsWhere = (resource: Resource, keep: (field: Field, name: string) => u
   Object.entries(resource.fields).filter(([name, field]) => keep(field, name));
 
 test("every resource that is not written over the API is one that the API only shows", () => {
-  const shown = resources.filter((resource) => !written.includes(resource)).map(({ plural }) => plural);
+  const shown = resources.filter((resource) => !isWritten(resource)).map(({ plural }) => plural);
   expect(shown.filter((plural) => !plural.endsWith("_history"))).toEqual(["stage_changes", "users"]);
 });
 
-describe.each(written.map((resource) => ({ resource, name: resource.plural })))("$name", ({ resource }) => {
+const cases = resourceCases.filter(({ resource }) => isWritten(resource));
+describe.each(cases)("$name", ({ resource, version }) => {
+  useVersion(version);
   let records: Records;
   let path: string;
   const isPathField = (name: string) => name === resource.parent?.field;
@@ -58,7 +61,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
     test("answers 201 with a Location and an ETag that a read has too, all fields, stamps and defaults", async () => {
       const { status, data, headers } = await records.client.post(path, await body());
       expect(status).toBe(201);
-      expect(headers.get("location")).toMatch(new RegExp(`/functions/v1/api/v1${path}/${data.id}$`));
+      expect(headers.get("location")).toMatch(new RegExp(`/functions/v1/api/${version.name}${path}/${data.id}$`));
       const again = await records.client.get(`${path}/${data.id}`);
       expect(again.data).toEqual(data);
       expect(headers.get("etag")).toMatch(/^"1\./);
@@ -388,7 +391,7 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
       remove(id),
       ...(id === deleted ? [] : [records.client.post(`${path}/${id}/restore`)]),
       ...Object.keys(resource.actions).map((action) =>
-        records.client.post(`${path}/${id}/${action}`, ACTION_BODIES[action] ?? {}),
+        records.client.post(`${path}/${id}/${action}`, actionBody(resource, action)),
       ),
     ];
     const notFound = { status: 404, error: { code: "not_found", message: expect.any(String), details: {} } };
@@ -719,10 +722,10 @@ describe.each(written.map((resource) => ({ resource, name: resource.plural })))(
 });
 
 /** What an action needs to get as far as looking for its record. */
-const ACTION_BODIES: Record<string, RecordData> = {
-  merge: { ids: [randomUUID()] },
-  move: { stage_id: randomUUID() },
-};
+function actionBody(resource: Resource, action: string): RecordData {
+  if (action === "merge") return { ids: [randomUUID()] };
+  return action === "move" ? { [nameOf(resource, "stage_id")]: randomUUID() } : {};
+}
 
 /** Every row that a workspace has, table by table. */
 async function everyRow(workspaceId: string): Promise<Record<string, unknown[]>> {

@@ -1,156 +1,160 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
+import { DEFAULT_VERSION } from "../../shared/http/versions.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { testIf } from "../harness/cases.ts";
-import { Client } from "../harness/client.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { pathParameters } from "../harness/route_paths.ts";
-import { routes } from "../harness/routes.ts";
-import { database, stack } from "../harness/stack.ts";
+import { database } from "../harness/stack.ts";
+import { clientOf, useVersion, versionCases } from "../harness/versions.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
 
-let mine: Workspace;
-let readers: TestKey[];
-const outsiders: Record<string, TestKey> = {};
-let strangers: TestKey[];
-const scopes = [...new Set(resources.map(({ scope }) => scope))];
-/** A record of mine of each resource, by plural; `merges` and `imports` too. */
-const known = new Map<string, string>();
-let expired: TestKey;
-let revoked: TestKey;
+describe.each(versionCases)("$name", ({ version, routes }) => {
+  useVersion(version);
 
-beforeAll(async () => {
-  mine = await createWorkspace();
-  const permissions = Object.fromEntries(scopes.map((scope) => [scope, "read"] as const));
-  readers = [
-    await createKey({ workspaceId: mine.workspaceId, scope: "read_only" }),
-    await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions }),
-  ];
-  for (const scope of scopes) {
-    const others = Object.fromEntries(
-      scopes.filter((other) => other !== scope).map((other) => [other, "write"] as const),
-    );
-    outsiders[scope] = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: others });
-  }
-  expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
-  revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
-  strangers = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
-  const records = new Records(mine);
-  for (const resource of resources) {
-    const id = resource.parent ? String((await records.make(resource))["id"]) : await records.oneOf(resource.plural);
-    known.set(resource.plural, id);
-    if (resource.parent) known.set(resource.parent.resource().plural, await records.parentOf(resource.plural));
-  }
-  const [loser = ""] = (await records.some("contacts")).slice(1);
-  known.set(
-    "merges",
-    (await mine.client.post(`/contacts/${known.get("contacts")}/merge`, { ids: [loser] })).meta.merge_id,
-  );
-  const [job] = await database()`
-    insert into crm.jobs (workspace_id, kind, scope, arguments) values (${mine.workspaceId}, 'merge', 'contacts', '{"merge": null}') returning id`;
-  known.set("jobs", job?.["id"]);
-  known.set("imports", (await mine.client.post("/imports", { resource: "contacts", format: "csv" })).data.id);
-});
+  let mine: Workspace;
+  let readers: TestKey[];
+  const outsiders: Record<string, TestKey> = {};
+  let strangers: TestKey[];
+  const scopes = [...new Set(resources.map(({ scope }) => scope))];
+  /** A record of mine of each resource, by plural; `merges` and `imports` too. */
+  const known = new Map<string, string>();
+  let expired: TestKey;
+  let revoked: TestKey;
 
-/** Bodies that get as far as looking for what the path names. */
-const BODIES: Record<string, unknown> = {
-  merge: { ids: [randomUUID()] },
-  move: { stage_id: randomUUID() },
-  create: { name: "x" },
-  bulkCreate: { records: [{ name: "x" }] },
-  bulkUpdate: { records: [{ id: randomUUID() }] },
-  bulkDelete: { ids: [randomUUID()] },
-  addPart: { part: 0, content: "email" },
-};
-
-test("each operation and each method of a path stands once in the map", () => {
-  expect(new Set(routes.map(({ operation }) => operation)).size).toBe(routes.length);
-  expect(new Set(routes.map(({ method, path }) => `${method} ${path}`)).size).toBe(routes.length);
-});
-
-test("each route needs a scope that exists", () => {
-  const known = ["public", "any", ...scopes.flatMap((scope) => [`${scope}:read`, `${scope}:write`])];
-  for (const route of routes) expect(known, route.operation).toContain(route.scope);
-});
-
-describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\}/g, randomUUID()) })))(
-  "$method $path",
-  ({ method, path, operation, url, scope, body: declaredBody }) => {
-    const options = { method, ...(declaredBody !== null && { body: {} }) };
-
-    testIf(!(scope === "public"))(
-      "is closed without a key, with a bad one, an expired one and a revoked one",
-      async () => {
-        const from = { "x-forwarded-for": `203.0.113.${Math.floor(Math.random() * 250)}:${randomUUID()}` };
-        const keyless = new Client(stack().functionUrl, null);
-        expect((await keyless.call(url, { ...options, headers: from })).error.code).toBe("missing_api_key");
-        expect(
-          (await keyless.call(url, { ...options, headers: { ...from, authorization: "Bearer anx_live_nonsense" } }))
-            .error.code,
-        ).toBe("invalid_api_key");
-        expect((await expired.client.call(url, { ...options, headers: from })).error.code).toBe("expired_api_key");
-        expect((await revoked.client.call(url, { ...options, headers: from })).error.code).toBe("invalid_api_key");
-      },
-    );
-
-    testIf(!(scope === "public" || scope === "any"))("is closed to a key that may do all but this", async () => {
-      const [named = ""] = scope.split(":");
-      const { status, error } = await (outsiders[named] ?? mine).client.call(url, options);
-      expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
-    });
-
-    testIf(scope.endsWith(":write"))("is closed to keys that may read everything", async () => {
-      for (const { client } of readers) {
-        const { status, error } = await client.call(url, options);
-        expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
-      }
-    });
-
-    testIf(path.includes("{"))("knows no record of another workspace, nor a sandbox one of its parent", async () => {
-      const [prefix = ""] = operation.split(".");
-      const parameters = pathParameters({ path, operation });
-      const theirs = parameters.reduce(
-        (at, [name, plural = prefix]) => at.replace(`{${name}}`, known.get(plural) ?? `no ${plural} known`),
-        path,
+  beforeAll(async () => {
+    mine = await createWorkspace();
+    const permissions = Object.fromEntries(scopes.map((scope) => [scope, "read"] as const));
+    readers = [
+      await createKey({ workspaceId: mine.workspaceId, scope: "read_only" }),
+      await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions }),
+    ];
+    for (const scope of scopes) {
+      const others = Object.fromEntries(
+        scopes.filter((other) => other !== scope).map((other) => [other, "write"] as const),
       );
-      expect(theirs).not.toContain("known");
-      const body = BODIES[operation.split(".").at(-1) ?? ""] ?? {};
-      const sent = { method, ...(declaredBody !== null && { body }) };
-      for (const { client } of strangers) {
-        const { status, error } = await client.call(theirs, sent);
-        expect({ status, error }).toEqual({
-          status: 404,
-          error: { code: "not_found", message: expect.any(String), details: {} },
+      outsiders[scope] = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: others });
+    }
+    expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
+    revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
+    strangers = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
+    const records = new Records(mine);
+    for (const resource of version.resources) {
+      const id = resource.parent ? String((await records.make(resource))["id"]) : await records.oneOf(resource.plural);
+      known.set(resource.plural, id);
+      if (resource.parent) known.set(resource.parent.resource().plural, await records.parentOf(resource.plural));
+    }
+    const [loser = ""] = (await records.some("contacts")).slice(1);
+    known.set(
+      "merges",
+      (await mine.client.post(`/contacts/${known.get("contacts")}/merge`, { ids: [loser] })).meta.merge_id,
+    );
+    const [job] = await database()`
+    insert into crm.jobs (workspace_id, kind, scope, arguments) values (${mine.workspaceId}, 'merge', 'contacts', '{"merge": null}') returning id`;
+    known.set("jobs", job?.["id"]);
+    known.set("imports", (await mine.client.post("/imports", { resource: "contacts", format: "csv" })).data.id);
+  });
+
+  /** Bodies that get as far as looking for what the path names. */
+  const BODIES: Record<string, unknown> = {
+    merge: { ids: [randomUUID()] },
+    move: { stage_id: randomUUID() },
+    create: { name: "x" },
+    bulkCreate: { records: [{ name: "x" }] },
+    bulkUpdate: { records: [{ id: randomUUID() }] },
+    bulkDelete: { ids: [randomUUID()] },
+    addPart: { part: 0, content: "email" },
+  };
+
+  test("each operation and each method of a path stands once in the map", () => {
+    expect(new Set(routes.map(({ operation }) => operation)).size).toBe(routes.length);
+    expect(new Set(routes.map(({ method, path }) => `${method} ${path}`)).size).toBe(routes.length);
+  });
+
+  test("each route needs a scope that exists", () => {
+    const known = ["public", "any", ...scopes.flatMap((scope) => [`${scope}:read`, `${scope}:write`])];
+    for (const route of routes) expect(known, route.operation).toContain(route.scope);
+  });
+
+  describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\}/g, randomUUID()) })))(
+    "$method $path",
+    ({ method, path, operation, url, scope, body: declaredBody }) => {
+      const options = { method, ...(declaredBody !== null && { body: {} }) };
+
+      testIf(!(scope === "public"))(
+        "is closed without a key, with a bad one, an expired one and a revoked one",
+        async () => {
+          const from = { "x-forwarded-for": `203.0.113.${Math.floor(Math.random() * 250)}:${randomUUID()}` };
+          const keyless = clientOf(null);
+          expect((await keyless.call(url, { ...options, headers: from })).error.code).toBe("missing_api_key");
+          expect(
+            (await keyless.call(url, { ...options, headers: { ...from, authorization: "Bearer anx_live_nonsense" } }))
+              .error.code,
+          ).toBe("invalid_api_key");
+          expect((await expired.client.call(url, { ...options, headers: from })).error.code).toBe("expired_api_key");
+          expect((await revoked.client.call(url, { ...options, headers: from })).error.code).toBe("invalid_api_key");
+        },
+      );
+
+      testIf(!(scope === "public" || scope === "any"))("is closed to a key that may do all but this", async () => {
+        const [named = ""] = scope.split(":");
+        const { status, error } = await (outsiders[named] ?? mine).client.call(url, options);
+        expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
+      });
+
+      testIf(scope.endsWith(":write"))("is closed to keys that may read everything", async () => {
+        for (const { client } of readers) {
+          const { status, error } = await client.call(url, options);
+          expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
+        }
+      });
+
+      testIf(path.includes("{"))("knows no record of another workspace, nor a sandbox one of its parent", async () => {
+        const [prefix = ""] = operation.split(".");
+        const parameters = pathParameters({ path, operation });
+        const theirs = parameters.reduce(
+          (at, [name, plural = prefix]) => at.replace(`{${name}}`, known.get(plural) ?? `no ${plural} known`),
+          path,
+        );
+        expect(theirs).not.toContain("known");
+        const body = BODIES[operation.split(".").at(-1) ?? ""] ?? {};
+        const sent = { method, ...(declaredBody !== null && { body }) };
+        for (const { client } of strangers) {
+          const { status, error } = await client.call(theirs, sent);
+          expect({ status, error }).toEqual({
+            status: 404,
+            error: { code: "not_found", message: expect.any(String), details: {} },
+          });
+        }
+      });
+
+      test("answers the CORS preflight without a key", async () => {
+        const preflight = await clientOf(null).call(url, {
+          method: "OPTIONS",
+          headers: { origin: "https://x.example", "access-control-request-method": method },
         });
-      }
-    });
-
-    test("answers the CORS preflight without a key", async () => {
-      const preflight = await new Client(stack().functionUrl, null).call(url, {
-        method: "OPTIONS",
-        headers: { origin: "https://x.example", "access-control-request-method": method },
+        expect(preflight.status).toBe(204);
+        expect(preflight.headers.get("access-control-allow-methods")).toContain(method);
       });
-      expect(preflight.status).toBe(204);
-      expect(preflight.headers.get("access-control-allow-methods")).toContain(method);
-    });
 
-    testIf(method === "GET")("answers HEAD as GET, without the body", async () => {
-      const get = await mine.client.call(url);
-      const head = await mine.client.call(url, { method: "HEAD" });
-      expect({ status: head.status, body: head.body, tag: head.headers.get("etag") }).toEqual({
-        status: get.status,
-        body: null,
-        tag: get.headers.get("etag"),
+      testIf(method === "GET")("answers HEAD as GET, without the body", async () => {
+        const get = await mine.client.call(url);
+        const head = await mine.client.call(url, { method: "HEAD" });
+        expect({ status: head.status, body: head.body, tag: head.headers.get("etag") }).toEqual({
+          status: get.status,
+          body: null,
+          tag: get.headers.get("etag"),
+        });
       });
-    });
 
-    test("is the same without the version", async () => {
-      const versioned = await mine.client.call(url, options);
-      const plain = await mine.client.call(`~${url}`, options);
-      expect({ status: plain.status, code: plain.error?.code }).toEqual({
-        status: versioned.status,
-        code: versioned.error?.code,
+      testIf(version.name === DEFAULT_VERSION)("is the same without the version", async () => {
+        const versioned = await mine.client.call(url, options);
+        const plain = await mine.client.call(`~${url}`, options);
+        expect({ status: plain.status, code: plain.error?.code }).toEqual({
+          status: versioned.status,
+          code: versioned.error?.code,
+        });
       });
-    });
-  },
-);
+    },
+  );
+});

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { routes } from "../harness/routes.ts";
+import { clientOf, useVersion, versionCases } from "../harness/versions.ts";
 import { createKey, createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
 let mine: TestKey;
@@ -8,16 +8,20 @@ beforeAll(async () => {
   mine = await createWorkspace();
 });
 
-describe("a query parameter that a route does not know is 400, never ignored", () => {
-  test.each(routes.map(({ method, path, body }) => ({ method, path, takesBody: body !== null })))(
-    "$method $path",
-    async ({ method, path, takesBody }) => {
-      const url = `${path.replace(/\{\w+\}/g, randomUUID())}?nonsense=1`;
-      const { status, error } = await mine.client.call(url, { method, ...(takesBody && { body: {} }) });
-      expect({ status, code: error?.code }).toEqual({ status: 400, code: "unknown_parameter" });
-      expect(Object.keys(error.details)).toEqual(["nonsense"]);
-    },
-  );
+describe.each(versionCases)("$name", ({ version, routes }) => {
+  useVersion(version);
+
+  describe("a query parameter that a route does not know is 400, never ignored", () => {
+    test.each(routes.map(({ method, path, body }) => ({ method, path, takesBody: body !== null })))(
+      "$method $path",
+      async ({ method, path, takesBody }) => {
+        const url = `${path.replace(/\{\w+\}/g, randomUUID())}?nonsense=1`;
+        const { status, error } = await clientOf(mine.key).call(url, { method, ...(takesBody && { body: {} }) });
+        expect({ status, code: error?.code }).toEqual({ status: 400, code: "unknown_parameter" });
+        expect(Object.keys(error.details)).toEqual(["nonsense"]);
+      },
+    );
+  });
 });
 
 test.each([

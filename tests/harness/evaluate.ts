@@ -43,7 +43,7 @@ function keyOf({ filter, column }: Field, value: unknown): string | number {
     case "host":
       return normalisedHost(String(value));
     default:
-      return column?.compared === undefined ? String(value) : String(value).toLowerCase();
+      return (column?.compared ?? column?.shown) === column?.shown ? String(value) : String(value).toLowerCase();
   }
 }
 

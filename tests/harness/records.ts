@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { resourceNamed, resources } from "../../shared/resources/all.ts";
-import { type Field, isNullable, type Resource } from "../../shared/resources/define.ts";
+import { resourceNamed } from "../../shared/resources/all.ts";
+import { columnOf, type Field, isNullable, nameOf, type Resource } from "../../shared/resources/define.ts";
 import { freshValue, samplesOf } from "./samples.ts";
 import { database } from "./stack.ts";
+import { version } from "./versions.ts";
 import type { createWorkspace } from "./workspace.ts";
 
 export type RecordData = Record<string, unknown>;
@@ -11,6 +12,8 @@ export type Workspace = Awaited<ReturnType<typeof createWorkspace>>;
 
 /** How many different records a reference is given to choose from. */
 const RELATED = 3;
+
+// These tables have the names of columns.
 
 /** What a rule asks for beside what is given (resources.md, "Business rules"); no declaration says it. */
 const BESIDE: Record<string, (given: RecordData, records: Records) => Promise<RecordData> | RecordData> = {
@@ -46,7 +49,7 @@ const SAMPLES: Record<string, (records: Records) => Promise<unknown[]> | unknown
       { name: "First", probability: 10 },
       { name: "Won", type: "won" },
       { name: "Lost", type: "lost" },
-    ],
+    ].map((stage) => named(resourceOf("stages"), stage)),
   ],
 };
 
@@ -77,9 +80,9 @@ export class Records {
 
   /** The id of the record that a nested resource stands below. */
   async parentOf(plural: string): Promise<string> {
-    const { parent } = resourceNamed(plural);
-    if (parent === undefined) throw new Error(`${plural} has no parent`);
-    return String((await this.parameters(resourceNamed(plural)))[parent.field]);
+    const resource = resourceNamed(plural, version().resources);
+    if (resource.parent === undefined) throw new Error(`${plural} has no parent`);
+    return String((await this.parameters(resource))[resource.parent.field]);
   }
 
   private async parameters(resource: Resource): Promise<Record<string, string>> {
@@ -98,12 +101,16 @@ export class Records {
       if (!field.required || Object.hasOwn(body, name)) continue;
       body[name] = field.unique ? freshValue(field) : (await this.samples(resource, name))[0];
     }
-    return { ...body, ...(await BESIDE[resource.plural]?.(body, this)) };
+    return { ...body, ...(await this.beside(resource, body)) };
+  }
+
+  private async beside(resource: Resource, given: RecordData): Promise<RecordData> {
+    return named(resource, (await BESIDE[resource.plural]?.(inColumns(resource, given), this)) ?? {});
   }
 
   /** The body of a change: what is given, and what a rule asks for beside it. */
   async change(resource: Resource, given: RecordData): Promise<RecordData> {
-    const whole = { ...given, ...(await BESIDE[resource.plural]?.(given, this)) };
+    const whole = { ...given, ...(await this.beside(resource, given)) };
     return Object.fromEntries(Object.entries(whole).filter(([name]) => !resource.fields[name]?.createOnly));
   }
 
@@ -154,7 +161,7 @@ export class Records {
 
   /** The ids of records that others may refer to: few, so that many refer to the same. */
   some(plural: string): Promise<string[]> {
-    const known = this.related.get(plural) ?? this.makeSome(resourceNamed(plural));
+    const known = this.related.get(plural) ?? this.makeSome(resourceNamed(plural, version().resources));
     this.related.set(plural, known);
     return known;
   }
@@ -170,7 +177,7 @@ export class Records {
   async samples(resource: Resource, name: string): Promise<unknown[]> {
     const field = resource.fields[name];
     if (field === undefined) throw new Error(`${resource.plural} have no ${name}`);
-    const own = SAMPLES[`${resource.plural}.${name}`];
+    const own = SAMPLES[`${resource.plural}.${columnOf(resource, name)}`];
     if (own !== undefined) return own(this);
     if (field.references !== undefined) return this.some(resourceOf(field.references).plural);
     if (name === "custom_fields") return this.customSamples(resource);
@@ -180,7 +187,7 @@ export class Records {
 
   private async customSamples(resource: Resource): Promise<unknown[]> {
     const definition = { resource: resource.plural, type: "number" };
-    const known = this.customFields.get(resource.plural) ?? this.create(resourceNamed("custom_fields"), definition);
+    const known = this.customFields.get(resource.plural) ?? this.create(resourceOf("custom_fields"), definition);
     this.customFields.set(resource.plural, known);
     const { key } = await known;
     return [{ [String(key)]: 5 }, { [String(key)]: 50 }];
@@ -189,17 +196,17 @@ export class Records {
   // Below the API -------------------------------------------------------------------------------
 
   /**
-   * Rows as SQL inserts them, read-only columns among them: few different values, so that ties and nulls
+   * Records as rows that SQL inserts have them, read-only columns among them: few different values, so that ties and nulls
    * are everywhere. Unique values are made on insertion, so a row can be inserted again.
    */
   async arbitraryRow(resource: Resource, { linked = true } = {}): Promise<fc.Arbitrary<RecordData>> {
     const columns = await columnsOf(resource);
+    const columnAt = (name: string) => columns.get(columnOf(resource, name));
     const fields = Object.entries(resource.fields).filter(
-      ([name, field]) =>
-        name !== "id" && columns.has(name) && (columns.get(name)?.needed || field.filter || field.sort),
+      ([name, field]) => name !== "id" && columnAt(name) && (columnAt(name)?.needed || field.filter || field.sort),
     );
     const values = fields.map(async ([name, field]) => {
-      const nulls = isNullable(field) && !columns.get(name)?.filled ? [null] : [];
+      const nulls = isNullable(field) && !columnAt(name)?.filled ? [null] : [];
       return [name, fc.constantFrom(...nulls, ...(await this.columnValues(resource, name, field, linked)))];
     });
     return fc.record(Object.fromEntries(await Promise.all(values)));
@@ -211,7 +218,7 @@ export class Records {
     const included = Object.values(resource.include).find((include) => include.field === name);
     return included
       ? this.some(included.resource().plural)
-      : (ALONE[`${resource.plural}.${name}`] ?? this.samples(resource, name));
+      : (ALONE[`${resource.plural}.${columnOf(resource, name)}`] ?? this.samples(resource, name));
   }
 
   /** Rows of such values, for a seed always the same. */
@@ -236,18 +243,27 @@ export class Records {
     return Promise.all(rows.map((row) => this.wholeRow(resource, row)));
   }
 
-  private async wholeRow(resource: Resource, row: RecordData): Promise<RecordData> {
-    const unique = Object.entries(resource.fields).filter(([name, field]) => field.unique && row[name] != null);
+  private async wholeRow(resource: Resource, record: RecordData): Promise<RecordData> {
+    const row = inColumns(resource, record);
+    const unique = Object.entries(resource.fields).filter(([name, field]) => field.unique && record[name] != null);
     const own = Object.keys(row).filter((name) => OWN[`${resource.plural}.${name}`]);
     const whole = {
       ...row,
-      ...Object.fromEntries(unique.map(([name, field]) => [name, freshValue(field)])),
+      ...Object.fromEntries(unique.map(([name, field]) => [columnOf(resource, name), freshValue(field)])),
       ...Object.fromEntries(own.map((name) => [name, OWN[`${resource.plural}.${name}`]?.()])),
       ...(resource.table === "members" && { user_id: await createUser() }),
       workspace_id: this.workspace.workspaceId,
     };
     return { ...whole, ...(await BESIDE[resource.plural]?.(whole, this)) };
   }
+}
+
+/** A record of the suite's version by the names of its columns, and the other way. */
+function inColumns(resource: Resource, record: RecordData): RecordData {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [columnOf(resource, name), value]));
+}
+function named(resource: Resource, row: RecordData): RecordData {
+  return Object.fromEntries(Object.entries(row).map(([column, value]) => [nameOf(resource, column), value]));
 }
 
 async function createUser(): Promise<string> {
@@ -272,9 +288,9 @@ async function columnsOf({ table }: Resource): Promise<Map<string, Column>> {
   return new Map(columns.map(({ name, needed, filled }) => [name, { needed, filled }]));
 }
 
-/** The resource that shows the rows of a table. */
+/** The resource of the suite's version that shows the rows of a table. */
 export function resourceOf(table: string): Resource {
-  const resource = resources.find((one) => one.table === table);
+  const resource = version().resources.find((one) => one.table === table);
   if (resource === undefined) throw new Error(`no resource shows crm.${table}`);
   return resource;
 }

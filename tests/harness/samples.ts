@@ -35,6 +35,7 @@ const POOL: readonly unknown[] = [
   ["vip"],
   ["vip", "b,c"],
   ["amount"],
+  ["value"],
   { city: "Köln", country: "DE" },
   { city: "Bonn" },
   { allow_skip: false },
@@ -66,8 +67,9 @@ let serial = 0;
 /** A value that no record of this run has in a unique field. */
 export function freshValue({ schema }: Field): unknown {
   serial += 1;
-  const word = `fresh-${process.pid}-${serial}`;
-  const known = [word, word.replaceAll("-", "_"), `${word}.example`, `${word}@test.example`];
+  // One word, which no other one holds, or a search for it would find others.
+  const word = `fresh${process.pid}n${serial}n`;
+  const known = [word, `${word}.example`, `${word}@test.example`];
   const fresh = known.find((value) => schema.safeParse(value).success);
   if (fresh === undefined) throw new Error("no fresh value is of this schema: teach freshValue one");
   return fresh;

@@ -1,7 +1,8 @@
 import { createApiKey, type NewKey } from "../../scripts/api_keys.ts";
 import type { Plan } from "../../shared/limits/plans.ts";
-import { Client } from "./client.ts";
-import { database, stack } from "./stack.ts";
+import type { Client } from "./client.ts";
+import { database } from "./stack.ts";
+import { clientOf } from "./versions.ts";
 
 /** A key of a workspace of its own: no suite shares data or rate limits with another. */
 export interface TestKey {
@@ -16,7 +17,7 @@ export type KeyOptions = Omit<NewKey, "name">;
 /** Mints a key in a workspace, of full access when nothing else is said. */
 export async function createKey(options: KeyOptions): Promise<TestKey> {
   const { id, key } = await createApiKey(database(), { ...options, name: "test" });
-  return { id, key, workspaceId: options.workspaceId, client: new Client(stack().functionUrl, key) };
+  return { id, key, workspaceId: options.workspaceId, client: clientOf(key) };
 }
 
 /** Mints a workspace with an owner and a full-access key. The `benchmark` plan's limit is out of reach. */
