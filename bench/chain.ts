@@ -73,6 +73,7 @@ export async function callsBehind<Name extends string>(
       headers: restHeaders(jwtOf(name)),
       requests: calls,
     };
+    calls = [];
   }
   await recorded.child.stop();
   await recorder.shutdown();

@@ -68,12 +68,12 @@ async function cursorOfPage(
     select id, to_json(created_at) #>> '{}' as created_at from crm.contacts
     where workspace_id = ${workspace.id} and deleted_at is null
     order by created_at desc, id desc offset ${(page - 1) * 25 - 1} limit 2`;
-  const { sort, where, deleted } = parseListUrl(contacts, new URLSearchParams(query));
+  const { sort, filter } = parseListUrl(contacts, new URLSearchParams(query));
   const scope = {
     workspace: workspace.id,
     resource: contacts.plural,
     sort: sortText(sort),
-    filter: JSON.stringify([where, deleted]),
+    filter,
   };
   const text = encodeCursor(info.functionEnv["CURSOR_SECRET"] ?? "", scope, {
     values: [last?.["created_at"], last?.["id"]],
