@@ -12,6 +12,7 @@ import { ROOT } from "../scripts/stack/settings.ts";
 import type { StackInfo } from "../scripts/stack/stack_info.ts";
 import { percentile, perSecond, type Target } from "./load.ts";
 import { progress, showRatio, table } from "./report.ts";
+import type { AtEnd } from "./run_to_end.ts";
 import { type ApiAccess, apiHeaders, apiReads, apiWrites } from "./scenarios.ts";
 import { inTurns, type Ratio, ratioOf } from "./turns.ts";
 
@@ -25,51 +26,42 @@ interface Checkout {
   api: ApiAccess;
   /** Processor time that all its processes have used, which a busy machine changes least. */
   cpuMs(): number;
-  stop(): Promise<void>;
 }
 
-/** Answers a table of how this checkout compares with the other one. */
+/** Prints a table of how this checkout compares with the other one. */
 export async function compareCheckouts(
   other: string,
   { quick, only }: { quick: boolean; only: string },
-): Promise<string> {
-  const running: Checkout[] = [];
-  let stopping: Promise<unknown> | undefined;
-  const stop = () => (stopping ??= Promise.all(running.map((checkout) => checkout.stop())));
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => void stop().then(() => process.exit(130)));
-  try {
-    for (const folder of [ROOT, resolve(other)]) running.push(await startCheckout(folder, quick ? 3_000 : 20_000));
-    const [ours, theirs] = running as [Checkout, Checkout];
-    const [mine, before] = await Promise.all([targetsOf(ours.api), targetsOf(theirs.api)]);
-    const rows: string[][] = [];
-    for (const [name, target] of Object.entries(mine)) {
-      if (!name.includes(only)) continue;
-      const seen = await inTurns(
-        { new: target, old: before[name] as Target },
-        {
-          seconds: quick ? 6 : 40,
-          crowded: !name.startsWith("bulk"),
-          cpuOf: { new: ours.cpuMs, old: theirs.cpuMs },
-        },
-      );
-      const row = [
-        name,
-        cost(ratioOf(seen.new.alone, seen.old.alone, (part) => percentile(part, 0.5))),
-        seen.new.crowded.length === 0 ? "–" : cost(ratioOf(seen.old.crowded, seen.new.crowded, perSecond)),
-        cost(ratioOf(seen.new.cpuMs, seen.old.cpuMs, (milliseconds) => milliseconds)),
-      ];
-      progress(row.join("  "));
-      rows.push(row);
-    }
-    return [
-      ...table(["New ÷ old", "p50 of one client", "time a request of 16 clients", "processor time a request"], rows),
-      "",
-      `In brackets where the ratio lies with a certainty of 95 %. Dearer: surely more than ${TOLERATED}; undecided: perhaps.`,
-    ].join("\n");
-  } finally {
-    await stop();
+  atEnd: AtEnd,
+): Promise<void> {
+  const contacts = quick ? 3_000 : 20_000;
+  const ours = await startCheckout(ROOT, contacts, atEnd);
+  const theirs = await startCheckout(resolve(other), contacts, atEnd);
+  const [mine, before] = await Promise.all([targetsOf(ours.api), targetsOf(theirs.api)]);
+  const rows: string[][] = [];
+  for (const [name, target] of Object.entries(mine)) {
+    if (!name.includes(only)) continue;
+    const seen = await inTurns(
+      { new: target, old: before[name] as Target },
+      {
+        seconds: quick ? 6 : 40,
+        crowded: !name.startsWith("bulk"),
+        cpuOf: { new: ours.cpuMs, old: theirs.cpuMs },
+      },
+    );
+    const row = [
+      name,
+      cost(ratioOf(seen.new.alone, seen.old.alone, (part) => percentile(part, 0.5))),
+      seen.new.crowded.length === 0 ? "–" : cost(ratioOf(seen.old.crowded, seen.new.crowded, perSecond)),
+      cost(ratioOf(seen.new.cpuMs, seen.old.cpuMs, (milliseconds) => milliseconds)),
+    ];
+    progress(row.join("  "));
+    rows.push(row);
   }
+  const head = ["New ÷ old", "p50 of one client", "time a request of 16 clients", "processor time a request"];
+  console.log(`\n${table(head, rows).join("\n")}
+
+In brackets where the ratio lies with a certainty of 95 %. Dearer: surely more than ${TOLERATED}; undecided: perhaps.`);
 }
 
 async function targetsOf(api: ApiAccess): Promise<Record<string, Target>> {
@@ -81,7 +73,7 @@ function cost(ratio: Ratio): string {
   return `${showRatio(ratio)} ${judged}`;
 }
 
-async function startCheckout(folder: string, contacts: number): Promise<Checkout> {
+async function startCheckout(folder: string, contacts: number, atEnd: AtEnd): Promise<Checkout> {
   progress(`Starting ${folder}`);
   const dataDir = mkdtempSync(join(tmpdir(), "crm-against-"));
   const env = { ...process.env, LOG_LEVEL: "silent" };
@@ -93,33 +85,28 @@ async function startCheckout(folder: string, contacts: number): Promise<Checkout
   });
   const ended = once(child, "exit");
   const infoFile = join(dataDir, "stack.json");
-  async function stop(): Promise<void> {
+  atEnd(async () => {
     child.kill("SIGTERM");
     await ended;
     // npm is gone before its stack is, which gives the folder free last.
     while (existsSync(join(dataDir, "lock"))) await delay(100);
     rmSync(dataDir, { recursive: true, force: true });
+  });
+  for (const startedAt = Date.now(); !existsSync(infoFile); await delay(200)) {
+    if (child.exitCode !== null || Date.now() - startedAt > START_TIMEOUT_MS)
+      throw new Error(`npm start of ${folder} did not come up.`);
   }
-  try {
-    for (const startedAt = Date.now(); !existsSync(infoFile); await delay(200)) {
-      if (child.exitCode !== null || Date.now() - startedAt > START_TIMEOUT_MS)
-        throw new Error(`npm start of ${folder} did not come up.`);
-    }
-    const info: StackInfo = JSON.parse(readFileSync(infoFile, "utf8"));
-    progress(`Growing its demo data to ${contacts} contacts`);
-    const seeding = spawn("npm", ["run", "seed", "--", "--contacts", String(contacts), "--data-dir", dataDir], {
-      cwd: folder,
-      env,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if ((await once(seeding, "exit"))[0] !== 0) throw new Error(`npm run seed of ${folder} failed.`);
-    await liftLimits(info.databaseUrl);
-    const access = { url: `${info.functionUrl}/v1`, key: info.keys["KEY_STANDARD"] ?? "" };
-    return { api: { ...access, ids: await contactIds(access) }, cpuMs: () => cpuMsOf(child.pid ?? 0), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const info: StackInfo = JSON.parse(readFileSync(infoFile, "utf8"));
+  progress(`Growing its demo data to ${contacts} contacts`);
+  const seeding = spawn("npm", ["run", "seed", "--", "--contacts", String(contacts), "--data-dir", dataDir], {
+    cwd: folder,
+    env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if ((await once(seeding, "exit"))[0] !== 0) throw new Error(`npm run seed of ${folder} failed.`);
+  await liftLimits(info.databaseUrl);
+  const access = { url: `${info.functionUrl}/v1`, key: info.keys["KEY_STANDARD"] ?? "" };
+  return { api: { ...access, ids: await contactIds(access) }, cpuMs: () => cpuMsOf(child.pid ?? 0) };
 }
 
 /** No plan that a customer has lets a bench through. */

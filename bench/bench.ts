@@ -1,6 +1,6 @@
 // A run of the bench: a stack of its own, the parts that were asked for, and the report of what they saw.
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
@@ -20,6 +20,7 @@ import {
   type Verdict,
   writeReport,
 } from "./report.ts";
+import type { AtEnd } from "./run_to_end.ts";
 import { ratioOf, type Seen } from "./turns.ts";
 
 /** What a part measures with, and where it puts what it saw. */
@@ -32,8 +33,7 @@ export interface Bench {
   ratios: RatioRow[];
   figures: Figure[];
   verdicts: Verdict[];
-  /** Has something done when the run ends, the latest first. */
-  atEnd(work: () => Promise<void> | void): void;
+  atEnd: AtEnd;
 }
 
 export interface BenchOptions {
@@ -43,44 +43,21 @@ export interface BenchOptions {
   book: number | undefined;
 }
 
-/** Measures, writes the report, and ends the process. */
-export async function runBench(options: BenchOptions): Promise<never> {
+/** Measures and writes the report. */
+export async function runBench(options: BenchOptions, atEnd: AtEnd): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), "crm-bench-"));
-  const ends: (() => Promise<void> | void)[] = [() => rmSync(dataDir, { recursive: true, force: true })];
-  async function end(code: number): Promise<never> {
-    for (const work of ends.splice(0).reverse()) await work();
-    process.exit(code);
-  }
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(130));
-  try {
-    const settings = await readSettings(
-      { "--free-ports": true, "--no-seed": true, "--data-dir": dataDir },
-      { ...process.env, LOG_LEVEL: "silent" },
-    );
-    const stack = await startStack(settings, () => {});
-    ends.push(() => stack.stop());
-    // The seeding of the book reserves a session.
-    const sql = postgres(stack.info.databaseUrl, { max: 2, onnotice: () => {} });
-    ends.push(() => sql.end({ timeout: 1 }));
-    await measure(
-      {
-        info: stack.info,
-        dataDir,
-        sql,
-        quick: options.quick,
-        loads: [],
-        ratios: [],
-        figures: [],
-        verdicts: [],
-        atEnd: (work) => void ends.push(work),
-      },
-      options,
-    );
-  } catch (error) {
-    console.error(error);
-    return await end(1);
-  }
-  return await end(0);
+  atEnd(() => rmSync(dataDir, { recursive: true, force: true }));
+  const settings = await readSettings(
+    { "--free-ports": true, "--no-seed": true, "--data-dir": dataDir },
+    { ...process.env, LOG_LEVEL: "silent" },
+  );
+  const { info, stop } = await startStack(settings, () => {});
+  atEnd(stop);
+  // The seeding of the book reserves a session.
+  const sql = postgres(info.databaseUrl, { max: 2, onnotice: () => {} });
+  atEnd(() => sql.end({ timeout: 1 }));
+  const { quick } = options;
+  await measure({ info, dataDir, sql, quick, atEnd, loads: [], ratios: [], figures: [], verdicts: [] }, options);
 }
 
 async function measure(bench: Bench, { contacts, book }: BenchOptions): Promise<void> {
@@ -102,6 +79,7 @@ async function measure(bench: Bench, { contacts, book }: BenchOptions): Promise<
         clients: CONNECTIONS,
         date: new Date().toISOString().slice(0, 10),
         mode: quick ? "quick" : "full",
+        "load of the machine in the last quarter of an hour": show(loadavg()[2] ?? 0),
       },
       loads,
       ratios,

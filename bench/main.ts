@@ -23,15 +23,19 @@ async function measure(): Promise<void> {
   const quick = given["--quick"] !== undefined;
   const largest = countOrExit(given, "--rows", 1_000_000);
   const { "--against": against, "--only": only = "" } = given;
-  if (typeof against === "string") {
-    const { compareCheckouts } = await import("./against.ts");
-    console.log(`\n${await compareCheckouts(against, { quick, only: String(only) })}`);
-    process.exit(0); // The load generator waits for orders as long as we live.
-  }
+  const { compareCheckouts } = await import("./against.ts");
   const { runBench } = await import("./bench.ts");
-  await runBench({
-    quick,
-    contacts: given["--book"] === undefined,
-    book: given["--contacts"] === undefined ? largest : undefined,
-  });
+  const { runToEnd } = await import("./run_to_end.ts");
+  await runToEnd((atEnd) =>
+    typeof against === "string"
+      ? compareCheckouts(against, { quick, only: String(only) }, atEnd)
+      : runBench(
+          {
+            quick,
+            contacts: given["--book"] === undefined,
+            book: given["--contacts"] === undefined ? largest : undefined,
+          },
+          atEnd,
+        ),
+  );
 }
