@@ -2,7 +2,8 @@
 // PostgREST, each after the other. What the design costs before it does anything.
 import { Hono } from "hono";
 
-const { REST_URL, REDIS_URL, REDIS_TOKEN, JWT, PORT } = Deno.env.toObject();
+const { REST_URL, REDIS_URL, REDIS_TOKEN, PORT } = Deno.env.toObject();
+const PASSED_ON = ["authorization", "accept-profile", "content-profile", "content-type", "prefer"];
 const app = new Hono();
 
 app.all("*", async ({ req }) => {
@@ -17,13 +18,7 @@ app.all("*", async ({ req }) => {
   const body = req.method === "GET" ? undefined : await req.text();
   const answer = await fetch(REST_URL + url.pathname + url.search, {
     method: req.method,
-    headers: {
-      authorization: `Bearer ${JWT}`,
-      "accept-profile": "api",
-      "content-profile": "api",
-      "content-type": "application/json",
-      prefer: "return=representation",
-    },
+    headers: Object.fromEntries(PASSED_ON.flatMap((name) => [[name, req.header(name) ?? ""]])),
     ...(body !== undefined && { body }),
   });
   const data = await answer.json();

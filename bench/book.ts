@@ -1,22 +1,10 @@
 // The whole book of business: lists of every resource at a million rows, the deal summary, search over
 // everything, a long timeline, import and export.
-import type postgres from "postgres";
-import type { StackInfo } from "../scripts/stack/stack_info.ts";
+import { type Bench, latency } from "./bench.ts";
 import { BOOK, LONG_TIMELINE, seedBook } from "./book_seed.ts";
 import { type Measurement, percentile, single, type Target, together } from "./load.ts";
-import { type Figure, show, type Verdict, verdict } from "./report.ts";
+import { progress, show, verdict } from "./report.ts";
 import { type Account, createAccount } from "./workspace.ts";
-
-export interface BookBench {
-  sql: postgres.Sql;
-  info: StackInfo;
-  quick: boolean;
-  /** Records of each resource in the largest book. */
-  largest: number;
-  progress: (line: string) => void;
-  figures: Figure[];
-  verdicts: Verdict[];
-}
 
 /** The default list of each resource, and its most common filter and sort. */
 const LISTS: Record<string, readonly string[]> = {
@@ -39,10 +27,10 @@ const SEARCHES = [
 
 const TURN = 10;
 
-/** Adds the figures of the whole book to the report. */
-export async function measureBook(bench: BookBench): Promise<void> {
-  const { sql, quick, progress } = bench;
-  const sizes = quick ? [1_000, 20_000] : [1_000, 100_000, bench.largest];
+/** Adds the figures of the whole book to the report; `largest` is the size of the largest one. */
+export async function measureBook(bench: Bench, largest: number): Promise<void> {
+  const { sql, quick } = bench;
+  const sizes = quick ? [1_000, 20_000] : [1_000, 100_000, largest];
   const accounts: Account[] = [];
   for (const size of sizes) {
     progress(`Seeding a book of ${size.toLocaleString("en-US")} records of each resource`);
@@ -64,14 +52,14 @@ export async function measureBook(bench: BookBench): Promise<void> {
 }
 
 async function measureLists(
-  bench: BookBench,
+  bench: Bench,
   [small, few]: [Account, number],
   [large, many]: [Account, number],
 ): Promise<void> {
   for (const [resource, queries] of Object.entries(LISTS)) {
     for (const query of queries) {
       const path = `/${resource}?${query}`;
-      bench.progress(`List at ${show(many)}: ${path}`);
+      progress(`List at ${show(many)}: ${path}`);
       const [atFew, atMany] = await inTurns(target(bench, small, path), target(bench, large, path), 100);
       bench.verdicts.push(
         verdict(
@@ -85,10 +73,10 @@ async function measureLists(
   }
 }
 
-async function measureSummary(bench: BookBench, account: Account, deals: number): Promise<void> {
+async function measureSummary(bench: Bench, account: Account, deals: number): Promise<void> {
   for (const groups of ["stage_id", "owner_id,month", "currency,stage_id"]) {
     const path = `/deals/summary?group_by=${groups}`;
-    bench.progress(`Summary of ${show(deals)} deals by ${groups}`);
+    progress(`Summary of ${show(deals)} deals by ${groups}`);
     await single(target(bench, account, path), 5);
     const measured = await single(target(bench, account, path), 40);
     const name = `summary of ${deals.toLocaleString("en-US")} deals by ${groups}: p50, one client`;
@@ -97,10 +85,10 @@ async function measureSummary(bench: BookBench, account: Account, deals: number)
   }
 }
 
-async function measureSearch(bench: BookBench, account: Account, records: number): Promise<void> {
+async function measureSearch(bench: Bench, account: Account, records: number): Promise<void> {
   const seen: Measurement[] = [];
   for (const words of SEARCHES) {
-    bench.progress(`Search over ${show(records)} records: ${words}`);
+    progress(`Search over ${show(records)} records: ${words}`);
     const question = target(bench, account, `/search?q=${encodeURIComponent(words)}`);
     await single(question, 3);
     const measured = await single(question, 20);
@@ -120,10 +108,10 @@ async function measureSearch(bench: BookBench, account: Account, records: number
   );
 }
 
-async function measureTimeline(bench: BookBench, account: Account): Promise<void> {
+async function measureTimeline(bench: Bench, account: Account): Promise<void> {
   const [long, short] = await bench.sql`
     select id from crm.contacts where workspace_id = ${account.id} order by created_at, id limit 2`;
-  bench.progress(`Timeline of ${LONG_TIMELINE.toLocaleString("en-US")} entries`);
+  progress(`Timeline of ${LONG_TIMELINE.toLocaleString("en-US")} entries`);
   // The short one gets ten entries, the long one has its ten thousand.
   await bench.sql`
     insert into crm.activities (workspace_id, type, contact_id, subject)
@@ -142,13 +130,13 @@ async function measureTimeline(bench: BookBench, account: Account): Promise<void
   );
 }
 
-async function measureImport(bench: BookBench): Promise<void> {
+async function measureImport(bench: Bench): Promise<void> {
   const rows = bench.quick ? 10_000 : 100_000;
   const account = await createAccount(bench.sql, "Import");
   const line = (i: number) =>
     `ann.${i}@example.com,Ann,"Smith, ${i}",+1 212 555 ${String(i % 10_000).padStart(4, "0")},Buyer,lead,newsletter;vip`;
   const content = `email,first_name,last_name,phone,job_title,lifecycle_stage,tags\n${Array.from({ length: rows }, (_, i) => line(i)).join("\n")}\n`;
-  bench.progress(`Import of ${rows.toLocaleString("en-US")} contacts`);
+  progress(`Import of ${rows.toLocaleString("en-US")} contacts`);
   const startedAt = performance.now();
   const created = await call(bench, account, "POST", "/imports", { resource: "contacts", format: "csv" });
   const size = 4_000_000;
@@ -172,9 +160,9 @@ async function measureImport(bench: BookBench): Promise<void> {
   );
 }
 
-async function measureExport(bench: BookBench, account: Account): Promise<void> {
+async function measureExport(bench: Bench, account: Account): Promise<void> {
   for (const format of ["csv", "ndjson"]) {
-    bench.progress(`Export of contacts as ${format}`);
+    progress(`Export of contacts as ${format}`);
     const startedAt = performance.now();
     const response = await fetch(`${bench.info.functionUrl}/v1/contacts/export?format=${format}`, {
       headers: { authorization: `Bearer ${account.key}` },
@@ -196,7 +184,7 @@ async function inTurns(first: Target, second: Target, requests: number): Promise
   const seen: [Measurement[], Measurement[]] = [[], []];
   for (const one of [first, second]) {
     const { errors, statuses } = await single(one, TURN);
-    if (errors > 0) throw new Error(`${one.paths[0]} answered ${JSON.stringify(statuses)}`);
+    if (errors > 0) throw new Error(`${one.requests[0]?.path} answered ${JSON.stringify(statuses)}`);
   }
   for (let sent = 0; sent < requests; sent += TURN) {
     seen[0].push(await single(first, TURN));
@@ -205,8 +193,8 @@ async function inTurns(first: Target, second: Target, requests: number): Promise
   return [together(seen[0]), together(seen[1])];
 }
 
-function target({ info }: BookBench, { key }: Account, path: string): Target {
-  return { url: `${info.functionUrl}/v1`, headers: { authorization: `Bearer ${key}` }, paths: [path] };
+function target({ info }: Bench, { key }: Account, path: string): Target {
+  return { url: `${info.functionUrl}/v1`, headers: { authorization: `Bearer ${key}` }, requests: [{ path }] };
 }
 
 interface Import {
@@ -215,13 +203,7 @@ interface Import {
   created: number;
 }
 
-async function call(
-  { info }: BookBench,
-  { key }: Account,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<Import> {
+async function call({ info }: Bench, { key }: Account, method: string, path: string, body?: unknown): Promise<Import> {
   const response = await fetch(`${info.functionUrl}/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
@@ -230,8 +212,4 @@ async function call(
   const answer = await response.json();
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${JSON.stringify(answer)}`);
   return answer.data;
-}
-
-function latency(measured: Measurement): string {
-  return `p50 ${show(percentile(measured, 0.5))} ms, p99 ${show(percentile(measured, 0.99))} ms`;
 }

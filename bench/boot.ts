@@ -1,3 +1,4 @@
+// How long the function takes from its start to its first answers, beside bare imports of the same packages.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -5,15 +6,44 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../scripts/stack/ports.ts";
 import { DENO, ROOT } from "../scripts/stack/settings.ts";
+import type { Bench } from "./bench.ts";
+import { median } from "./load.ts";
+import { progress, show, verdict } from "./report.ts";
+import type { BenchWorkspace } from "./workspace.ts";
 
 /** From spawning an entry file to its first answer, and on to the first answer that needed data. */
-export interface Boot {
+interface Boot {
   firstAnswerMs: number;
   firstDataMs: number | undefined;
 }
 
+/** The median of several starts. */
+export async function measureBoot({ info, quick, figures, verdicts }: Bench, { key }: BenchWorkspace): Promise<void> {
+  const boots = quick ? 3 : 9;
+  const ours: number[] = [];
+  const data: number[] = [];
+  const bare: number[] = [];
+  for (let i = 0; i < boots; i++) {
+    progress(`Boot ${i + 1} of ${boots}`);
+    const booted = await boot("functions/api/index.ts", info.functionEnv, key);
+    ours.push(booted.firstAnswerMs);
+    data.push(booted.firstDataMs ?? Number.NaN);
+    bare.push((await boot("bench/bare_imports.ts", {})).firstAnswerMs);
+  }
+  verdicts.push(verdict("function's start to its first answer, median", median(ours), { most: 300 }, " ms"));
+  figures.push({
+    name: "start to first answer: median / slowest",
+    value: `${show(median(ours))} / ${show(Math.max(...ours))} ms`,
+  });
+  figures.push({ name: "start to first list of 25, key looked up: median", value: `${show(median(data))} ms` });
+  figures.push({
+    name: "start of bare imports of the same packages to first answer: median",
+    value: `${show(median(bare))} ms`,
+  });
+}
+
 /** Starts an entry file as the stack starts the function, times it, and ends it. */
-export async function boot(entry: string, env: Record<string, string>, key?: string): Promise<Boot> {
+async function boot(entry: string, env: Record<string, string>, key?: string): Promise<Boot> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/api/v1`;
   const startedAt = performance.now();

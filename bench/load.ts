@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { ROOT } from "../scripts/stack/settings.ts";
 
-/** A kind of request to one server. Paths are taken in turn. */
+/** A kind of request to one server. */
 export interface Target {
   /** Base URL that the paths are appended to. */
   url: string;
   method?: "GET" | "POST" | "PATCH";
-  paths: readonly string[];
   headers: Record<string, string>;
-  /** `{unique}` becomes text that no request has had before. */
-  body?: string;
+  /** Taken in turn. `{unique}` in a body becomes text that no request has had before. */
+  requests: readonly { path: string; body?: string }[];
 }
 
 /** What a measurement saw; several add up. */
@@ -27,58 +27,64 @@ export interface Measurement {
 
 export const CONNECTIONS = 16;
 
-/** Loads a target with `CONNECTIONS` clients, each sending its next request when it has its answer. */
-export async function load(
-  target: Target,
-  { seconds, amount }: { seconds?: number; amount?: number },
-): Promise<Measurement> {
-  const { url, method = "GET", paths, headers, body } = target;
+interface Worker {
+  stdin: { write(text: string): void };
+  answers: AsyncIterator<string>;
+}
+let worker: Worker | undefined;
+
+// One for the whole run: it ends with us, as its orders do.
+function startWorker(): Worker {
+  const { stdin, stdout } = spawn("node", [join(ROOT, "bench/load_worker.mjs")], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  return { stdin, answers: createInterface({ input: stdout })[Symbol.asyncIterator]() };
+}
+
+/** Sends so many requests by `CONNECTIONS` clients, each sending its next one when it has its answer. */
+export async function load({ url, method = "GET", headers, requests }: Target, amount: number): Promise<Measurement> {
   const base = new URL(url);
   const prefix = base.pathname === "/" ? "" : base.pathname;
-  const worker = spawn("node", [join(ROOT, "bench/load_worker.mjs")], { stdio: ["pipe", "pipe", "inherit"] });
-  worker.stdin.end(
-    JSON.stringify({
+  worker ??= startWorker();
+  worker.stdin.write(
+    `${JSON.stringify({
       url: base.origin,
       connections: CONNECTIONS,
-      seconds,
-      amount,
+      amount: Math.max(Math.round(amount), CONNECTIONS),
       method,
       headers,
-      paths: paths.map((path) => prefix + path),
-      body,
-    }),
+      requests: requests.map(({ path, body }) => ({ path: prefix + path, body })),
+    })}\n`,
   );
-  let output = "";
-  for await (const chunk of worker.stdout) output += chunk;
-  const answer = JSON.parse(output) as {
+  const line = await worker.answers.next();
+  if (line.done) throw new Error("The load generator has ended.");
+  const { latencies, seconds, statuses, failures } = JSON.parse(line.value) as {
     seconds: number;
     latencies: number[];
     statuses: Record<string, number>;
     failures: number;
   };
-  return measurement(answer.latencies, answer.seconds, answer.statuses, answer.failures);
+  return measurement(latencies, seconds, statuses, failures);
 }
 
 /** Sends requests one after the other, as one client would, and times each. */
 export async function single(target: Target, count: number, maxSeconds = 10): Promise<Measurement> {
-  const { url, method = "GET", paths, headers, body } = target;
+  const { url, method = "GET", requests, headers } = target;
   const latencies: number[] = [];
   const statuses: Record<string, number> = {};
   const startedAt = performance.now();
   for (let i = 0; i < count && performance.now() - startedAt < maxSeconds * 1000; i++) {
+    const { path, body } = requests[i % requests.length] ?? { path: "" };
+    const unique = `${performance.now()}-${i}`.replace(".", "-");
+    const init = { method, headers, ...(body !== undefined && { body: body.replaceAll("{unique}", unique) }) };
     const sentAt = performance.now();
-    const response = await fetch(url + paths[i % paths.length], {
-      method,
-      headers,
-      ...(body !== undefined && { body: body.replaceAll("{unique}", `${sentAt}-${i}`.replace(".", "-")) }),
-    });
+    const response = await fetch(url + path, init);
     await response.arrayBuffer();
     latencies.push(performance.now() - sentAt);
     statuses[response.status] = (statuses[response.status] ?? 0) + 1;
   }
   return measurement(latencies, (performance.now() - startedAt) / 1000, statuses, 0);
 }
-
 /** Measurements of the same target as one. */
 export function together(parts: readonly Measurement[]): Measurement {
   const statuses: Record<string, number> = {};

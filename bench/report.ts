@@ -1,18 +1,30 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../scripts/stack/settings.ts";
-import { type Measurement, percentile, perSecond } from "./load.ts";
+import { percentile, perSecond, together } from "./load.ts";
+import type { Ratio, Seen } from "./turns.ts";
 
-/** One measured load, as the files show it. */
+/** One measured target, as the files show it. */
 export interface LoadRow {
   name: string;
-  side: "API" | "PostgREST" | "bare chain" | "API through the gateway";
-  requestsPerSecond: number;
-  p50Ms: number;
-  p99Ms: number;
+  side: string;
+  aloneP50Ms: number;
+  /** Of many clients; none where only one was sent. */
+  crowded: { requestsPerSecond: number; p50Ms: number; p99Ms: number } | undefined;
   requests: number;
   errors: number;
   statuses: Record<string, number>;
+}
+
+/** How the API compares with something that does the same. */
+export interface RatioRow {
+  name: string;
+  /** What it is divided by. */
+  by: string;
+  /** Of one client: above 1 the API takes longer. */
+  p50: Ratio;
+  /** Requests a second of many clients: below 1 the API answers fewer. */
+  rate: Ratio | undefined;
 }
 
 /** A figure that the project promises. */
@@ -52,21 +64,30 @@ export interface Report {
   machine: Record<string, string | number>;
   settings: Record<string, string | number>;
   loads: LoadRow[];
+  ratios?: RatioRow[];
   attacks?: AttackRow[];
   figures: Figure[];
   verdicts: Verdict[];
 }
 
-export function loadRow(name: string, side: LoadRow["side"], measured: Measurement): LoadRow {
+export function loadRow(name: string, side: string, seen: Seen): LoadRow {
+  const [alone, crowded] = [together(seen.alone), together(seen.crowded)];
+  const { requests, errors, statuses } = together([alone, crowded]);
   return {
     name,
     side,
-    requestsPerSecond: round(perSecond(measured)),
-    p50Ms: round(percentile(measured, 0.5)),
-    p99Ms: round(percentile(measured, 0.99)),
-    requests: measured.requests,
-    errors: measured.errors,
-    statuses: measured.statuses,
+    aloneP50Ms: round(percentile(alone, 0.5)),
+    crowded:
+      crowded.requests === 0
+        ? undefined
+        : {
+            requestsPerSecond: round(perSecond(crowded)),
+            p50Ms: round(percentile(crowded, 0.5)),
+            p99Ms: round(percentile(crowded, 0.99)),
+          },
+    requests,
+    errors,
+    statuses,
   };
 }
 
@@ -85,12 +106,22 @@ export function writeReport(report: Report, name: string): string {
   return markdown;
 }
 
+/** A ratio, and where it lies. */
+export function showRatio({ ratio, low, high }: Ratio): string {
+  return `${ratio.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
+}
+
+/** Says how far a run is. */
+export function progress(line: string): void {
+  console.error(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}`);
+}
+
 /** Three significant digits, with thousands separated. */
 export function show(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: value >= 100 ? 0 : value >= 10 ? 1 : 2 });
 }
 
-function render({ machine, settings, loads, attacks = [], figures, verdicts }: Report): string {
+function render({ machine, settings, loads, ratios = [], attacks = [], figures, verdicts }: Report): string {
   const facts = (values: Record<string, string | number>) =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${value}`)
@@ -103,22 +134,31 @@ function render({ machine, settings, loads, attacks = [], figures, verdicts }: R
       verdicts.map((one) => [one.what, one.target, one.figure, one.met ? "met" : "**not met**"]),
     ),
     "",
+    ...(ratios.length === 0 ? [] : [...ratioTable(ratios), ""]),
     ...(loads.length === 0 ? [] : [...loadTable(loads), ""]),
     ...(attacks.length === 0 ? [] : [...attackTable(attacks), ""]),
     ...(figures.length === 0 ? [] : [...figureTable(figures), ""]),
   ].join("\n");
 }
 
+function ratioTable(ratios: readonly RatioRow[]): string[] {
+  return table(
+    ["API ÷", "Request", "p50 of one client (lower is better)", "requests/s of 16 (higher is better)"],
+    ratios.map(({ name, by, p50, rate }) => [by, name, showRatio(p50), rate === undefined ? "–" : showRatio(rate)]),
+  );
+}
+
 function loadTable(loads: readonly LoadRow[]): string[] {
   return table(
-    ["Request", "Of", "Requests/s", "p50 ms", "p99 ms", "Errors"],
-    loads.map((row) => [
-      row.name,
-      row.side,
-      show(row.requestsPerSecond),
-      show(row.p50Ms),
-      show(row.p99Ms),
-      String(row.errors),
+    ["Request", "Of", "p50 ms of one client", "Requests/s of 16", "p50 ms", "p99 ms", "Errors"],
+    loads.map(({ name, side, aloneP50Ms, crowded, errors }) => [
+      name,
+      side,
+      show(aloneP50Ms),
+      ...(crowded === undefined
+        ? ["–", "–", "–"]
+        : [show(crowded.requestsPerSecond), show(crowded.p50Ms), show(crowded.p99Ms)]),
+      String(errors),
     ]),
   );
 }
@@ -163,7 +203,8 @@ function figureTable(figures: readonly Figure[]): string[] {
   );
 }
 
-function table(head: string[], rows: string[][]): string[] {
+/** A table in Markdown. */
+export function table(head: string[], rows: string[][]): string[] {
   const widths = head.map((title, column) => Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
   return [line(head), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rows.map(line)];

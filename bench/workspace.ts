@@ -1,8 +1,11 @@
 import { sign } from "hono/jwt";
 import type postgres from "postgres";
 import { createApiKey } from "../scripts/api_keys.ts";
+import type { StackInfo } from "../scripts/stack/stack_info.ts";
 import type { Plan } from "../shared/limits/plans.ts";
 import { addUpTallies } from "./book_seed.ts";
+import { progress } from "./report.ts";
+import type { ApiAccess } from "./scenarios.ts";
 
 /** A workspace and a key for it; unless said on the plan `benchmark`, whose limit can't be reached. */
 export interface Account {
@@ -30,8 +33,14 @@ export interface BenchWorkspace {
   key: string;
   /** What the function would sign for the key: the same role and claims, so the same policies. */
   jwt: string;
-  /** Ids spread over the whole workspace. */
+  /** Ids spread over the whole workspace, and their emails. */
   ids: string[];
+  emails: string[];
+}
+
+/** The way to a workspace through the API. */
+export function accessOf({ functionUrl }: StackInfo, { key, ids }: BenchWorkspace): ApiAccess {
+  return { url: `${functionUrl}/v1`, key, ids };
 }
 
 const BATCH = 100_000;
@@ -41,32 +50,44 @@ export async function createBenchWorkspace(
   sql: postgres.Sql,
   size: number,
   signingKey: string,
-  progress: (line: string) => void,
 ): Promise<BenchWorkspace> {
-  const { id, keyId, key } = await createAccount(sql, `Bench ${size}`);
+  const account = await createAccount(sql, `Bench ${size}`);
+  const { id } = account;
 
   await sql`
     insert into crm.custom_fields (workspace_id, resource, key, label, type)
     values (${id}, 'contacts', 'plan', 'Plan', 'text'), (${id}, 'contacts', 'seats', 'Seats', 'number')`;
   // Past the triggers, which take longer than the rows; what they keep is added up below.
-  await sql`set session_replication_role = replica`;
+  const session = await sql.reserve();
+  await session`set session_replication_role = replica`;
   for (let from = 1; from <= size; from += BATCH) {
     const to = Math.min(from + BATCH - 1, size);
     const startedAt = performance.now();
-    await seedContacts(sql, id, from, to);
+    await seedContacts(session, id, from, to);
     if (to - from > 10_000)
       progress(`  contacts ${from} to ${to} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   }
-  await sql`set session_replication_role = origin`;
+  await session`set session_replication_role = origin`;
+  session.release();
   await addUpTallies(sql, "contacts", id);
-  const step = Math.max(1, Math.floor(size / 500));
+  return await benchWorkspace(sql, account, size, signingKey);
+}
+
+/** A workspace of `size` contacts that is there already. */
+export async function benchWorkspace(
+  sql: postgres.Sql,
+  { id, keyId, key }: Account,
+  size: number,
+  signingKey: string,
+): Promise<BenchWorkspace> {
   const rows = await sql`
-    select id from (select id, row_number() over (order by created_at, id) as place from crm.contacts where workspace_id = ${id}) as contacts
-    where place % ${step} = 0 limit 500`;
+    select id, email from (select id, email, row_number() over (order by created_at, id) as place from crm.contacts where workspace_id = ${id}) as contacts
+    where place % ${Math.floor(size / 1_000)} = 0 limit 1000`;
   const now = Math.floor(Date.now() / 1000);
   const jwk = JSON.parse(signingKey);
   const claims = { role: "crm_api", workspace_id: id, key_id: keyId, iat: now, exp: now + 4 * 3600 };
-  return { id, size, key, jwt: await sign(claims, jwk, "HS256"), ids: rows.map((row) => row["id"]) };
+  const jwt = await sign(claims, jwk, "HS256");
+  return { id, size, key, jwt, ids: rows.map((row) => row["id"]), emails: rows.map((row) => row["email"]) };
 }
 
 // A quarter are leads, two thirds active; names repeat as names do, and one surname is rare.
