@@ -148,6 +148,7 @@ function bodyProblems(details: Record<string, unknown>): ApiError {
 // Constraints are named <table>_<field>_<kind>: contacts_email_live, contacts_owner_id_fkey, contacts_score_check;
 // those that all tables share <field>_check.
 function fieldOf(resource: Resource, constraint: string): string | undefined {
-  const name = constraint.replace(new RegExp(`^${resource.table}_`), "").replace(/_(live|fkey|check)$/, "");
-  return resource.fieldOf.get(name);
+  const own = `${resource.table}_`;
+  const name = constraint.startsWith(own) ? constraint.slice(own.length) : constraint;
+  return resource.fieldOf.get(name.replace(/_(live|fkey|check)$/, ""));
 }

@@ -84,7 +84,7 @@ export function parseFilters<Schema extends z.ZodObject>(
   const reserved = Object.keys(schema.shape).filter((name) => name !== "search" || isSearchable(resource));
   if (values.size > MAX_COMPARISONS + reserved.length)
     throw fieldError("validation_error", "query", `The query may not have more than ${MAX_COMPARISONS} filters.`);
-  const filterable = filterableFields(resource, context);
+  let filterable: string[] | undefined;
   const where: Condition[] = [];
   const others: Record<string, string> = {};
   for (const [parameter, raw] of values) {
@@ -93,6 +93,7 @@ export function parseFilters<Schema extends z.ZodObject>(
       continue;
     }
     const [, name = parameter, operator] = /^([a-z0-9_.]+)\[([^[\]]*)\]$/i.exec(parameter) ?? [];
+    filterable ??= filterableFields(resource, context);
     if (!filterable.includes(name)) throw unknownParameter(parameter, [...reserved, ...filterable]);
     where.push(parseUrlFilter(resource, context, { name, operator, raw }));
   }

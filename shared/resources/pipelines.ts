@@ -72,7 +72,7 @@ export const pipelines: Resource = defineResource({
       default: {},
       merged: true,
     },
-    stages: { ...about(() => stages, initialStages), createOnly: true, column: { given: "initial_stages_key" } },
+    stages: { ...about(() => stages, initialStages), createOnly: true, column: { given: "given_stages" } },
   },
   include: { owner: { field: "owner_id", resource: () => users } },
   customizable: true,

@@ -280,6 +280,7 @@ declare
     select attname from pg_catalog.pg_attribute
     where attrelid = format('crm.%I', resource)::regclass and attnum > 0 and not attisdropped
       and attname not in ('deleted_at', 'merged_into', 'search_text', 'filter_text') and attname not like '%\_key'
+      and attname <> all (select unnest(internal) from crm.resources where name = resource)
     order by attnum
   );
   computed constant text[] := array(

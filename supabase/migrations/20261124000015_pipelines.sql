@@ -10,7 +10,7 @@ create table crm.pipelines (
   currency text check (currency ~ '^[A-Z]{3}$'),
   rules jsonb not null default '{}' check (jsonb_typeof(rules) = 'object'),
   -- The stages that a new pipeline is given; its rows in crm.stages are made of them.
-  initial_stages_key jsonb,
+  given_stages jsonb,
   search_text text not null generated always as (crm.searchable(name)) stored,
   filter_text text not null generated always as (crm.filterable('external_id', external_id, 'name', name, 'currency', currency)) stored
 );
@@ -78,13 +78,13 @@ begin
     select new.workspace_id, new.id, stage ->> 'name', coalesce(stage ->> 'type', 'open'), (stage ->> 'probability')::integer,
       coalesce((stage ->> 'position')::integer, place - 1),
       array(select jsonb_array_elements_text(coalesce(stage -> 'required_fields', '[]'))), (stage ->> 'rotting_days')::integer
-    from jsonb_array_elements(coalesce(new.initial_stages_key,
+    from jsonb_array_elements(coalesce(new.given_stages,
       '[{"name": "Qualified", "probability": 20}, {"name": "Proposal", "probability": 50}, {"name": "Negotiation", "probability": 80},
         {"name": "Won", "type": "won"}, {"name": "Lost", "type": "lost"}]'
     )) with ordinality as listed (stage, place)
     order by place;
     perform set_config('crm.pipeline_being_made', '', true);
-    new.initial_stages_key := null;
+    new.given_stages := null;
   elsif old.deleted_at is not null and new.deleted_at is null then
     new.is_default := false;
   elsif old.is_default and (not new.is_default or new.deleted_at is not null)
@@ -223,6 +223,7 @@ create trigger check_references before insert or update of pipeline_id on crm.st
   execute function crm.check_references_of_stages();
 
 select crm.check_references_of('pipelines', 'owner_id', 'members');
+insert into crm.resources values ('pipelines', 'pipelines', '{given_stages}');
 select crm.set_up_records('pipelines');
 select crm.set_up_stamped('stages', 'pipelines');
 drop trigger stamp on crm.stages; -- To make room is no change that anybody made.

@@ -46,18 +46,27 @@ create view api.merges with (security_invoker = true) as
   select id, resource, winner_id, loser_ids, created_at, created_by, reverted_at, reverted_by from crm.merges;
 grant select on api.merges to crm_api;
 
--- Every column that refers to a resource, from the catalog: a new reference is moved the day it appears.
-create function crm.references_to(resource text) returns table (source text, field text)
+-- Every column that refers to a resource, from the catalog: a new reference is moved the day it appears. A list of
+-- records is a column of the name of their table. Tables are in the order in which their rows are locked.
+create function crm.references_to(resource text) returns table (source text, fields text[])
 language sql stable
 set search_path = ''
 as $$
-  select relation.relname::text, attribute.attname::text
-  from pg_catalog.pg_constraint as reference
-  join pg_catalog.pg_class as relation on relation.oid = reference.conrelid
-  join pg_catalog.pg_attribute as attribute on attribute.attrelid = reference.conrelid and attribute.attnum = reference.conkey[2]
-  where reference.contype = 'f' and reference.confrelid = format('crm.%I', references_to.resource)::regclass
+  select relation.relname::text, array_agg(attribute.attname::text order by 1)
+  from pg_catalog.pg_class as relation
+  join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid
+  where relation.relnamespace = 'crm'::regnamespace and relation.relkind = 'r'
     and relation.relname not like '%\_history' and relation.relname <> 'stage_changes'
-  order by relation.oid, 2; -- in which rows are locked
+    and (
+      (attribute.attname = resource and attribute.atttypid = 'jsonb'::regtype)
+      or exists (
+        select from pg_catalog.pg_constraint as reference
+        where reference.contype = 'f' and reference.conrelid = relation.oid and reference.conkey[2] = attribute.attnum
+          and reference.confrelid = format('crm.%I', references_to.resource)::regclass
+      )
+    )
+  group by relation.oid, relation.relname
+  order by relation.oid;
 $$;
 
 -- An update merges objects: members that the new one lacks are cleared by name.
@@ -131,49 +140,50 @@ as $$
   select array(select jsonb_build_array(jsonb_build_object('contact_id', id)) from unnest(ids) as id);
 $$;
 
--- Moves at most so many references of a merge from the losers to the winner, and notes them; answers how many.
+-- The condition that a reference names one of $1.
+create function crm.render_names(resource text, field text) returns text
+language sql immutable
+set search_path = ''
+as $$
+  select format(case field when resource then '%I @> any (crm.entries_of($1))' else '%I = any ($1)' end, field);
+$$;
+
+-- Moves the references of at most so many records of a merge from the losers to the winner, and notes them; answers how
+-- many. What changes in a table is locked at once, whichever of its columns refers: a second pass would go out of order.
 create function crm.move_references(merge crm.merges, max_records integer) returns integer
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
   reference record;
-  changed integer;
+  name text;
+  ids uuid[];
   total integer := 0;
 begin
   for reference in select * from crm.references_to(merge.resource) loop
     exit when total >= max_records;
     execute format($query$
-      with target as (
-        select id, %2$I as was from crm.%1$I
-        where workspace_id = $1 and %2$I = any ($2) and id <> all ($2 || $3) order by id limit $4 for no key update
-      ),
-      changed as (
-        update crm.%1$I as child set %2$I = $3 from target where child.id = target.id returning child.id, target.was
-      )
-      insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
-      select $5, $1, %1$L, %2$L, id, to_jsonb(was), to_jsonb($3) from changed
-    $query$, reference.source, reference.field)
-    using merge.workspace_id, merge.loser_ids, merge.winner_id, max_records - total, merge.id;
-    get diagnostics changed = row_count;
-    total := total + changed;
+      with target as materialized (select id from (%2$s) as named where id <> all ($1 || $3) order by id limit $4)
+      select array(select id from crm.%1$I where id = any (array(select id from target)) order by id for no key update)
+    $query$, reference.source, (
+      select string_agg(format('select id from crm.%I where workspace_id = $2 and %s', reference.source, crm.render_names(merge.resource, field)), ' union ')
+      from unnest(reference.fields) as field
+    ))
+    into ids using merge.loser_ids, merge.workspace_id, merge.winner_id, max_records - total;
+    foreach name in array reference.fields loop
+      execute format($query$
+        with target as (select id, %2$I as was from crm.%1$I where id = any ($4) and %3$s),
+        changed as (
+          update crm.%1$I as child set %2$I = %4$s from target where child.id = target.id returning child.id, target.was, child.%2$I as became
+        )
+        insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
+        select $5, $2, %1$L, %2$L, id, to_jsonb(was), to_jsonb(became) from changed
+      $query$, reference.source, name, crm.render_names(merge.resource, name),
+        case name when merge.resource then 'crm.replace_contacts(target.was, $1, $3)' else '$3' end)
+      using merge.loser_ids, merge.workspace_id, merge.winner_id, ids, merge.id;
+    end loop;
+    total := total + cardinality(ids);
   end loop;
-  if merge.resource = 'contacts' and total < max_records then
-    with target as (
-      select id, contacts as was from crm.deals
-      where workspace_id = merge.workspace_id and contacts @> any (crm.entries_of(merge.loser_ids))
-      order by id limit max_records - total for no key update
-    ),
-    changed as (
-      update crm.deals as deal set contacts = crm.replace_contacts(target.was, merge.loser_ids, merge.winner_id)
-      from target where deal.id = target.id
-      returning deal.id, target.was, deal.contacts as became
-    )
-    insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
-    select merge.id, merge.workspace_id, 'deals', 'contacts', id, was, became from changed;
-    get diagnostics changed = row_count;
-    total := total + changed;
-  end if;
   return total;
 end;
 $$;
@@ -188,17 +198,12 @@ declare
   found integer;
   total integer := 0;
 begin
-  for reference in select * from crm.references_to(resource) loop
-    execute format('select count(*) from (select from crm.%I where workspace_id = $1 and %I = any ($2) limit $3) as found', reference.source, reference.field)
-    into found using workspace, losers, crm.max_at_once() + 1;
+  for reference in select source, field from crm.references_to(resource) cross join unnest(fields) as field loop
+    execute format('select count(*) from (select from crm.%I where workspace_id = $2 and %s limit $3) as found',
+      reference.source, crm.render_names(resource, reference.field))
+    into found using losers, workspace, crm.max_at_once() + 1;
     total := total + found;
   end loop;
-  if resource = 'contacts' then
-    select count(*) into found from (
-      select from crm.deals where workspace_id = workspace and contacts @> any (crm.entries_of(losers)) limit crm.max_at_once() + 1
-    ) as deals;
-    total := total + found;
-  end if;
   return total;
 end;
 $$;
@@ -227,6 +232,7 @@ set search_path = ''
 as $$
 declare
   reference record;
+  name text;
   total integer := 0;
 begin
   for reference in
@@ -237,21 +243,18 @@ begin
       )
       returning source, field, record_id, was, became
     )
-    select source, field, jsonb_agg(jsonb_build_object('id', record_id, 'was', was, 'became', became) order by record_id) as entries, count(*) as records
-    from taken group by source, field order by format('crm.%I', source)::regclass::oid, field
+    select source, array_agg(distinct field) as fields, array_agg(record_id) as ids, jsonb_agg(to_jsonb(taken)) as moves
+    from taken group by source order by format('crm.%I', source)::regclass::oid
   loop
-    execute format($query$
-      with target as (
-        select child.id, entry from crm.%1$I as child
-        join jsonb_array_elements($1) as entry on child.id = (entry ->> 'id')::uuid and %4$s
-        order by child.id for no key update of child
-      )
-      update crm.%1$I as child set %2$I = %3$s from target where child.id = target.id
-    $query$, reference.source, reference.field,
-      case reference.field when 'contacts' then 'entry -> ''was''' else '(entry ->> ''was'')::uuid' end,
-      case reference.field when 'contacts' then 'child.contacts = entry -> ''became''' else format('child.%I = $2', reference.field) end)
-    using reference.entries, merge.winner_id;
-    total := total + reference.records;
+    execute format('select from crm.%I where id = any ($1) order by id for no key update', reference.source) using reference.ids;
+    foreach name in array reference.fields loop
+      execute format($query$
+        update crm.%1$I as child set %2$I = %3$s from jsonb_array_elements($1) as move
+        where move ->> 'field' = %2$L and child.id = (move ->> 'record_id')::uuid and to_jsonb(child.%2$I) = move -> 'became'
+      $query$, reference.source, name, case name when merge.resource then 'move -> ''was''' else '(move ->> ''was'')::uuid' end)
+      using reference.moves;
+    end loop;
+    total := total + cardinality(reference.ids);
   end loop;
   return total;
 end;

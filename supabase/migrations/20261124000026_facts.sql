@@ -31,8 +31,8 @@ on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('pipelines', '{
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","name","position","is_default","currency","rules","stages"],
-  "writable": ["external_id","owner_id","tags","custom_fields","name","position","is_default","currency","rules","initial_stages_key"],
-  "fixed": ["initial_stages_key"],
+  "writable": ["external_id","owner_id","tags","custom_fields","name","position","is_default","currency","rules","given_stages"],
+  "fixed": ["given_stages"],
   "objects": ["custom_fields","rules"],
   "derived": {},
   "unique": ["name","external_id"],
