@@ -41,7 +41,7 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 export const MAX_BULK_BODY_BYTES = 5 * 1024 * 1024;
 export const MAX_BODY_DEPTH = 32;
 /** Values of a body, containers included: parsed, each takes many times its text. */
-export const MAX_BODY_VALUES = 150_000;
+export const MAX_BODY_VALUES = 100_000;
 /** How long a body may take to come, and how long nothing of it may. */
 export const MAX_BODY_MS = 60_000;
 export const MAX_BODY_PAUSE_MS = 10_000;
