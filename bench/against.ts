@@ -89,7 +89,7 @@ async function startCheckout(folder: string, contacts: number, atEnd: AtEnd): Pr
     child.kill("SIGTERM");
     await ended;
     // npm is gone before its stack is, which gives the folder free last.
-    while (existsSync(join(dataDir, "lock"))) await delay(100);
+    for (let waits = 0; waits < 300 && existsSync(join(dataDir, "lock")); waits++) await delay(100);
     rmSync(dataDir, { recursive: true, force: true });
   });
   for (const startedAt = Date.now(); !existsSync(infoFile); await delay(200)) {
@@ -123,6 +123,7 @@ async function contactIds({ url, key }: Pick<ApiAccess, "url" | "key">): Promise
     const response = await fetch(`${url}/contacts?limit=100&sort=created_at${cursor}`, { headers: apiHeaders(key) });
     const { data, meta } = await response.json();
     ids.push(...data.map(({ id }: { id: string }) => id));
+    if (meta.next_cursor === null) break;
     cursor = `&cursor=${encodeURIComponent(meta.next_cursor)}`;
   }
   return ids;

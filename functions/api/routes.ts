@@ -90,7 +90,7 @@ const dealRoutes = (deals: Resource): Route[] => [
     path: "/deals/{id}/transitions",
     scope: "deals:read",
     operation: "deals.transitions",
-    answers: { 200: one(z.array(transition)) },
+    answers: { 200: one(z.array(transition(deals))) },
     handler: dealTransitions,
   }),
 ];
@@ -188,7 +188,7 @@ const importRoutes: Route[] = [
     body: emptyBody,
     answers: { 202: anImport },
     headers: ["Location"],
-    errors: ["import_not_uploading", "unknown_field", "read_only_field"],
+    errors: ["import_not_uploading", "unknown_field", "read_only_field", "unknown_version"],
     handler: startImport,
   }),
   route({

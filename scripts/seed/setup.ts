@@ -26,7 +26,7 @@ export interface Member {
 export const PIPELINES = [
   {
     name: "Renewals",
-    initial_stages_key: [
+    given_stages: [
       { name: "Upcoming", probability: 60, rotting_days: 60 },
       { name: "In discussion", probability: 75, rotting_days: 30 },
       { name: "Contract sent", probability: 90, rotting_days: 14 },
@@ -36,7 +36,7 @@ export const PIPELINES = [
   },
   {
     name: "Partnerships",
-    initial_stages_key: [
+    given_stages: [
       { name: "Introduced", probability: 10 },
       { name: "Evaluating", probability: 35 },
       { name: "Agreement", probability: 70 },

@@ -110,10 +110,10 @@ async function addMembers(sql: Sql, workspaceId: string, members: ReturnType<typ
 }
 
 async function addPipelines(sql: Sql, workspaceId: string): Promise<void> {
-  for (const { name, initial_stages_key } of PIPELINES) {
+  for (const { name, given_stages } of PIPELINES) {
     await sql`
-      insert into crm.pipelines (workspace_id, name, initial_stages_key)
-      select ${workspaceId}, ${name}, ${sql.json(initial_stages_key)}
+      insert into crm.pipelines (workspace_id, name, given_stages)
+      select ${workspaceId}, ${name}, ${sql.json(given_stages)}
       where not exists (
         select from crm.pipelines where workspace_id = ${workspaceId} and name = ${name} and deleted_at is null
       )`;

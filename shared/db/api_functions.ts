@@ -46,7 +46,7 @@ export interface ApiFunctions {
   }): CreatedImport;
   put_import_part(given: ById & { part: number; content: string; bounds: UploadBounds }): RecordData;
   missing_import_part(asked: ById): number | null;
-  start_import(start: ById & ImportStart & Pick<NewImport, "api_version">): RecordData;
+  start_import(start: ById & ImportStart): RecordData;
   cancel_import(asked: ById): RecordData;
   read_import(asked: ById): RecordData | null;
   read_import_rows(asked: ById & { after: number; limit: number; status?: string }): ReadResult | null;

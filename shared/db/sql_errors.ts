@@ -58,7 +58,7 @@ export function unavailable(cause: unknown): ApiError {
 /** One record was refused: constraint and field names become our codes and sentences. */
 export function writeError(resource: Resource, failed: FailedWrite): ApiError {
   if (failed.code !== undefined && isErrorCode(failed.code))
-    return refusal(failed.code, inNamesOf(resource, failed.details ?? {}));
+    return refusal(failed.code, detailsInNamesOf(resource, failed.details ?? {}));
   const { sqlstate = "", constraint = "" } = failed;
   const field = fieldOf(resource, constraint);
   const unique = field === undefined ? undefined : resource.fields[field]?.unique;
@@ -73,12 +73,12 @@ export function writeError(resource: Resource, failed: FailedWrite): ApiError {
 }
 
 /** What SQL says of columns, told of the fields that they are in this version of the API. */
-function inNamesOf(resource: Resource, details: Record<string, unknown>): Record<string, unknown> {
+function detailsInNamesOf(resource: Resource, details: Record<string, unknown>): Record<string, unknown> {
   if (!resource.isRenamed) return details;
   const { field, within, missing_fields: missing, problems, ...rest } = details;
   const named = (path: unknown) => nameOf(resource, String(path));
-  // Members of an object are not meant by a word behind a dot.
-  const told = (sentence: string) => sentence.replace(/(?<![\w.])\w+(?= field| nor | is given)/g, named);
+  const told = (sentence: string) =>
+    sentence.replace(/(?<![\w.])\w+(?:\.\w+)*(?= field| nor | is given)/g, (path) => named(path));
   return {
     ...rest,
     ...(field !== undefined && { field: named(field) }),

@@ -59,19 +59,24 @@ const KEPT = ["id", "version", "updated_at", "custom_fields"];
 /** A resource as another version of the API has it: with new names, each for the one it had. Its columns stay. */
 export function rename(resource: Resource, names: Readonly<Record<string, string>>): Resource {
   const newOf = new Map(Object.entries(names).map(([name, old]) => [old, name]));
+  const newNameOf = (old: string) => newOf.get(old) ?? old;
   const kept = [...KEPT, resource.parent?.field].find((name) => name !== undefined && newOf.has(name));
   if (kept !== undefined) throw new Error(`the ${kept} of ${resource.plural} has this name in every version`);
-  const nameOf = (old: string) => newOf.get(old) ?? old;
+  const olds = Object.keys(resource.fields);
+  const stranger = [...newOf.keys()].find((old) => !olds.includes(old));
+  if (stranger !== undefined) throw new Error(`${resource.plural} have no field ${stranger} to rename`);
+  if (newOf.size < Object.keys(names).length || new Set(olds.map(newNameOf)).size < olds.length)
+    throw new Error(`two fields of ${resource.plural} would have one name, or one of them two`);
   const renamed = <Member>(members: Readonly<Record<string, Member>>) =>
-    Object.entries(members).map(([old, member]) => [nameOf(old), member] as const);
+    Object.entries(members).map(([old, member]) => [newNameOf(old), member] as const);
   const fields = renamed(resource.fields).map(([name, field]) => [
     name,
     {
       ...field,
       column: resource.columns[names[name] ?? name] ?? {},
-      ...(field.e164 !== undefined && { e164: nameOf(field.e164) }),
-      ...(field.within && { within: field.within.map(nameOf) }),
-      ...(field.typedBy && { typedBy: { ...field.typedBy, field: nameOf(field.typedBy.field) } }),
+      ...(field.e164 !== undefined && { e164: newNameOf(field.e164) }),
+      ...(field.within && { within: field.within.map(newNameOf) }),
+      ...(field.typedBy && { typedBy: { ...field.typedBy, field: newNameOf(field.typedBy.field) } }),
     },
   ]);
   const actions = Object.entries(resource.actions).map(([name, action]) => [
@@ -80,14 +85,14 @@ export function rename(resource: Resource, names: Readonly<Record<string, string
   ]);
   const include = Object.entries(resource.include).map(([name, link]) => [
     name,
-    { ...link, field: nameOf(link.field) },
+    { ...link, field: newNameOf(link.field) },
   ]);
-  return changed(resource, {
+  return redefined(resource, {
     fields: Object.fromEntries(fields),
     actions: Object.fromEntries(actions),
     include: Object.fromEntries(include),
-    title: resource.title.map(nameOf),
-    defaultSort: resource.defaultSort.replace(/\w+/g, nameOf),
+    title: resource.title.map(newNameOf),
+    defaultSort: resource.defaultSort.replace(/\w+/g, newNameOf),
   });
 }
 
@@ -98,18 +103,18 @@ export function adapt(resources: readonly Resource[], ...renamed: Resource[]): r
     const { plural } = link.resource();
     return { ...link, resource: () => adapted.get(plural) ?? link.resource() };
   };
-  const fieldOf = (field: Field): Field => {
+  const adaptedField = (field: Field): Field => {
     if (field.about === undefined) return field;
     const about = linked(field.about);
     return { ...field, about, ...(about.schema && { schema: about.schema(about.resource) }) };
   };
   for (const original of resources) {
     const resource = renamed.find(({ plural }) => plural === original.plural) ?? original;
-    const fields = Object.entries(resource.fields).map(([name, field]) => [name, fieldOf(field)]);
+    const fields = Object.entries(resource.fields).map(([name, field]) => [name, adaptedField(field)]);
     const include = Object.entries(resource.include).map(([name, link]) => [name, linked(link)]);
     adapted.set(
       resource.plural,
-      changed(resource, {
+      redefined(resource, {
         fields: Object.fromEntries(fields),
         include: Object.fromEntries(include),
         ...(resource.parent && { parent: linked(resource.parent) }),
@@ -120,6 +125,6 @@ export function adapt(resources: readonly Resource[], ...renamed: Resource[]): r
 }
 
 /** A resource with other facts, and all that is derived from them. */
-function changed(resource: Resource, facts: Partial<Resource>): Resource {
+function redefined(resource: Resource, facts: Partial<Resource>): Resource {
   return defineResource({ ...resource, ...facts } as Parameters<typeof defineResource>[0]);
 }

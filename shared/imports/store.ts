@@ -74,7 +74,7 @@ export async function startImport(
   database: Database,
   principal: Principal,
   id: string,
-  start: ImportStart & Pick<NewImport, "api_version">,
+  start: ImportStart,
 ): Promise<RecordData> {
   return database.call("start_import", { id, ...start }, claimsOf(principal));
 }

@@ -181,7 +181,7 @@ function fieldCondition(resource: Resource, name: string, field: Field, leaf: Le
       const part = readPart(leaf, field.spaceless);
       const asTyped = partCondition(field, kind, shown, op, part);
       const named = field.about?.resource();
-      return named?.isRenamed ? namePartCondition(named, shown, op, part, asTyped) : asTyped;
+      return named?.isRenamed ? fieldNameCondition(named, shown, op, part, asTyped) : asTyped;
     }
   if (kind === "tags")
     return { op: op === "ne" || op === "nin" ? "has_none" : "has_any", tags: readValues(field, kind, op, leaf) };
@@ -321,7 +321,7 @@ function partCondition(field: Field, kind: FilterKind, name: string, op: PartOpe
 }
 
 /** A part of a field's name. Those that a version of the API has of its own are looked through here, the others by `asTyped`. */
-function namePartCondition(
+function fieldNameCondition(
   resource: Resource,
   column: string,
   op: PartOperator,
@@ -332,9 +332,9 @@ function namePartCondition(
   const found = renamed.filter(([name]) =>
     op === "contains" ? name.includes(fold(part)) : name.startsWith(fold(part)),
   );
-  const columnsOf = (fields: typeof renamed) => fields.map(([, { shown }]) => shown);
-  const others: Condition = { and: [{ column, op: "nin", values: columnsOf(renamed) }, asTyped] };
-  return { or: [{ column, op: "in", values: columnsOf(found) }, others] };
+  const shownOf = (fields: typeof renamed) => fields.map(([, { shown }]) => shown);
+  const others: Condition = { and: [{ column, op: "nin", values: shownOf(renamed) }, asTyped] };
+  return { or: [{ column, op: "in", values: shownOf(found) }, others] };
 }
 
 /**

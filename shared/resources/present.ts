@@ -46,7 +46,7 @@ function withValues(
     const { about } = resource.fields[name] as Field;
     const valued =
       about?.valuesOf === undefined ? about : about.resource().fields[String(record[about.valuesOf])]?.about;
-    if (valued !== undefined) record[name] = inNamesOf(valued, record[name]);
+    if (valued !== undefined) record[name] = shownAbout(valued, record[name]);
   }
   for (const name of embedded) {
     const related = resource.include[name]?.resource();
@@ -59,8 +59,8 @@ function withValues(
 }
 
 /** What SQL calls fields of another resource, in the names that the API has for them. */
-function inNamesOf(about: About, value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((entry) => inNamesOf(about, entry));
+function shownAbout(about: About, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry) => shownAbout(about, entry));
   if (value === null || value === undefined) return value;
   const other = about.resource();
   if (typeof value === "string") return other.isRenamed ? nameOf(other, value) : value;

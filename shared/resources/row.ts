@@ -6,12 +6,12 @@ export function toRow(resource: Resource, fields: Record<string, unknown>): Reco
   const row: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(withE164(resource, fields))) {
     const about = resource.fields[name]?.about;
-    row[resource.columns[name]?.given ?? name] = about === undefined ? value : inColumnsOf(about, value);
+    row[resource.columns[name]?.given ?? name] = about === undefined ? value : writtenAbout(about, value);
   }
   return row;
 }
 
-function inColumnsOf({ resource }: About, values: unknown): unknown {
+function writtenAbout({ resource }: About, values: unknown): unknown {
   if (!Array.isArray(values)) return values;
   const other = resource();
   return values.map((value) => (typeof value === "string" ? columnOf(other, value) : toRow(other, value)));

@@ -387,7 +387,7 @@ begin
         with target as materialized (
           select child.ctid as place from crm.%1$I as record
           join %2$s as child on child.workspace_id = record.workspace_id and child.%3$I = record.id
-          where record.id = any ($1) order by %4$s limit $2 for update of child
+          where record.id = any ($1) order by %4$s limit $2 for %6$s of child
         )
         %5$s
       $query$, resource, reference.source, reference.field,
@@ -395,7 +395,8 @@ begin
         case when reference.is_cleared
           then format('update %s as child set %I = null from target where child.ctid = target.place', reference.source, reference.field)
           else format('delete from %s as child using target where child.ctid = target.place', reference.source)
-        end)
+        end,
+        case when reference.is_cleared then 'no key update' else 'update' end)
       using expired, max_rows;
       get diagnostics changed = row_count;
       if changed > 0 then

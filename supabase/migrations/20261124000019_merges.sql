@@ -46,13 +46,13 @@ create view api.merges with (security_invoker = true) as
   select id, resource, winner_id, loser_ids, created_at, created_by, reverted_at, reverted_by from crm.merges;
 grant select on api.merges to crm_api;
 
--- Every column that refers to a resource, from the catalog: a new reference is moved the day it appears. A list of
--- records is a column of the name of their table. Tables are in the order in which their rows are locked.
+-- Every column that refers to a resource, from the catalog: a new reference is moved the day it appears. The one
+-- list of records is deals.contacts. Tables are in the order in which their rows are locked.
 create function crm.references_to(resource text) returns table (source text, fields text[])
 language sql stable
 set search_path = ''
 as $$
-  select relation.relname::text, array_agg(attribute.attname::text order by 1)
+  select relation.relname::text, array_agg(attribute.attname::text order by attribute.attname)
   from pg_catalog.pg_class as relation
   join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid
   where relation.relnamespace = 'crm'::regnamespace and relation.relkind = 'r'
@@ -188,7 +188,7 @@ begin
 end;
 $$;
 
--- How many references a merge has to move, counted no further than a request may.
+-- How many references a merge has to move at most, counted no further than a request may; a deal that names a loser twice counts twice.
 create function crm.count_references(resource text, workspace uuid, losers uuid[]) returns integer
 language plpgsql stable security definer
 set search_path = ''

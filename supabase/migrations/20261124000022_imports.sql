@@ -424,8 +424,8 @@ as $$
   where placed.start < asked.stop and placed.start + octet_length(content) > asked.start;
 $$;
 
--- Starts the import {"id"}, once its header is known: {"api_version", "match_by", "match_column", "mapping", "columns",
--- "bytes_processed", "lines_processed"}.
+-- Starts the import {"id"}, once its header is known: {"match_by", "match_column", "mapping", "columns", "bytes_processed",
+-- "lines_processed"}.
 create function api.start_import(json) returns json
 language plpgsql
 set search_path = ''
@@ -444,7 +444,7 @@ begin
       jsonb_build_array(format('Part %s is missing.', missing)))));
   end if;
   update crm.imports
-  set status = 'queued', touched_at = now(), api_version = $1 ->> 'api_version', match_by = $1 ->> 'match_by', match_column = $1 ->> 'match_column', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
+  set status = 'queued', touched_at = now(), match_by = $1 ->> 'match_by', match_column = $1 ->> 'match_column', mapping = $1 -> 'mapping', columns = $1 -> 'columns',
     bytes_processed = ($1 ->> 'bytes_processed')::bigint, lines_processed = ($1 ->> 'lines_processed')::bigint,
     report_bytes = 1024 + octet_length($1 ->> 'mapping') + octet_length($1 ->> 'columns')
   where id = job.id;

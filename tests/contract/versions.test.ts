@@ -105,6 +105,9 @@ describe("a record", () => {
       details: { recording_url: "https://a.example" },
     });
     expect(Object.keys(wrong.error.details)).toEqual(["details.recording_url"]);
+    const other = await create("/activities", { kind: "custom", person_id: contact.id, details: { from: 5 } });
+    const retyped = await inV2.patch(`/activities/${other.id}`, { kind: "call" });
+    expect(retyped.error.details).toEqual({ "details.from": ["The details.from field must be text."] });
   });
 });
 
@@ -168,6 +171,7 @@ describe("a pipeline", () => {
     });
     const missing = async (client: Client) => {
       const { data } = await client.get(`/deals/${deal.id}/transitions`);
+      expect(data[0]).toHaveProperty(client === inV2 ? "step_id" : "stage_id");
       return data.map((one: { missing_fields: string[] }) => one.missing_fields);
     };
     expect(await missing(inV2)).toEqual([[], ["value"], [], ["reason"]]);

@@ -60,3 +60,11 @@ test.each([
 ])("of %s no version renames the %s", (plural, name) => {
   expect(() => rename(resourceNamed(plural), { renamed: name })).toThrow(`${name} of ${plural}`);
 });
+
+test.each([
+  ["a field that there is not", { state: "statuss" }, /no field statuss/],
+  ["a name that another field has", { phone: "email" }, /one name/],
+  ["one field to two names", { state: "status", condition: "status" }, /them two/],
+])("no version renames %s", (_, names, message) => {
+  expect(() => rename(resourceNamed("contacts"), names)).toThrow(message);
+});

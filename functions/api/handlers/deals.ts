@@ -31,7 +31,8 @@ export const dealTransitions: Handler = async (exchange) => {
   const { services, principal } = exchange;
   const deals = resourceNamed("deals", exchange.version.resources);
   const found = await services.database.call("deal_transitions", { id: recordId(exchange) }, claimsOf(principal));
-  const data = found.map(({ missing_fields: missing, ...one }) => ({
+  const data = found.map(({ stage_id: stage, missing_fields: missing, ...one }) => ({
+    [nameOf(deals, "stage_id")]: stage,
     ...one,
     missing_fields: missing.map((column) => nameOf(deals, column)),
   }));
@@ -39,16 +40,17 @@ export const dealTransitions: Handler = async (exchange) => {
 };
 
 /** Whether a deal may go to a stage, and if not, why. */
-export const transition = z.strictObject({
-  stage_id: z.uuid(),
-  name: z.string(),
-  type: z.enum(["open", "won", "lost"]),
-  position: z.int().nullable(),
-  is_current: z.boolean(),
-  allowed: z.boolean(),
-  code: z.string().nullable(),
-  missing_fields: z.array(z.string()),
-});
+export const transition = (deals: Resource): z.ZodObject =>
+  z.strictObject({
+    [nameOf(deals, "stage_id")]: z.uuid(),
+    name: z.string(),
+    type: z.enum(["open", "won", "lost"]),
+    position: z.int().nullable(),
+    is_current: z.boolean(),
+    allowed: z.boolean(),
+    code: z.string().nullable(),
+    missing_fields: z.array(z.string()),
+  });
 
 /** The deals of one group and currency: what it is grouped by, and what they are together. */
 export function summaryGroup(deals: Resource): z.ZodObject {

@@ -7,7 +7,7 @@ import { writeError } from "../../../shared/db/sql_errors.ts";
 import { ApiError, reported } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
-import type { ApiVersion } from "../../../shared/http/versions.ts";
+import { type ApiVersion, unknownVersion } from "../../../shared/http/versions.ts";
 import { DELIMITERS, type Delimiter } from "../../../shared/imports/csv_rows.ts";
 import { matching, readHeader, requireMatch, requireSmall } from "../../../shared/imports/header.ts";
 import * as jobs from "../../../shared/imports/store.ts";
@@ -99,6 +99,11 @@ export const startImport: Handler = async (exchange) => {
   const { services, principal } = exchange;
   const { database } = services;
   const { id, row, version, resource } = await ownImport(exchange);
+  if (version.name !== row["api_version"])
+    throw unknownVersion(
+      String(row["api_version"]),
+      services.versions.map(({ name }) => name),
+    );
   if (row["status"] !== "uploading") throw new ApiError("import_not_uploading", { details: { status: row["status"] } });
   await jobs.requireAllParts(database, principal, id);
   const bytes = await jobs.readImportText(database, claimsOf(principal), { id, from: 0, length: HEADER_BYTES });
@@ -109,7 +114,7 @@ export const startImport: Handler = async (exchange) => {
     delimiter: (row["delimiter"] as Delimiter | null) ?? undefined,
   };
   const start = await startOf(exchange, resource, asked, { bytes, isEnd: bytes.length >= Number(row["bytes_total"]) });
-  const started = await jobs.startImport(database, principal, id, { ...start, api_version: version.name });
+  const started = await jobs.startImport(database, principal, id, start);
   services.worker.wake();
   return accepted(exchange, started);
 };
