@@ -1,8 +1,8 @@
-import { sign } from "hono/jwt";
 import type postgres from "postgres";
 import { createApiKey } from "../scripts/api_keys.ts";
 import type { StackInfo } from "../scripts/stack/stack_info.ts";
 import type { Plan } from "../shared/limits/plans.ts";
+import { createSigner, type SigningKey } from "../shared/signing_key.ts";
 import { addUpTallies } from "./book_seed.ts";
 import { progress } from "./report.ts";
 import type { ApiAccess } from "./scenarios.ts";
@@ -49,7 +49,7 @@ const BATCH = 100_000;
 export async function createBenchWorkspace(
   sql: postgres.Sql,
   size: number,
-  signingKey: string,
+  signingKey: SigningKey,
 ): Promise<BenchWorkspace> {
   const account = await createAccount(sql, `Bench ${size}`);
   const { id } = account;
@@ -78,15 +78,12 @@ export async function benchWorkspace(
   sql: postgres.Sql,
   { id, keyId, key }: Account,
   size: number,
-  signingKey: string,
+  signingKey: SigningKey,
 ): Promise<BenchWorkspace> {
   const rows = await sql`
     select id, email from (select id, email, row_number() over (order by created_at, id) as place from crm.contacts where workspace_id = ${id}) as contacts
     where place % ${Math.floor(size / 1_000)} = 0 limit 1000`;
-  const now = Math.floor(Date.now() / 1000);
-  const jwk = JSON.parse(signingKey);
-  const claims = { role: "crm_api", workspace_id: id, key_id: keyId, iat: now, exp: now + 4 * 3600 };
-  const jwt = await sign(claims, jwk, "HS256");
+  const jwt = await createSigner(signingKey)({ role: "crm_api", workspace_id: id, key_id: keyId }, 4 * 3600);
   return { id, size, key, jwt, ids: rows.map((row) => row["id"]), emails: rows.map((row) => row["email"]) };
 }
 

@@ -37,13 +37,13 @@ console.log("\n› Stopping");
 await stack?.stop();
 process.exit(0);
 
-function printWelcome({ info: { apiUrl, keys } }: Stack, dataDir: string): void {
+function printWelcome({ info: { apiUrl, keys, signIn } }: Stack, dataDir: string): void {
   console.log(`
 The API runs after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
 
-  Base URL           ${apiUrl}
-${Object.entries(keys)
-  .map(([name, key]) => `  ${name.padEnd(18)} ${key}`)
+  Base URL                 ${apiUrl}
+${Object.entries({ ...keys, ...signIn })
+  .map(([name, value]) => `  ${name.padEnd(24)} ${value}`)
   .join("\n")}
 
 The same is in ${dataDir}/env. Try it:

@@ -1,21 +1,30 @@
 import { z } from "zod";
+import { type PublicKey, publicKey, type SigningKey, signingKey } from "./signing_key.ts";
 
-const signingKey = z.string().transform((text, context): JsonWebKey & { alg: "HS256" | "ES256" } => {
-  try {
-    return z.looseObject({ kty: z.string(), alg: z.enum(["HS256", "ES256"]) }).parse(JSON.parse(text));
-  } catch {
-    context.addIssue("must be a JWK with kty and alg HS256 or ES256");
-    return z.NEVER;
-  }
-});
+/** JSON of a shape; `what` says what it must be. */
+function json<Schema extends z.ZodType>(schema: Schema, what: string) {
+  return z.string().transform((text, context): z.output<Schema> => {
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch {
+      context.addIssue(`must be ${what}`);
+      return z.NEVER;
+    }
+  });
+}
 
-const environment = z.object({
+const settings = z.object({
   SUPABASE_URL: z.url(),
-  SUPABASE_ANON_KEY: z.string().min(1),
+  SUPABASE_PUBLISHABLE_KEYS: json(z.object({ default: z.string().min(1) }), "a dictionary with default").optional(),
+  SUPABASE_PUBLISHABLE_KEY: z.string().min(1).optional(),
+  SUPABASE_ANON_KEY: z.string().min(1).optional(),
+  SUPABASE_JWKS: json(z.object({ keys: z.array(z.looseObject({ kty: z.string() })) }), "a JWKS").optional(),
+  SESSION_ISSUER: z.url().optional(),
   REST_URL: z.url().optional(),
   UPSTASH_REDIS_REST_URL: z.url(),
   UPSTASH_REDIS_REST_TOKEN: z.string().min(1),
-  JWT_SIGNING_KEY: signingKey,
+  JWT_SIGNING_KEY: json(signingKey, "a private JWK with kid and alg ES256"),
+  JWT_NEXT_KEY: json(publicKey, "a JWK with kid and alg ES256").optional(),
   CURSOR_SECRET: z.string().min(32),
   CRON_SECRET: z.string().min(32),
   PUBLIC_API_URL: z.url(),
@@ -27,15 +36,32 @@ const environment = z.object({
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
+/** The public key of the project by its names, the newest first. */
+const publishableKey = (given: Partial<z.infer<typeof settings>>) =>
+  given.SUPABASE_PUBLISHABLE_KEYS?.default ?? given.SUPABASE_PUBLISHABLE_KEY ?? given.SUPABASE_ANON_KEY;
+
+const environment = settings.refine(publishableKey, {
+  path: ["SUPABASE_PUBLISHABLE_KEYS"],
+  message: "or SUPABASE_PUBLISHABLE_KEY or SUPABASE_ANON_KEY must be set",
+});
+
 /** Everything the function is told from outside; `.env.example` explains each. */
 export interface Config {
   supabaseUrl: string;
-  anonKey: string;
+  /** Opens the platform's gateway, and grants nothing. */
+  publishableKey: string;
   /** Base of PostgREST; differs from `<supabaseUrl>/rest/v1` only where the stack runs locally. */
   restUrl: string;
   redisUrl: string;
   redisToken: string;
-  jwtSigningKey: JsonWebKey & { alg: "HS256" | "ES256" };
+  /** The keys that Supabase Auth signs sessions with, where the platform tells them. */
+  sessionKeys: { kty: string }[] | undefined;
+  /** What a session's `iss` has to be. */
+  sessionIssuer: string;
+  /** What the function signs its tokens for the database with; Supabase Auth has a key of its own. */
+  jwtSigningKey: SigningKey;
+  /** The halves of the keys that the function signs with now, and will or did, which all may know. */
+  publicKeys: readonly PublicKey[];
   cursorSecret: string;
   /** What the timer that has jobs drained proves itself with. */
   cronSecret: string;
@@ -57,11 +83,14 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
   const values = parsed.data;
   return {
     supabaseUrl: values.SUPABASE_URL,
-    anonKey: values.SUPABASE_ANON_KEY,
+    publishableKey: publishableKey(values) ?? "",
     restUrl: values.REST_URL ?? `${values.SUPABASE_URL}/rest/v1`,
     redisUrl: values.UPSTASH_REDIS_REST_URL,
     redisToken: values.UPSTASH_REDIS_REST_TOKEN,
+    sessionKeys: values.SUPABASE_JWKS?.keys,
+    sessionIssuer: values.SESSION_ISSUER ?? `${values.SUPABASE_URL}/auth/v1`,
     jwtSigningKey: values.JWT_SIGNING_KEY,
+    publicKeys: [publicKey.parse(values.JWT_SIGNING_KEY), ...(values.JWT_NEXT_KEY ? [values.JWT_NEXT_KEY] : [])],
     cursorSecret: values.CURSOR_SECRET,
     cronSecret: values.CRON_SECRET,
     publicApiUrl: values.PUBLIC_API_URL.replace(/\/$/, ""),

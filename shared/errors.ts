@@ -13,8 +13,11 @@ export const ERRORS = {
   malformed_authorization: [401, "The Authorization header must be: Bearer YOUR_API_KEY."],
   invalid_api_key: [401, "The API key is not valid. It may have been mistyped or revoked."],
   expired_api_key: [401, "The API key has expired. Create a new one under Settings → API → API Keys."],
+  invalid_session: [401, "The session is not valid. Sign in again."],
+  expired_session: [401, "The session has expired. Refresh it, or sign in again."],
   insufficient_scope: [403, "The API key does not have permission to access this resource."],
   not_found: [404, "The requested resource does not exist."],
+  workspace_not_found: [404, "The workspace does not exist, or you are not a member of it."],
   unknown_version: [404, "This API version does not exist."],
   method_not_allowed: [405, "This path does not support the method."],
   duplicate_email: [409, "Another record already has this email."],
@@ -162,4 +165,9 @@ export function reported({ code, message, details }: ApiError): ReportedError {
 /** Narrows a code that SQL raised to one of ours. */
 export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
+}
+
+/** Whether an error says that whoever asks has no place here: with no key or session, or as nobody's colleague. */
+export function isRefusal({ status, code }: ApiError): boolean {
+  return status === 401 || code === "workspace_not_found";
 }

@@ -27,7 +27,7 @@ import { readJob, stopJob } from "./handlers/jobs.ts";
 import { listRecords } from "./handlers/list.ts";
 import { mergeData, readMerge, revertMerge } from "./handlers/merges.ts";
 import { hitOf, searchEverything, searchQuery } from "./handlers/search.ts";
-import { health, healthData, me, meData } from "./handlers/system.ts";
+import { health, healthData, jwks, jwksDocument, me, meData } from "./handlers/system.ts";
 import { entryOf, readTimeline, timelineQuery } from "./handlers/timeline.ts";
 import { dryRun, listQuery, noParameters, readQuery, summaryQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
@@ -43,6 +43,16 @@ const systemRoutes = (resources: readonly Resource[]): Route[] => [
     operation: "health",
     answers: { 200: one(healthData) },
     handler: health,
+  }),
+  route({
+    ...reading,
+    path: "/.well-known/jwks.json",
+    scope: "public",
+    operation: "jwks",
+    answers: {},
+    document: jwksDocument,
+    headers: ["Cache-Control"],
+    handler: jwks,
   }),
   route({ ...reading, path: "/me", scope: "any", operation: "me", answers: { 200: one(meData) }, handler: me }),
   route({

@@ -13,6 +13,8 @@ export interface GatewayOptions {
   functionPort: number;
   /** Gets `/rest/v1/…` as `/…`. */
   postgrestPort: number;
+  /** Gets `/auth/v1/…` as it is. */
+  authPort: number;
 }
 
 export interface Gateway {
@@ -51,9 +53,10 @@ const DROPPED_FIELDS = new Set([
 ]);
 
 /** Answers on the paths of a Supabase project, and tells the function what the platform's gateway tells it. */
-export function startGateway({ port, functionPort, postgrestPort }: GatewayOptions): Gateway {
+export function startGateway({ port, functionPort, postgrestPort, authPort }: GatewayOptions): Gateway {
   const api = new UpstreamPool(functionPort);
   const rest = new UpstreamPool(postgrestPort);
+  const auth = new UpstreamPool(authPort);
   const listener = Deno.listen({ hostname: "127.0.0.1", port });
   const clients = new Set<MessageConnection>();
   const exchanges = new Set<Promise<boolean>>();
@@ -66,6 +69,10 @@ export function startGateway({ port, functionPort, postgrestPort }: GatewayOptio
     if (target.startsWith("/rest/v1/")) {
       const unavailable = { code: "UPSTREAM_ERROR", message: "PostgREST does not answer" };
       return { upstream: rest, target: target.slice("/rest/v1".length), unavailable };
+    }
+    if (target.startsWith("/auth/v1/")) {
+      const unavailable = { code: "UPSTREAM_ERROR", message: "Auth does not answer" };
+      return { upstream: auth, target, unavailable };
     }
     return undefined;
   }
@@ -111,6 +118,7 @@ export function startGateway({ port, functionPort, postgrestPort }: GatewayOptio
       for (const client of clients) client.close();
       api.close();
       rest.close();
+      auth.close();
     },
   };
 }

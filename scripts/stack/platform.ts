@@ -1,10 +1,14 @@
 import type postgres from "postgres";
+import type { Secrets } from "./secrets.ts";
 
 /**
  * Makes what a hosted Supabase project has before its first migration, as open as there: what the
  * migrations do not close themselves stays open, and a test can see it.
  */
-export async function preparePlatform(sql: postgres.TransactionSql, authenticatorPassword: string): Promise<void> {
+export async function preparePlatform(
+  sql: postgres.TransactionSql,
+  { authenticatorPassword, authPassword }: Pick<Secrets, "authenticatorPassword" | "authPassword">,
+): Promise<void> {
   await sql.unsafe(`
     create role anon nologin noinherit;
     create role authenticated nologin noinherit;
@@ -27,9 +31,9 @@ export async function preparePlatform(sql: postgres.TransactionSql, authenticato
     create extension "uuid-ossp" schema extensions;
     alter database postgres set search_path = "$user", public, extensions;
 
-    create schema auth;
+    create role supabase_auth_admin login noinherit password '${authPassword}';
+    create schema auth authorization supabase_auth_admin;
     grant usage on schema auth to anon, authenticated, service_role;
-    create table auth.users (id uuid primary key, email text);
     create function auth.jwt() returns jsonb language sql stable
       as $$ select nullif(current_setting('request.jwt.claims', true), '')::jsonb $$;
     create function auth.uid() returns uuid language sql stable

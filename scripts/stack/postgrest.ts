@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import type { PublicKey } from "../../shared/signing_key.ts";
 import { answers, type Child, startChild, untilReady } from "./child.ts";
 import { ROOT } from "./settings.ts";
 import { readApiSettings } from "./supabase_config.ts";
@@ -10,12 +11,13 @@ export interface PostgrestOptions {
   port: number;
   databasePort: number;
   authenticatorPassword: string;
-  jwtSecret: string;
+  /** Whose tokens it trusts. */
+  trustedKeys: readonly PublicKey[];
 }
 
 /** Starts PostgREST as the platform configures it: as `authenticator`, over the schemas of `config.toml`. */
 export async function startPostgrest(options: PostgrestOptions): Promise<{ child: Child; url: string }> {
-  const { dataDir, port, databasePort, authenticatorPassword, jwtSecret } = options;
+  const { dataDir, port, databasePort, authenticatorPassword, trustedKeys } = options;
   const { schemas, extraSearchPath, maxRows } = readApiSettings();
   const settings = {
     "db-uri": `postgres://authenticator:${authenticatorPassword}@127.0.0.1:${databasePort}/postgres`,
@@ -24,7 +26,7 @@ export async function startPostgrest(options: PostgrestOptions): Promise<{ child
     "db-max-rows": maxRows,
     "db-anon-role": "anon",
     "db-pool": 10,
-    "jwt-secret": jwtSecret,
+    "jwt-secret": JSON.stringify({ keys: trustedKeys }),
     "server-host": "127.0.0.1",
     "server-port": port,
     "log-level": "error",

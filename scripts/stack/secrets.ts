@@ -1,17 +1,26 @@
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { SigningKey } from "../../shared/signing_key.ts";
 
 /** Made at the first start, kept in the data folder, never in the repository. */
 export interface Secrets {
   postgresPassword: string;
   authenticatorPassword: string;
-  /** Signs the JWTs that PostgREST accepts (HS256). */
-  jwtSecret: string;
+  /** Of the role that Auth keeps its tables with. */
+  authPassword: string;
+  /** What the function signs its tokens for PostgREST with. */
+  functionKey: SigningKey;
+  /** What Auth signs sessions with. */
+  authKey: SigningKey;
+  /** What clients show the gateway; grants nothing. */
+  publishableKey: string;
   cursorSecret: string;
   /** What the timer shows when it has jobs drained. */
   cronSecret: string;
   upstashToken: string;
+  /** What the demo users sign in with. */
+  demoPassword: string;
 }
 
 /** The data folder's secrets. */
@@ -23,12 +32,22 @@ export function readSecrets(dataDir: string): Secrets {
   const secrets: Secrets = {
     postgresPassword: random(),
     authenticatorPassword: random(),
-    jwtSecret: random(),
+    authPassword: random(),
+    functionKey: newSigningKey(),
+    authKey: newSigningKey(),
+    publishableKey: `sb_publishable_${random()}`,
     cursorSecret: random(),
     cronSecret: random(),
     upstashToken: random(),
+    demoPassword: randomBytes(12).toString("base64url"),
     ...kept,
   };
   writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
   return secrets;
+}
+
+/** A new key, as `supabase gen signing-key` makes one. */
+export function newSigningKey(): SigningKey {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { ...privateKey.export({ format: "jwk" }), alg: "ES256", kid: randomUUID() } as SigningKey;
 }

@@ -21,6 +21,7 @@ export const PORTS = {
   redis: { name: "Redis", variable: "REDIS_PORT", offset: 3 },
   upstash: { name: "the Upstash endpoint", variable: "UPSTASH_PORT", offset: 4 },
   function: { name: "the function", variable: "FUNCTION_PORT", offset: 5 },
+  auth: { name: "Auth", variable: "AUTH_PORT", offset: 6 },
 } as const;
 
 export type Part = keyof typeof PORTS;

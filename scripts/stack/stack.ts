@@ -1,12 +1,13 @@
-import { Buffer } from "node:buffer";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { sign } from "hono/jwt";
 import postgres from "postgres";
+import { publicKey } from "../../shared/signing_key.ts";
+import { startAuth } from "./auth.ts";
 import { type Cron, startCron } from "./cron.ts";
 import { lockDataDir } from "./data_dir_lock.ts";
 import { demoKeys } from "./demo_keys.ts";
+import { demoUsers } from "./demo_users.ts";
 import { type FunctionEnv, startFunction } from "./function.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { isSeeded, migrate, noteSeeded } from "./migrations.ts";
@@ -75,17 +76,32 @@ export async function startStack(
       if (part !== "redis" || startsRedis) await requireFreePort(part, port);
     }
     // First of all: the port is ours from here on, and answers 503 until the rest is there.
-    gateway = startGateway({ port: ports.gateway, functionPort: ports.function, postgrestPort: ports.postgrest });
+    gateway = startGateway({
+      port: ports.gateway,
+      functionPort: ports.function,
+      postgrestPort: ports.postgrest,
+      authPort: ports.auth,
+    });
+    const gatewayUrl = gateway.url;
     const secrets = readSecrets(dataDir);
 
     progress(`Postgres on port ${ports.postgres}`);
     const database = await step(
       supervisor.run(() => startPostgres({ dataDir, port: ports.postgres, password: secrets.postgresPassword })),
     );
-    const keys = await step(prepareDatabase(settings, database.url, secrets.authenticatorPassword, progress));
+    const { authenticatorPassword, authPassword, upstashToken, functionKey, authKey, publishableKey } = secrets;
+    let auth: Promise<unknown> | undefined;
+    const runAuth = () => {
+      if (auth !== undefined) return auth;
+      progress(`Auth on port ${ports.auth}`);
+      const options = { dataDir, port: ports.auth, databasePort: ports.postgres, databasePassword: authPassword };
+      auth = supervisor.run(() => startAuth({ ...options, gatewayUrl, key: authKey, publishableKey }));
+      auth.catch(() => {}); // It starts beside the rest, and is waited for last.
+      return auth;
+    };
+    const { keys, users } = await step(prepareDatabase(settings, database.url, secrets, progress, runAuth));
 
     progress(`PostgREST on port ${ports.postgrest}`);
-    const { authenticatorPassword, jwtSecret, upstashToken } = secrets;
     const rest = await step(
       supervisor.run(() =>
         startPostgrest({
@@ -93,7 +109,7 @@ export async function startStack(
           port: ports.postgrest,
           databasePort: ports.postgres,
           authenticatorPassword,
-          jwtSecret,
+          trustedKeys: [functionKey, authKey].map((key) => publicKey.parse(key)),
         }),
       ),
     );
@@ -107,8 +123,8 @@ export async function startStack(
     );
 
     progress(`The function on port ${ports.function}`);
-    const functionEnv = await functionEnvironment({
-      gatewayUrl: gateway.url,
+    const functionEnv = functionEnvironment({
+      gatewayUrl,
       restUrl: rest.url,
       upstashUrl: upstash.url,
       secrets,
@@ -125,14 +141,17 @@ export async function startStack(
       ),
     );
 
+    await step(runAuth());
     cron = startCron({ functionUrl: api.url, databaseUrl: database.url, secret: secrets.cronSecret });
     info = {
-      apiUrl: `${gateway.url}/functions/v1/api`,
+      apiUrl: `${gatewayUrl}/functions/v1/api`,
       functionUrl: api.url,
       restUrl: rest.url,
       upstashUrl: upstash.url,
       databaseUrl: database.url,
       functionEnv,
+      signIn: { SUPABASE_URL: gatewayUrl, SUPABASE_PUBLISHABLE_KEY: publishableKey, ...users },
+      authKey,
       keys,
       ports,
       pids: {},
@@ -149,17 +168,24 @@ export async function startStack(
 async function prepareDatabase(
   settings: Settings,
   url: string,
-  authenticatorPassword: string,
+  secrets: Secrets,
   progress: Progress,
-): Promise<Record<string, string>> {
+  runAuth: () => Promise<unknown>,
+): Promise<{ keys: Record<string, string>; users: Record<string, string> }> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    const [platform] = await sql`select exists (select from pg_roles where rolname = 'authenticator') as ready`;
-    if (!platform?.["ready"]) await sql.begin((transaction) => preparePlatform(transaction, authenticatorPassword));
+    const [platform] = await sql`
+      select exists (select from pg_roles where rolname = 'authenticator') as ready, to_regclass('auth.users') is not null as has_users`;
+    if (!platform?.["ready"]) await sql.begin((transaction) => preparePlatform(transaction, secrets));
+    const auth = runAuth();
+    if (!platform?.["has_users"]) await auth; // Migrations refer to its tables.
     const count = await migrate(sql, { dataDir: settings.dataDir, databaseUrl: url });
     if (count > 0) progress(`Migrations applied: ${count}`);
     if (settings.seed) await seedRecords(sql, progress);
-    return await demoKeys(sql, join(settings.dataDir, "env"));
+    return {
+      keys: await demoKeys(sql, join(settings.dataDir, "env")),
+      users: await demoUsers(sql, secrets.demoPassword),
+    };
   } finally {
     await sql.end({ timeout: 2 });
   }
@@ -187,26 +213,22 @@ interface FunctionSurroundings {
   logLevel: string;
 }
 
-async function functionEnvironment({
+function functionEnvironment({
   gatewayUrl,
   restUrl,
   upstashUrl,
   secrets,
   logLevel,
-}: FunctionSurroundings): Promise<FunctionEnv> {
-  const { jwtSecret, cursorSecret, cronSecret, upstashToken } = secrets;
+}: FunctionSurroundings): FunctionEnv {
+  const { functionKey, authKey, publishableKey, cursorSecret, cronSecret, upstashToken } = secrets;
   return {
     SUPABASE_URL: gatewayUrl,
-    SUPABASE_ANON_KEY: await sign({ role: "anon", iss: "supabase-local" }, jwtSecret, "HS256"),
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: publishableKey }),
+    SUPABASE_JWKS: JSON.stringify({ keys: [publicKey.parse(authKey)] }),
     REST_URL: restUrl,
     UPSTASH_REDIS_REST_URL: upstashUrl,
     UPSTASH_REDIS_REST_TOKEN: upstashToken,
-    JWT_SIGNING_KEY: JSON.stringify({
-      kty: "oct",
-      alg: "HS256",
-      kid: "local",
-      k: Buffer.from(jwtSecret).toString("base64url"),
-    }),
+    JWT_SIGNING_KEY: JSON.stringify(functionKey),
     CURSOR_SECRET: cursorSecret,
     CRON_SECRET: cronSecret,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
@@ -223,7 +245,7 @@ function describeRedis(givenUrl: string | undefined, startsRedis: boolean, port:
 
 function writeInfo(dataDir: string, info: StackInfo, supervisor: Supervisor): void {
   info.pids = { supervisor: process.pid, ...supervisor.pids };
-  const variables = { API_URL: info.apiUrl, ...info.keys, DATABASE_URL: info.databaseUrl };
+  const variables = { API_URL: info.apiUrl, ...info.keys, ...info.signIn, DATABASE_URL: info.databaseUrl };
   writePrivate(
     join(dataDir, "env"),
     Object.entries(variables)

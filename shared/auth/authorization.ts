@@ -4,6 +4,8 @@ import { isWellFormedApiKey } from "./key_format.ts";
 /** What an Authorization header holds: an API key of ours, or a Supabase Auth access token. */
 export type Credential = { kind: "api_key"; key: string } | { kind: "session"; token: string };
 
+/** What a user says of themselves is in it; gateways pass headers of about twice as much. */
+const MAX_TOKEN_LENGTH = 8192;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
@@ -27,7 +29,7 @@ export function parseAuthorization(header: string | null): Credential {
       "The Authorization header has extra white space. Put exactly one space between Bearer and the key.",
     );
   if (isWellFormedApiKey(token)) return { kind: "api_key", key: token };
-  if (token.length <= 4096 && JWT.test(token)) return { kind: "session", token };
+  if (token.length <= MAX_TOKEN_LENGTH && JWT.test(token)) return { kind: "session", token };
   throw new ApiError("invalid_api_key");
 }
 

@@ -1,12 +1,10 @@
-import { verify, verifyWithJwks } from "hono/jwt";
-import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
-import { unavailable } from "../db/sql_errors.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, type ErrorCode } from "../errors.ts";
 import type { Credential } from "./authorization.ts";
 import { hashApiKey } from "./key_format.ts";
 import type { Principal } from "./principal.ts";
+import { createSessionVerifier, type SessionVerifier } from "./sessions.ts";
 
 /** A revoked key stops everywhere within this time; row-level security refuses its data at once. */
 const MAX_AGE_MS = 10_000;
@@ -16,7 +14,8 @@ const MAX_ENTRIES = 10_000;
 /** How long a key that was good may be looked up again without being charged to its address. */
 const GOOD_FOR_MS = 24 * 60 * 60_000;
 
-type Lookup = { principal: Principal } | { refused: "invalid_api_key" | "expired_api_key" };
+/** Who a credential is, until when (epoch milliseconds), or why it is nobody's. */
+type Lookup = { principal: Principal; endsAt: number } | { refused: ErrorCode };
 
 interface Entry {
   lookup: Promise<Lookup>;
@@ -28,13 +27,14 @@ interface Entry {
 export interface CredentialStore {
   /** Whether `authenticate` can answer from memory, or the credential was good not long ago. */
   isKnown(credential: Credential, workspaceId: string | null): boolean;
-  /** @throws ApiError `invalid_api_key`, `expired_api_key`, `service_unavailable` */
+  /** @throws ApiError `invalid_…` or `expired_` `api_key` or `session`, `workspace_not_found`, `service_unavailable` */
   authenticate(credential: Credential, workspaceId: string | null): Promise<Principal>;
   /** Drops what is known of a credential, after the database refused its data. */
   forget(credential: Credential, workspaceId: string | null): void;
 }
 
 export function createCredentialStore(config: Config, database: Database): CredentialStore {
+  const verify = createSessionVerifier(config);
   const entries = new Map<string, Entry>();
   // Looked up again like any other, but on nobody's account: an address that guesses keys must not lock out a good one.
   const lastGoodAt = new Map<string, number>();
@@ -87,22 +87,16 @@ export function createCredentialStore(config: Config, database: Database): Crede
       const lookup = await cached(id, () =>
         credential.kind === "api_key"
           ? findApiKey(database, hashApiKey(credential.key))
-          : findMember(config, database, credential.token, workspaceId),
+          : findMember(verify, database, credential.token, workspaceId),
       );
       if ("refused" in lookup) {
         lastGoodAt.delete(id);
         throw new ApiError(lookup.refused);
       }
       noteGood(id);
-      const { principal } = lookup;
-      if (
-        principal.kind === "api_key" &&
-        principal.expiresAt !== null &&
-        Date.parse(principal.expiresAt) <= Date.now()
-      ) {
-        throw new ApiError("expired_api_key");
-      }
-      return principal;
+      if (lookup.endsAt <= Date.now())
+        throw new ApiError(credential.kind === "api_key" ? "expired_api_key" : "expired_session");
+      return lookup.principal;
     },
   };
 }
@@ -118,6 +112,7 @@ async function findApiKey(database: Database, hashHex: string): Promise<Lookup> 
   const row = await database.call("find_api_key", { key_hash: hashHex }, { role: "crm_auth" });
   if (row === null || row.revoked) return { refused: "invalid_api_key" };
   return {
+    endsAt: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at),
     principal: {
       kind: "api_key",
       keyId: row.key_id,
@@ -135,49 +130,33 @@ async function findApiKey(database: Database, hashHex: string): Promise<Lookup> 
   };
 }
 
-const sessionClaims = z.looseObject({ sub: z.uuid(), role: z.literal("authenticated") });
-
-/** A signed-in user acts in the workspace of the `X-Workspace-Id` header, else in the oldest membership. */
+/** A signed-in user acts in the workspace of the `X-Workspace-Id` header, else in their oldest live one. */
 async function findMember(
-  config: Config,
+  verify: SessionVerifier,
   database: Database,
   token: string,
   workspaceId: string | null,
 ): Promise<Lookup> {
-  const claims = await verifySession(config, token);
-  if (claims === undefined) return { refused: "invalid_api_key" };
-  const rows = await database.call("find_memberships", { user_id: claims.sub }, { role: "crm_auth" });
-  const row =
-    workspaceId === null ? rows[0] : rows.find((membership) => membership.workspace_id === workspaceId.toLowerCase());
-  if (row === undefined) return { refused: "invalid_api_key" };
+  const session = await verify(token);
+  if (typeof session === "string") return { refused: session };
+  const { userId, endsAt } = session;
+  const places = await database.call("find_memberships", { user_id: userId }, { role: "crm_auth" });
+  if (places === null) return { refused: "invalid_session" };
+  const place = places.find(({ workspace_id, environment }) =>
+    workspaceId === null ? environment === "live" : workspace_id === workspaceId.toLowerCase(),
+  );
+  if (place === undefined) return { refused: "workspace_not_found" };
   return {
+    endsAt,
     principal: {
       kind: "user",
-      userId: claims.sub,
-      memberId: row.member_id,
-      role: row.role,
-      workspaceId: row.workspace_id,
-      workspaceName: row.workspace_name,
-      environment: row.environment,
-      plan: row.plan,
+      userId,
+      memberId: place.member_id,
+      role: place.role,
+      workspaceId: place.workspace_id,
+      workspaceName: place.workspace_name,
+      environment: place.environment,
+      plan: place.plan,
     },
   };
-}
-
-/** Checks a Supabase Auth access token: with the shared secret, or with the project's published keys. */
-async function verifySession(config: Config, token: string): Promise<{ sub: string } | undefined> {
-  try {
-    const payload =
-      config.jwtSigningKey.alg === "HS256"
-        ? await verify(token, config.jwtSigningKey, { alg: "HS256", iat: false })
-        : await verifyWithJwks(token, {
-            jwks_uri: `${config.supabaseUrl}/auth/v1/.well-known/jwks.json`,
-            allowedAlgorithms: ["ES256", "RS256"],
-          });
-    return sessionClaims.parse(payload);
-  } catch (error) {
-    // What the token is refused for has a name that starts with Jwt, or is a claim that is missing.
-    if (error instanceof z.ZodError || (error instanceof Error && error.name.startsWith("Jwt"))) return undefined;
-    throw unavailable("the project's signing keys could not be read");
-  }
 }

@@ -22,7 +22,7 @@ import type { Idempotency, ReadResult, RecordData, WriteArgument, WrittenAnswer 
 export interface ApiFunctions {
   // What the function may know before it knows who asks.
   find_api_key(asked: { key_hash: string }): ApiKeyRow | null;
-  find_memberships(asked: { user_id: string }): MembershipRow[];
+  find_memberships(asked: { user_id: string }): MembershipRow[] | null;
 
   // A request: with the rights of its key or person.
   require_live_key(nothing: Record<string, never>): null;

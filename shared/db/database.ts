@@ -1,5 +1,4 @@
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
-import { sign } from "hono/jwt";
 import {
   MAX_AT_ONCE,
   MAX_BULK_WAIT_MS,
@@ -11,6 +10,7 @@ import {
 import type { Config } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import { Gate, patiently } from "../limits/gate.ts";
+import { createSigner } from "../signing_key.ts";
 import type { AnswerOf, ApiFunction, ArgumentOf, TextFunction } from "./api_functions.ts";
 import { sqlError } from "./sql_errors.ts";
 
@@ -46,27 +46,24 @@ export interface Database {
 
 export function createDatabase(config: Config): Database {
   const publicRest = `${config.supabaseUrl}/rest/v1`;
-  const client = createClient(config.supabaseUrl, config.anonKey, {
+  const client = createClient(config.supabaseUrl, config.publishableKey, {
     db: { schema: "api" },
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: {
       fetch: (input, init) => fetch(String(input).replace(publicRest, config.restUrl), init),
     },
   });
+  const sign = createSigner(config.jwtSigningKey);
   const tokens = new Map<string, Token>();
 
   async function tokenFor(claims: Claims): Promise<string> {
     const identity = JSON.stringify(claims);
     const known = tokens.get(identity);
     if (known !== undefined && known.staleAt > Date.now()) return known.jwt;
-    const issuedAt = Math.floor(Date.now() / 1000);
-    const jwt = await sign(
-      { ...claims, iat: issuedAt, exp: issuedAt + TOKEN_LIFETIME_SECONDS },
-      config.jwtSigningKey,
-      config.jwtSigningKey.alg,
-    );
+    const staleAt = Date.now() + (TOKEN_LIFETIME_SECONDS - 60) * 1000;
+    const jwt = await sign(claims, TOKEN_LIFETIME_SECONDS);
     if (tokens.size >= MAX_TOKENS) tokens.clear();
-    tokens.set(identity, { jwt, staleAt: (issuedAt + TOKEN_LIFETIME_SECONDS - 60) * 1000 });
+    tokens.set(identity, { jwt, staleAt });
     return jwt;
   }
 
@@ -120,7 +117,7 @@ export function createDatabase(config: Config): Database {
       const response = await fetch(`${config.restUrl}/rpc/${name}`, {
         method: "POST",
         headers: {
-          apikey: config.anonKey,
+          apikey: config.publishableKey,
           Authorization: `Bearer ${await tokenFor(claims)}`,
           "Content-Type": "application/json",
           "Content-Profile": "api",

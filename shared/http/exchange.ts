@@ -95,6 +95,8 @@ export interface Reply {
   headers?: Record<string, string>;
   /** Sent in the place of the envelope. */
   file?: StreamedFile;
+  /** JSON that is sent in the place of the envelope. */
+  document?: unknown;
 }
 
 /** A file that is made while it is sent. What fails on the way breaks the stream off, so it is never silently short. */

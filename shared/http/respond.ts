@@ -23,9 +23,13 @@ const EXPOSED_HEADERS = [
   "Link",
 ].join(", ");
 
-/** The success envelope, or the file. A replayed answer carries the request id and time of the first. */
-export function success(exchange: Exchange, { status = 200, data, meta, headers = {}, file }: Reply): Response {
+/** The success envelope, or what stands in its place. A replayed answer carries the request id and time of the first. */
+export function success(
+  exchange: Exchange,
+  { status = 200, data, meta, headers = {}, file, document }: Reply,
+): Response {
   if (file !== undefined) return streamed(exchange, file);
+  if (document !== undefined) return json(exchange, status, document, headers);
   const complete = { request_id: exchange.requestId, timestamp: timestamp(exchange.receivedAt), ...meta };
   return json(
     exchange,

@@ -38,7 +38,13 @@ export interface Answer {
 
 export type SuccessStatus = 200 | 201 | 202 | 207;
 export type RequestHeader = "Idempotency-Key" | "If-Match" | "If-None-Match";
-export type AnswerHeader = "ETag" | "Location" | "Link" | "Idempotent-Replayed" | "Content-Disposition";
+export type AnswerHeader =
+  | "ETag"
+  | "Location"
+  | "Link"
+  | "Idempotent-Replayed"
+  | "Content-Disposition"
+  | "Cache-Control";
 
 /** What the pipeline has read for a handler. */
 export interface Given<Asked, Sent> {
@@ -60,10 +66,12 @@ interface Contract<Asked, Sent> {
   body: Body<Sent> | null;
   /** The request headers that change what it does. */
   takes: readonly RequestHeader[];
-  /** By status. A route whose answer is a file has `file` in their place. */
+  /** By status. A route whose answer is a file or a document has `file` or `document` in their place. */
   answers: Partial<Record<SuccessStatus, Answer>>;
   /** The content types of the file that it answers with. */
   file?: readonly string[];
+  /** The JSON that it answers with as it is, where a standard says its shape and leaves no room for an envelope. */
+  document?: z.ZodType;
   /** The headers that its answers may have beside those of all answers. */
   headers: readonly AnswerHeader[];
   /** The codes that are its own: those of its query, body, headers, scope and path follow from them (`errorsOf`). */
@@ -106,6 +114,9 @@ const ANY_KEY: readonly ErrorCode[] = [
   "malformed_authorization",
   "invalid_api_key",
   "expired_api_key",
+  "invalid_session",
+  "expired_session",
+  "workspace_not_found",
   "insufficient_scope",
   "too_many_concurrent_requests",
 ];

@@ -36,6 +36,8 @@ const RETRY_SECONDS = 5;
 const FINAL: readonly ErrorCode[] = [
   "invalid_api_key",
   "expired_api_key",
+  "invalid_session",
+  "workspace_not_found",
   "insufficient_scope",
   "reference_not_found",
   "not_found",

@@ -1,5 +1,5 @@
 import { type Credential, parseAuthorization } from "../auth/authorization.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, isRefusal } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { rateLimitExceeded } from "./limit_rate.ts";
 
@@ -17,7 +17,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     exchange.principal = await services.credentials.authenticate(credential, workspaceId);
     exchange.credential = credential;
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
     const decision = await services.addressLimiter.take(address);
     exchange.decision = decision;
     throw decision.allowed ? error : rateLimitExceeded(decision);

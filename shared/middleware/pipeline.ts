@@ -1,4 +1,4 @@
-import { ApiError } from "../errors.ts";
+import { ApiError, isRefusal } from "../errors.ts";
 import type { AuthorizedExchange, Exchange } from "../http/exchange.ts";
 import { logRequest } from "../http/log.ts";
 import { failure, success } from "../http/respond.ts";
@@ -65,8 +65,8 @@ async function answer(exchange: Exchange): Promise<Response> {
   }
 }
 
-// Row-level security found the key revoked before this isolate's memory did.
+// Row-level security found the key revoked, or the user gone, before this isolate's memory did.
 function forgetRefusedKey({ services, request, credential }: Exchange, thrown: unknown): void {
-  if (credential === undefined || !(thrown instanceof ApiError) || thrown.status !== 401) return;
+  if (credential === undefined || !(thrown instanceof ApiError) || !isRefusal(thrown)) return;
   services.credentials.forget(credential, request.headers.get("x-workspace-id"));
 }

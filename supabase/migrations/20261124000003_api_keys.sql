@@ -83,6 +83,37 @@ begin
 end;
 $$;
 
+-- Raises why a request has no workspace: its key is not good any more, its user has left, or is gone.
+create function crm.refuse_credential() returns void
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+begin
+  perform crm.fail(case
+    when claims ->> 'user_id' is null then 'invalid_api_key'
+    when exists (select from auth.users as person where person.id = (claims ->> 'user_id')::uuid) then 'workspace_not_found'
+    else 'invalid_session'
+  end);
+end;
+$$;
+
+-- As current_workspace, but never null: raises what the API answers.
+create function crm.require_current_workspace(access text) returns uuid
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  workspace constant uuid := crm.current_workspace(access);
+begin
+  if workspace is null then
+    perform crm.refuse_credential();
+  end if;
+  return workspace;
+end;
+$$;
+
 -- As workspace_for, but never null: raises what the API answers.
 create function crm.require_workspace(resource text, access text) returns uuid
 language plpgsql stable security definer
@@ -103,7 +134,7 @@ begin
   ) then
     perform crm.fail('insufficient_scope', jsonb_build_object('required_scope', resource || ':' || access));
   end if;
-  perform crm.fail('invalid_api_key');
+  perform crm.refuse_credential();
 end;
 $$;
 
@@ -132,7 +163,8 @@ as $$
   where key.key_hash = decode(find_api_key.key_hash, 'hex');
 $$;
 
--- A signed-in user's places, oldest first.
+-- A signed-in user's places, those in the oldest workspaces first; null when the user is gone or banned. A session lives on
+-- for up to an hour after either.
 create function api.find_memberships(user_id uuid) returns json
 language sql stable security definer
 set search_path = ''
@@ -144,16 +176,19 @@ as $$
     'workspace_name', workspace.name,
     'environment', workspace.environment,
     'plan', coalesce(parent.plan, workspace.plan)
-  ) order by member.created_at, member.id), '[]')
-  from crm.members as member
-  join crm.workspaces as workspace on workspace.id = member.workspace_id
+  ) order by workspace.created_at, workspace.id) filter (where member.id is not null), '[]')
+  from auth.users as person
+  left join crm.members as member on member.user_id = person.id and member.deleted_at is null
+  left join crm.workspaces as workspace on workspace.id = member.workspace_id
   left join crm.workspaces as parent on parent.id = workspace.parent_workspace_id
-  where member.user_id = find_memberships.user_id
-    and member.deleted_at is null;
+  where person.id = find_memberships.user_id
+    and person.deleted_at is null
+    and coalesce(person.banned_until <= now(), true)
+  group by person.id;
 $$;
 
-grant execute on function crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text)
-  to crm_api;
+grant execute on function crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text),
+  crm.require_current_workspace(text), crm.refuse_credential() to crm_api;
 grant execute on function api.find_api_key(text), api.find_memberships(uuid) to crm_auth;
 
 grant select on crm.workspaces, crm.members to crm_api;
@@ -170,9 +205,7 @@ language plpgsql stable
 set search_path = ''
 as $$
 begin
-  if crm.current_workspace('read') is null then
-    perform crm.fail('invalid_api_key');
-  end if;
+  perform crm.require_current_workspace('read');
 end;
 $$;
 grant execute on function api.require_live_key() to crm_api;

@@ -634,10 +634,7 @@ begin
   elsif (shape -> 'search')::boolean then
     perform crm.malformed('search');
   else
-    workspace := crm.current_workspace('read');
-    if workspace is null then
-      perform crm.fail('invalid_api_key');
-    end if;
+    workspace := crm.require_current_workspace('read');
   end if;
   for named in
     select node #>> '{}' from jsonb_path_query(shape, '$.**.related') as node

@@ -29,7 +29,7 @@ as $$
 declare
   max_scored constant integer := 2000;
   request constant jsonb := $1;
-  workspace constant uuid := crm.current_workspace('read');
+  workspace constant uuid := crm.require_current_workspace('read');
   word_starts constant text[] := array(select jsonb_array_elements_text(request -> 'word_starts'));
   conditions constant text := (
     select string_agg(format('search_text like %L', pattern), ' and ') from jsonb_array_elements_text(request -> 'patterns') as pattern
@@ -41,9 +41,6 @@ declare
   query text;
   answer json;
 begin
-  if workspace is null then
-    perform crm.fail('invalid_api_key');
-  end if;
   perform crm.allow_only(request, 'types', 'patterns', 'phrase', 'word_starts', 'limit', 'total', 'after');
   if conditions is null or request ->> 'phrase' is null or coalesce((request ->> 'limit')::integer not between 1 and 101, true)
     or (select count(distinct listed ->> 'table') < count(*) from jsonb_array_elements(request -> 'types') as listed) then

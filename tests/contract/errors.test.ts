@@ -108,7 +108,7 @@ const cases: Case[] = [
     as: "keyless",
     ...authorization("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"),
     status: 401,
-    code: "invalid_api_key",
+    code: "invalid_session",
   },
   {
     name: "a write with a read-only key",

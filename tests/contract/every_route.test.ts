@@ -3,9 +3,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_VERSION } from "../../shared/http/versions.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { testIf } from "../harness/cases.ts";
+import type { Client } from "../harness/client.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { pathParameters } from "../harness/route_paths.ts";
 import { database } from "../harness/stack.ts";
+import { sessionToken } from "../harness/tokens.ts";
 import { clientOf, useVersion, versionCases } from "../harness/versions.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
 
@@ -19,6 +21,8 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
   const scopes = [...new Set(resources.map(({ scope }) => scope))];
   /** A record of mine of each resource, by plural; `merges` and `imports` too. */
   const known = new Map<string, string>();
+  /** Signed in as somebody of each role of my workspace, and as somebody who is in another one only. */
+  const users: Record<string, Client> = {};
   let expired: TestKey;
   let revoked: TestKey;
 
@@ -38,6 +42,13 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
     revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
     strangers = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
+    for (const role of ["owner", "admin", "member", "stranger"]) {
+      const { userId, workspaceId } = await createWorkspace();
+      users[role] = clientOf(await sessionToken(userId));
+      if (role === "stranger") continue;
+      await database()`
+        update crm.members set workspace_id = ${mine.workspaceId}, role = ${role} where workspace_id = ${workspaceId}`;
+    }
     const records = new Records(mine);
     for (const resource of version.resources) {
       const id = resource.parent ? String((await records.make(resource))["id"]) : await records.oneOf(resource.plural);
@@ -95,6 +106,17 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
           expect((await revoked.client.call(url, { ...options, headers: from })).error.code).toBe("invalid_api_key");
         },
       );
+
+      testIf(scope !== "public")("is open to a member of any role, and to nobody else who is signed in", async () => {
+        const headers = { "x-workspace-id": mine.workspaceId, "x-forwarded-for": randomUUID() };
+        for (const [role, client] of Object.entries(users)) {
+          const { error } = await client.call(url, { ...options, headers });
+          const refused = ["invalid_session", "insufficient_scope", "workspace_not_found"].find(
+            (code) => code === error?.code,
+          );
+          expect(refused, role).toBe(role === "stranger" ? "workspace_not_found" : undefined);
+        }
+      });
 
       testIf(!(scope === "public" || scope === "any"))("is closed to a key that may do all but this", async () => {
         const [named = ""] = scope.split(":");

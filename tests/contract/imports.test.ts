@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { sign } from "hono/jwt";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Client } from "../harness/client.ts";
 import { endOf, type ImportRow, rowsOf, runImport } from "../harness/import_jobs.ts";
 import { database, stack } from "../harness/stack.ts";
+import { sessionToken } from "../harness/tokens.ts";
 import { createKey, createWorkspace } from "../harness/workspace.ts";
 
 type Workspace = Awaited<ReturnType<typeof createWorkspace>>;
@@ -788,11 +788,9 @@ describe("rights", () => {
   });
 
   test("a signed-in user's import is theirs, and done with their rights", async () => {
-    const secret = Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
-    const exp = Math.floor(Date.now() / 1000) + 3600;
-    const token = await sign({ role: "authenticated", sub: mine.userId, exp }, secret, "HS256");
+    const user = new Client(stack().functionUrl, await sessionToken(mine.userId));
     const email = fresh("session");
-    const ended = await runImport(new Client(stack().functionUrl, token), contactsCsv(csv("email", email)));
+    const ended = await runImport(user, contactsCsv(csv("email", email)));
     const actor = { type: "user", id: mine.userId };
     expect(ended).toMatchObject({ status: "completed", created: 1, created_by: actor });
     expect(await contactOf(mine, email)).toMatchObject({ source: "import", created_by: actor });

@@ -79,6 +79,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "api.find_api_key": ["crm_auth"],
     "api.find_memberships": ["crm_auth"],
     "crm.current_workspace": ["crm_api"],
+    "crm.refuse_credential": ["crm_api"],
     "crm.require_report_room": ["crm_api"],
     "crm.require_workspace": ["crm_api"],
     "crm.workspace_for": ["crm_api"],

@@ -1,9 +1,9 @@
-import { sign } from "hono/jwt";
 import { beforeAll, expect, test } from "vitest";
 import { resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { database, stack } from "../harness/stack.ts";
+import { functionToken } from "../harness/tokens.ts";
 import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
 
 // Who holds a token that the function mints for a key of few scopes, and calls every function there is with what the
@@ -21,7 +21,6 @@ let mine: Workspace;
 let key: TestKey;
 let functions: string[];
 let before: string;
-let secret: string;
 
 beforeAll(async () => {
   victim = await createWorkspace();
@@ -44,7 +43,6 @@ beforeAll(async () => {
     values (${id}, ${mine.workspaceId}, 'contacts', 'csv', 'uploading', false, 'error', '{}')`;
   await new Records(victim).create(contacts, { first_name: TELLTALE, tags: [TELLTALE] });
   key = await createKey({ workspaceId: mine.workspaceId, scope: "custom", permissions: { contacts: "write" } });
-  secret = Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
   functions = (
     await database()`
       select proname from pg_proc
@@ -356,7 +354,7 @@ async function call(name: string, argument: Json): Promise<{ status: number; tex
   const response = await fetch(`${stack().restUrl}/rpc/${name}`, {
     method: "POST",
     headers: {
-      authorization: `Bearer ${await sign(claims, secret, "HS256")}`,
+      authorization: `Bearer ${await functionToken(claims)}`,
       "content-type": "application/json",
       "content-profile": "api",
       accept: "application/json, text/plain, application/octet-stream",

@@ -1,10 +1,10 @@
-import { sign } from "hono/jwt";
 import { beforeAll, describe, expect, test } from "vitest";
 import { resourceNamed, resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { database, stack } from "../harness/stack.ts";
+import { functionToken } from "../harness/tokens.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 // What the function's own tokens can do when they reach PostgREST without the function in between.
@@ -24,12 +24,9 @@ beforeAll(async () => {
   }
 });
 
-const signingKey = () =>
-  Buffer.from(JSON.parse(stack().functionEnv["JWT_SIGNING_KEY"] ?? "").k, "base64url").toString();
-
 /** Calls PostgREST with a token of these claims. */
 async function call(claims: Record<string, unknown>, path: string, body?: unknown, schema = "api") {
-  const token = await sign({ exp: Math.floor(Date.now() / 1000) + 60, ...claims }, signingKey(), "HS256");
+  const token = await functionToken(claims);
   const response = await fetch(`${stack().restUrl}/${path}`, {
     method: body === undefined ? "GET" : "POST",
     headers: {

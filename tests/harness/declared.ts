@@ -3,7 +3,7 @@ import { z } from "zod";
 import { routesOf } from "../../functions/api/routes.ts";
 import { errorsOf, type Route, type SuccessStatus } from "../../shared/http/route.ts";
 import type { ApiVersion } from "../../shared/http/versions.ts";
-import type { Answer } from "./client.ts";
+import { type Answer, isDocument } from "./client.ts";
 
 /** A version; without resources, when it is another checkout's, of which nothing is known. */
 export type Version = { name: string; resources: ApiVersion["resources"] | null };
@@ -51,6 +51,12 @@ export function checkDeclared(
   if (status >= 300) {
     if (body !== null)
       expect(errorsOf(route), `${what}: an error code that ${route.operation} declares`).toContain(body.error.code);
+    return;
+  }
+  if (isDocument(headers)) {
+    expect(status, what).toBe(200);
+    if (body !== null) route.document?.parse(body);
+    expect(route.document, what).toBeDefined();
     return;
   }
   const isFile = headers.has("content-disposition");

@@ -5,7 +5,7 @@ import { columnOf, type Field, isNullable, nameOf, type Resource } from "../../s
 import { freshValue, samplesOf } from "./samples.ts";
 import { database } from "./stack.ts";
 import { version } from "./versions.ts";
-import type { createWorkspace } from "./workspace.ts";
+import { type createWorkspace, freshEmail } from "./workspace.ts";
 
 export type RecordData = Record<string, unknown>;
 export type Workspace = Awaited<ReturnType<typeof createWorkspace>>;
@@ -268,7 +268,7 @@ function named(resource: Resource, row: RecordData): RecordData {
 
 async function createUser(): Promise<string> {
   const [user] =
-    await database()`insert into auth.users (id, email) values (gen_random_uuid(), 'member@test.example') returning id`;
+    await database()`insert into auth.users (id, email) values (gen_random_uuid(), ${freshEmail()}) returning id`;
   return user?.["id"];
 }
 

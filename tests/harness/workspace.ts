@@ -32,8 +32,7 @@ export async function createWorkspace({
   const [workspace] = await sql`
     insert into crm.workspaces (name, plan, parent_workspace_id) values ('Test', ${plan}, ${parentId ?? null}) returning id`;
   const workspaceId = workspace?.["id"];
-  const [user] =
-    await sql`insert into auth.users (id, email) values (gen_random_uuid(), 'owner@test.example') returning id`;
+  const [user] = await sql`insert into auth.users (id, email) values (gen_random_uuid(), ${freshEmail()}) returning id`;
   const [member] = await sql`
     insert into crm.members (workspace_id, user_id, role, name, email)
     values (${workspaceId}, ${user?.["id"]}, 'owner', 'Olive Owner', 'owner@test.example') returning id`;

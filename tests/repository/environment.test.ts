@@ -27,6 +27,42 @@ test("every variable in .env.example has a comment right above it", () => {
   expect(bare).toEqual([]);
 });
 
+/** What a configuration has at least. */
+const NEEDED: Record<string, string> = {
+  SUPABASE_URL: "https://abcdefghijklmnopqrst.supabase.co",
+  UPSTASH_REDIS_REST_URL: "https://redis.example",
+  UPSTASH_REDIS_REST_TOKEN: "token",
+  JWT_SIGNING_KEY: JSON.stringify({ kty: "EC", crv: "P-256", alg: "ES256", kid: "one", x: "x", y: "y", d: "secret" }),
+  CURSOR_SECRET: "c".repeat(32),
+  CRON_SECRET: "c".repeat(32),
+  PUBLIC_API_URL: "https://api.example",
+};
+const NAMES = {
+  SUPABASE_PUBLISHABLE_KEYS: '{"default":"first"}',
+  SUPABASE_PUBLISHABLE_KEY: "second",
+  SUPABASE_ANON_KEY: "third",
+};
+const configOf = (more: Record<string, string>) => readConfig((name) => ({ ...NEEDED, ...more })[name]);
+
+test("the project's public key is read under its newest name, the legacy one last", () => {
+  const { SUPABASE_PUBLISHABLE_KEYS, ...older } = NAMES;
+  const { SUPABASE_PUBLISHABLE_KEY, ...legacy } = older;
+  expect([NAMES, older, legacy].map((names) => configOf(names).publishableKey)).toEqual(["first", "second", "third"]);
+  expect(() => configOf({})).toThrow(/SUPABASE_PUBLISHABLE_KEYS/);
+});
+
+test("of the keys that sign and will sign only the public halves are told", () => {
+  const next = JSON.stringify({ ...JSON.parse(NEEDED["JWT_SIGNING_KEY"] ?? ""), kid: "two" });
+  const { publicKeys } = configOf({ ...NAMES, JWT_NEXT_KEY: next });
+  expect(publicKeys.map(({ kid }) => kid)).toEqual(["one", "two"]);
+  expect(JSON.stringify(publicKeys)).not.toContain("secret");
+});
+
+test("a key of another algorithm than ES256 signs nothing", () => {
+  const oct = JSON.stringify({ kty: "oct", alg: "HS256", kid: "one", k: "c2VjcmV0" });
+  expect(() => configOf({ ...NAMES, JWT_SIGNING_KEY: oct })).toThrow(/JWT_SIGNING_KEY/);
+});
+
 test("a configuration that is refused names the variable, and never shows its value", () => {
   const attempt = () => readConfig((name) => (name === "JWT_SIGNING_KEY" ? "hunter2" : undefined));
   expect(attempt).toThrow(/JWT_SIGNING_KEY: .*CURSOR_SECRET/);

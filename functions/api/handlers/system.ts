@@ -1,13 +1,23 @@
 import { z } from "zod";
 import { granted } from "../../../shared/auth/principal.ts";
+import type { Exchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import { LIMITS } from "../../../shared/limits/plans.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
+import { publicKey } from "../../../shared/signing_key.ts";
 
 /** `GET /v1/health`: the function runs. No key, no I/O. */
 export const health = () => ({ data: { status: "ok" } });
 
 export const healthData = z.strictObject({ status: z.literal("ok") });
+
+/** `GET /v1/.well-known/jwks.json`: what the database checks the function's tokens with (RFC 7517). */
+export const jwks = ({ services }: Exchange): Reply => ({
+  document: { keys: services.config.publicKeys },
+  headers: { "Cache-Control": "public, max-age=600" },
+});
+
+export const jwksDocument = z.strictObject({ keys: z.array(publicKey.strict()) });
 
 /** `GET /v1/me`: what the key is and may do. */
 export const me: Handler = ({ principal }) => {
