@@ -106,7 +106,7 @@ function standardHeaders(exchange: Exchange): Record<string, string> {
     "X-Request-Id": requestId,
     ...versionHeaders(version),
     "Cache-Control": "private, no-cache",
-    Vary: "Authorization",
+    Vary: "Authorization, X-Workspace-Id",
     "X-Content-Type-Options": "nosniff",
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED_HEADERS,

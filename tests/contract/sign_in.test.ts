@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { AuthClient, createClient, type Session } from "@supabase/supabase-js";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -128,6 +130,24 @@ describe.each(Object.entries(targets))("%s", (_name, target) => {
     const { error } = await client("sb_publishable_wrong").signInWithPassword({ email, password });
     expect(error).toMatchObject({ status: 401 });
   });
+});
+
+test("the link of a mail, which the local stack writes to Auth's log, confirms an address and signs in", async () => {
+  const { url, key } = local();
+  const auth = new AuthClient({ url, headers: { apikey: key }, autoRefreshToken: false, persistSession: false });
+  const credentials = { email: `new.${crypto.randomUUID()}@example.com`, password: crypto.randomUUID() };
+  const { user } = (await auth.signUp(credentials)).data;
+  expect((await auth.signInWithPassword(credentials)).error?.code).toBe("email_not_confirmed");
+  const mail = () => readFileSync(join(stack().dataDir, "auth.log"), "utf8").split(`To: ${credentials.email}\n`)[1];
+  await expect.poll(mail).toMatch(/https?:/);
+  const answer = await fetch(/https?:\S+/.exec(mail() ?? "")?.[0] ?? "", { redirect: "manual" });
+  const { hash } = new URL(answer.headers.get("location") ?? "");
+  const token = new URLSearchParams(hash.slice(1)).get("access_token") ?? "";
+  expect((await auth.getUser(token)).data.user?.id).toBe(user?.id);
+  // Somebody, and nobody's colleague yet.
+  const { status, error } = await new Client(stack().apiUrl, token).get("/me");
+  expect({ status, code: error.code }).toEqual({ status: 404, code: "workspace_not_found" });
+  expect((await auth.signInWithPassword(credentials)).error).toBeNull();
 });
 
 test.each(["owner", "admin", "member"])(

@@ -44,25 +44,20 @@ export function createTokenExchange(key: SigningKey, issuer: string, secret: Cry
       return new Request(request, { headers });
     },
     async outgoing(response) {
-      const location = response.headers.get("location");
-      // A link of a mail leads to the site with the session behind a "#".
-      const [, inLocation] = /[#&]access_token=([^&]+)/.exec(location ?? "") ?? [];
-      if (location !== null && inLocation !== undefined) {
-        const token = await handedOut({ access_token: inLocation });
-        const headers = new Headers(response.headers);
-        headers.set("location", location.replace(inLocation, token));
-        return new Response(null, { status: response.status, headers });
-      }
-      if (!response.headers.get("content-type")?.includes("json")) return response;
-      const text = await response.text();
-      const body = text === "" ? null : JSON.parse(text);
+      const { status } = response;
       const headers = new Headers(response.headers);
+      const location = headers.get("location") ?? "";
+      // A link of a mail leads to the site with the session behind a "#".
+      const [, inLocation] = /[#&]access_token=([^&]+)/.exec(location) ?? [];
+      if (inLocation !== undefined) {
+        headers.set("location", location.replace(inLocation, await handedOut({ access_token: inLocation })));
+        return new Response(null, { status, headers });
+      }
+      if (!headers.get("content-type")?.includes("json")) return response;
+      const body = await response.clone().json();
+      if (typeof body?.access_token !== "string") return response;
       headers.delete("content-length");
-      const isSession = typeof body?.access_token === "string";
-      return new Response(isSession ? JSON.stringify({ ...body, access_token: await handedOut(body) }) : text, {
-        status: response.status,
-        headers,
-      });
+      return new Response(JSON.stringify({ ...body, access_token: await handedOut(body) }), { status, headers });
     },
   };
 }
