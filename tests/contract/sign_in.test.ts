@@ -167,9 +167,9 @@ test.each(["owner", "admin", "member"])(
     const standard = (await new Client(apiUrl, keys["KEY_STANDARD"] ?? "").get("/me")).data.workspace;
     const me = (await user.get("/me")).data;
     expect(me).toMatchObject({ type: "user", id: data.user?.id, role, workspace: standard });
-    const contact = (await user.post("/contacts", { email: freshEmail() })).data;
-    expect(contact.created_by).toEqual({ type: "user", id: me.id });
-    expect((await user.delete(`/contacts/${contact.id}`)).status).toBe(200);
+    // Tried only: other suites count what this workspace has.
+    const { status, data: contact } = await user.post("/contacts?dry_run=true", { email: freshEmail() });
+    expect({ status, by: contact.created_by }).toEqual({ status: 201, by: { type: "user", id: me.id } });
     // The data itself is out of reach of the same token: nothing is granted to the role that it names.
     const { error } = await supabase
       .schema("api" as "public")
