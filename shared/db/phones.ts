@@ -1,4 +1,5 @@
-import type { Resource } from "../resources/define.ts";
+import { shownColumns } from "../query/read_plan.ts";
+import { hasKey, type Resource } from "../resources/define.ts";
 import { readE164 } from "../resources/phone.ts";
 import type { Claims, Database } from "./database.ts";
 import type { RecordData } from "./records.ts";
@@ -75,14 +76,13 @@ export function misreadPhones(
 
 /** The field with a number as it was sent, and the one with its E.164 form; none where a resource has no phone. */
 function phoneFields(resource: Resource): string[] {
-  const { columns, fields } = resource;
-  const isPhone = Object.entries(fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
-  return isPhone.map((name) => columns[name]?.shown ?? name);
+  const names = Object.entries(resource.fields).flatMap(([name, { e164 }]) => (e164 ? [name, e164] : []));
+  return shownColumns(resource, names);
 }
 
 function keyOf(resource: Resource, name: string, row: RecordData): string | undefined {
   const value = row[name];
   if (typeof value !== "string") return undefined;
-  const columns = Object.values(resource.columns).find(({ shown }) => shown === name);
-  return columns?.compared === columns?.shown ? value : value.toLowerCase();
+  const field = resource.fields[resource.fieldOf.get(name) ?? name];
+  return field !== undefined && hasKey(field) ? value.toLowerCase() : value;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_COMPARISONS, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TREE, MAX_VALUES } from "../bounds.ts";
 import { type ApiError, fieldError } from "../errors.ts";
-import { columnOf, type Field, type FilterKind, type Resource } from "../resources/define.ts";
+import { columnOf, type Field, type FilterKind, hasKey, type Resource } from "../resources/define.ts";
 import { lengthOf, plainText, trimmed } from "../resources/plain_text.ts";
 import { normalisedHost } from "../resources/schemas.ts";
 import { dayAfter, isDay, readTime } from "../resources/time.ts";
@@ -428,12 +428,7 @@ function readValue(field: Field, kind: FilterKind, value: unknown, { name, at, i
   const known = written === undefined ? undefined : read(written);
   if (known === undefined) throw invalid(at, `The ${name} filter must be ${expected}.`);
   if (field.about !== undefined) return columnOf(field.about.resource(), known);
-  return isCompared(field) ? lowerCase(known) : known;
-}
-
-/** Whether it is compared by a key of its own, in which letters count without their case. */
-function isCompared({ column }: Field): boolean {
-  return column?.compared !== undefined && column.compared !== column.shown;
+  return hasKey(field) ? lowerCase(known) : known;
 }
 
 function readWritten(field: Field, kind: FilterKind, value: unknown, isUrl = false): string | undefined {

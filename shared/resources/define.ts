@@ -293,6 +293,11 @@ export function columnOf({ columns, fieldOf }: Resource, path: string): string {
   return path.replace(/^[^.]+/, (name) => columns[name]?.shown ?? (fieldOf.has(name) ? "" : name));
 }
 
+/** Whether a field is compared by a key of its own, in which letters count without their case. */
+export function hasKey({ column }: Field): boolean {
+  return column?.compared !== undefined && column.compared !== column.shown;
+}
+
 /** Whether a field's column may hold null; decides how a sort over it is walked. */
 export function isNullable(field: Field): boolean {
   return field.schema.safeParse(null).success;
