@@ -27,7 +27,12 @@ const settings = z.object({
   JWT_NEXT_KEY: json(publicKey, "a JWK with kid and alg ES256").optional(),
   CURSOR_SECRET: z.string().min(32),
   CRON_SECRET: z.string().min(32),
+  MASTER_KEY: z.string().min(32),
   PUBLIC_API_URL: z.url(),
+  APP_URL: z.url().optional(),
+  MAIL_URL: z.url().default("https://api.resend.com/emails"),
+  MAIL_API_KEY: z.string().min(1).optional(),
+  MAIL_FROM: z.string().min(3).optional(),
   REQUIRE_HTTPS: z
     .enum(["true", "false"])
     .default("true")
@@ -40,10 +45,23 @@ const settings = z.object({
 const publishableKey = (given: Partial<z.infer<typeof settings>>) =>
   given.SUPABASE_PUBLISHABLE_KEYS?.default ?? given.SUPABASE_PUBLISHABLE_KEY ?? given.SUPABASE_ANON_KEY;
 
-const environment = settings.refine(publishableKey, {
-  path: ["SUPABASE_PUBLISHABLE_KEYS"],
-  message: "or SUPABASE_PUBLISHABLE_KEY or SUPABASE_ANON_KEY must be set",
-});
+const environment = settings
+  .refine(publishableKey, {
+    path: ["SUPABASE_PUBLISHABLE_KEYS"],
+    message: "or SUPABASE_PUBLISHABLE_KEY or SUPABASE_ANON_KEY must be set",
+  })
+  .refine(({ MAIL_API_KEY, MAIL_FROM }) => MAIL_API_KEY === undefined || MAIL_FROM !== undefined, {
+    path: ["MAIL_FROM"],
+    message: "must be set where MAIL_API_KEY is",
+  });
+
+/** The service that sends mails: of Resend, or in its shape. */
+export interface MailService {
+  url: string;
+  key: string;
+  /** Who they are from: `Name <address>`. */
+  from: string;
+}
 
 /** Everything the function is told from outside; `.env.example` explains each. */
 export interface Config {
@@ -65,7 +83,13 @@ export interface Config {
   cursorSecret: string;
   /** What the timer that has jobs drained proves itself with. */
   cronSecret: string;
+  /** What tokens are derived from that only a mail may show. */
+  masterKey: string;
   publicApiUrl: string;
+  /** The base of the dashboard, which links in mails lead to. */
+  appUrl: string;
+  /** Without one mails wait. */
+  mail: MailService | undefined;
   requireHttps: boolean;
   trustedProxyHops: number;
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -81,6 +105,8 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
     throw new Error(`The environment is incomplete (see .env.example): ${problems.join("; ")}`);
   }
   const values = parsed.data;
+  const publicApiUrl = values.PUBLIC_API_URL.replace(/\/$/, "");
+  const { MAIL_URL: url, MAIL_API_KEY: key, MAIL_FROM: from } = values;
   return {
     supabaseUrl: values.SUPABASE_URL,
     publishableKey: publishableKey(values) ?? "",
@@ -93,7 +119,10 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
     publicKeys: [publicKey.parse(values.JWT_SIGNING_KEY), ...(values.JWT_NEXT_KEY ? [values.JWT_NEXT_KEY] : [])],
     cursorSecret: values.CURSOR_SECRET,
     cronSecret: values.CRON_SECRET,
-    publicApiUrl: values.PUBLIC_API_URL.replace(/\/$/, ""),
+    masterKey: values.MASTER_KEY,
+    publicApiUrl,
+    appUrl: values.APP_URL?.replace(/\/$/, "") ?? new URL(publicApiUrl).origin,
+    mail: key !== undefined && from !== undefined ? { url, key, from } : undefined,
     requireHttps: values.REQUIRE_HTTPS,
     trustedProxyHops: values.TRUSTED_PROXY_HOPS,
     logLevel: values.LOG_LEVEL,

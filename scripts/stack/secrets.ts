@@ -18,6 +18,10 @@ export interface Secrets {
   cursorSecret: string;
   /** What the timer shows when it has jobs drained. */
   cronSecret: string;
+  /** What links in mails are derived from. */
+  masterKey: string;
+  /** What the function shows the mailbox. */
+  mailKey: string;
   upstashToken: string;
   /** What the demo users sign in with. */
   demoPassword: string;
@@ -38,6 +42,8 @@ export function readSecrets(dataDir: string): Secrets {
     publishableKey: `sb_publishable_${random()}`,
     cursorSecret: random(),
     cronSecret: random(),
+    masterKey: random(),
+    mailKey: random(),
     upstashToken: random(),
     demoPassword: randomBytes(12).toString("base64url"),
     ...kept,

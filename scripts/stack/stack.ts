@@ -220,7 +220,7 @@ function functionEnvironment({
   secrets,
   logLevel,
 }: FunctionSurroundings): FunctionEnv {
-  const { functionKey, authKey, publishableKey, cursorSecret, cronSecret, upstashToken } = secrets;
+  const { functionKey, authKey, publishableKey, cursorSecret, cronSecret, masterKey, upstashToken } = secrets;
   return {
     SUPABASE_URL: gatewayUrl,
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: publishableKey }),
@@ -231,6 +231,7 @@ function functionEnvironment({
     JWT_SIGNING_KEY: JSON.stringify(functionKey),
     CURSOR_SECRET: cursorSecret,
     CRON_SECRET: cronSecret,
+    MASTER_KEY: masterKey,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
     LOG_LEVEL: logLevel,
   };

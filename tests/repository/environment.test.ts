@@ -35,6 +35,7 @@ const NEEDED: Record<string, string> = {
   JWT_SIGNING_KEY: JSON.stringify({ kty: "EC", crv: "P-256", alg: "ES256", kid: "one", x: "x", y: "y", d: "secret" }),
   CURSOR_SECRET: "c".repeat(32),
   CRON_SECRET: "c".repeat(32),
+  MASTER_KEY: "m".repeat(32),
   PUBLIC_API_URL: "https://api.example",
 };
 const NAMES = {
@@ -61,6 +62,23 @@ test("of the keys that sign and will sign only the public halves are told", () =
 test("a key of another algorithm than ES256 signs nothing", () => {
   const oct = JSON.stringify({ kty: "oct", alg: "HS256", kid: "one", k: "c2VjcmV0" });
   expect(() => configOf({ ...NAMES, JWT_SIGNING_KEY: oct })).toThrow(/JWT_SIGNING_KEY/);
+});
+
+test("links in mails lead to the origin of the API where no dashboard is named", () => {
+  const at = (more: Record<string, string>) =>
+    configOf({ ...NAMES, PUBLIC_API_URL: "https://crm.example/api/", ...more });
+  expect(at({}).appUrl).toBe("https://crm.example");
+  expect(at({ APP_URL: "https://app.example/crm/" }).appUrl).toBe("https://app.example/crm");
+});
+
+test("mails wait without a key of the mail service, and with one there has to be somebody who they are from", () => {
+  expect(configOf(NAMES).mail).toBeUndefined();
+  expect(() => configOf({ ...NAMES, MAIL_API_KEY: "hunter2" })).toThrow(/MAIL_FROM: must be set/);
+  expect(configOf({ ...NAMES, MAIL_API_KEY: "key", MAIL_FROM: "us@crm.example" }).mail).toEqual({
+    url: "https://api.resend.com/emails",
+    key: "key",
+    from: "us@crm.example",
+  });
 });
 
 test("a configuration that is refused names the variable, and never shows its value", () => {

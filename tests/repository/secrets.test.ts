@@ -7,7 +7,7 @@ const SECRETS: Record<string, RegExp> = {
   "a JWT": /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/,
   "a private key": /-----BEGIN [A-Z ]*PRIVATE KEY-----|"d"\s*:\s*"[\w-]{40,}"/,
   "a database's password": /\bpostgres(?:ql)?:\/\/\w+:[^@\s"'`${}<>*]{8,}@/,
-  "a value of .env": /^(?:UPSTASH_REDIS_REST_TOKEN|JWT_SIGNING_KEY|CURSOR_SECRET)=\S+/m,
+  "a value of .env": /^(?:UPSTASH_REDIS_REST_TOKEN|JWT_SIGNING_KEY|CURSOR_SECRET|MASTER_KEY|MAIL_API_KEY)=\S+/m,
 };
 
 const texts = filesIn(".")
