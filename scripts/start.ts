@@ -37,12 +37,12 @@ console.log("\n› Stopping");
 await stack?.stop();
 process.exit(0);
 
-function printWelcome({ info: { apiUrl, keys, signIn } }: Stack, dataDir: string): void {
+function printWelcome({ info: { apiUrl, mailboxUrl, keys, signIn } }: Stack, dataDir: string): void {
   console.log(`
 The API runs after ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
 
   Base URL                 ${apiUrl}
-${Object.entries({ ...keys, ...signIn })
+${Object.entries({ ...keys, ...signIn, MAILBOX_URL: mailboxUrl })
   .map(([name, value]) => `  ${name.padEnd(24)} ${value}`)
   .join("\n")}
 

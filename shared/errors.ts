@@ -104,6 +104,10 @@ export const ERRORS = {
     429,
     "The workspace keeps too much for its Idempotency-Keys. Send smaller bulk requests, or wait until older answers expire after 24 hours.",
   ],
+  too_many_mails: [
+    429,
+    "The workspace has sent as many mails as it may in 24 hours. Wait until the first of them are older.",
+  ],
   internal_error: [
     500,
     "An unexpected error occurred on our end. If this persists, contact support with the request_id.",

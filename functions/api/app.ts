@@ -13,6 +13,7 @@ import { claimChange } from "../../shared/jobs/changes.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { Thread } from "../../shared/limits/thread.ts";
+import { claimMail } from "../../shared/mail/send.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routesOf } from "./routes.ts";
@@ -51,6 +52,18 @@ function createServices(config: Config, background: Background, versions: readon
   const log = createLog(config.logLevel);
   const database = createDatabase(config);
   const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
+  const work = { log, background, handOver: () => callDrain(config, log) };
+  const workers = [
+    createWorker({
+      claims: [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
+      ...work,
+    }),
+  ];
+  const { mail: service } = config;
+  // By itself: a service that is slow to take mails keeps nobody's import waiting.
+  if (service !== undefined)
+    workers.push(createWorker({ claims: [() => claimMail(database, { service, sources: config, log })], ...work }));
+  else log("warn", "mails_wait", { reason: "MAIL_API_KEY is not set" });
   return {
     config,
     log,
@@ -62,12 +75,11 @@ function createServices(config: Config, background: Background, versions: readon
     bodies: new BodyPlaces(),
     thread: new Thread(),
     versions,
-    worker: createWorker({
-      claims: [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
-      log,
-      background,
-      handOver: () => callDrain(config, log),
-    }),
+    worker: {
+      wake() {
+        for (const worker of workers) worker.wake();
+      },
+    },
   };
 }
 

@@ -13,11 +13,13 @@ export interface AuthOptions {
   /** What it signs sessions with. */
   key: SigningKey;
   publishableKey: string;
+  /** What it sends mails with, by variable name. */
+  mail: Record<string, string>;
 }
 
 /** Starts what answers as Supabase Auth. It makes its tables itself, as there; they are there once it answers. */
 export async function startAuth(options: AuthOptions): Promise<{ child: Child; url: string }> {
-  const { dataDir, port, databasePort, databasePassword, gatewayUrl, key, publishableKey } = options;
+  const { dataDir, port, databasePort, databasePassword, gatewayUrl, key, publishableKey, mail } = options;
   const child = startChild({
     name: "auth",
     dataDir,
@@ -31,6 +33,7 @@ export async function startAuth(options: AuthOptions): Promise<{ child: Child; u
       GATEWAY_URL: gatewayUrl,
       SIGNING_KEY: JSON.stringify(key),
       PUBLISHABLE_KEY: publishableKey,
+      ...mail,
     },
   });
   const url = `http://127.0.0.1:${port}/auth/v1`;

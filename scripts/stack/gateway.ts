@@ -15,6 +15,8 @@ export interface GatewayOptions {
   postgrestPort: number;
   /** Gets `/auth/v1/…` as it is. */
   authPort: number;
+  /** Gets `/mail` and what is below it as it is. */
+  mailPort: number;
 }
 
 export interface Gateway {
@@ -53,10 +55,11 @@ const DROPPED_FIELDS = new Set([
 ]);
 
 /** Answers on the paths of a Supabase project, and tells the function what the platform's gateway tells it. */
-export function startGateway({ port, functionPort, postgrestPort, authPort }: GatewayOptions): Gateway {
+export function startGateway({ port, functionPort, postgrestPort, authPort, mailPort }: GatewayOptions): Gateway {
   const api = new UpstreamPool(functionPort);
   const rest = new UpstreamPool(postgrestPort);
   const auth = new UpstreamPool(authPort);
+  const mail = new UpstreamPool(mailPort);
   const listener = Deno.listen({ hostname: "127.0.0.1", port });
   const clients = new Set<MessageConnection>();
   const exchanges = new Set<Promise<boolean>>();
@@ -73,6 +76,10 @@ export function startGateway({ port, functionPort, postgrestPort, authPort }: Ga
     if (target.startsWith("/auth/v1/")) {
       const unavailable = { code: "UPSTREAM_ERROR", message: "Auth does not answer" };
       return { upstream: auth, target, unavailable };
+    }
+    if (/^\/mail(?=[/?]|$)/.test(target)) {
+      const unavailable = { code: "UPSTREAM_ERROR", message: "The mailbox does not answer" };
+      return { upstream: mail, target, unavailable };
     }
     return undefined;
   }
@@ -119,6 +126,7 @@ export function startGateway({ port, functionPort, postgrestPort, authPort }: Ga
       api.close();
       rest.close();
       auth.close();
+      mail.close();
     },
   };
 }

@@ -22,6 +22,7 @@ export const PORTS = {
   upstash: { name: "the Upstash endpoint", variable: "UPSTASH_PORT", offset: 4 },
   function: { name: "the function", variable: "FUNCTION_PORT", offset: 5 },
   auth: { name: "Auth", variable: "AUTH_PORT", offset: 6 },
+  mail: { name: "the mailbox", variable: "MAIL_PORT", offset: 7 },
 } as const;
 
 export type Part = keyof typeof PORTS;

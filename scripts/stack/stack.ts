@@ -10,6 +10,7 @@ import { demoKeys } from "./demo_keys.ts";
 import { demoUsers } from "./demo_users.ts";
 import { type FunctionEnv, startFunction } from "./function.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
+import { type Mailbox, startMailbox } from "./mailbox.ts";
 import { isSeeded, migrate, noteSeeded } from "./migrations.ts";
 import { preparePlatform } from "./platform.ts";
 import { requireFreePort } from "./ports.ts";
@@ -39,6 +40,9 @@ export interface StartOptions {
   signal?: AbortSignal;
 }
 
+/** Who mails are from here. */
+const MAIL_FROM = "AutomateNexus CRM <no-reply@crm.example>";
+
 /** Starts every part in the order they need each other. @throws when one fails, with nothing left running */
 export async function startStack(
   settings: Settings,
@@ -49,6 +53,7 @@ export async function startStack(
   const unlock = await lockDataDir(dataDir);
   let gateway: Gateway | undefined;
   let cron: Cron | undefined;
+  let mailbox: Mailbox | undefined;
   let info: StackInfo | undefined;
   const supervisor = new Supervisor({
     dataDir,
@@ -59,6 +64,7 @@ export async function startStack(
   async function stop(): Promise<void> {
     cron?.stop();
     await gateway?.stop();
+    await mailbox?.stop();
     await supervisor.stop();
     unlock();
   }
@@ -81,9 +87,13 @@ export async function startStack(
       functionPort: ports.function,
       postgrestPort: ports.postgrest,
       authPort: ports.auth,
+      mailPort: ports.mail,
     });
     const gatewayUrl = gateway.url;
+    const mailboxUrl = `${gatewayUrl}/mail`;
     const secrets = readSecrets(dataDir);
+    mailbox = startMailbox({ dataDir, port: ports.mail, key: secrets.mailKey });
+    const mail = { MAIL_URL: `${mailboxUrl}/emails`, MAIL_API_KEY: secrets.mailKey, MAIL_FROM };
 
     progress(`Postgres on port ${ports.postgres}`);
     const database = await step(
@@ -95,7 +105,7 @@ export async function startStack(
       if (auth !== undefined) return auth;
       progress(`Auth on port ${ports.auth}`);
       const options = { dataDir, port: ports.auth, databasePort: ports.postgres, databasePassword: authPassword };
-      auth = supervisor.run(() => startAuth({ ...options, gatewayUrl, key: authKey, publishableKey }));
+      auth = supervisor.run(() => startAuth({ ...options, gatewayUrl, key: authKey, publishableKey, mail }));
       auth.catch(() => {}); // It starts beside the rest, and is waited for last.
       return auth;
     };
@@ -127,6 +137,7 @@ export async function startStack(
       gatewayUrl,
       restUrl: rest.url,
       upstashUrl: upstash.url,
+      mail,
       secrets,
       logLevel: settings.logLevel,
     });
@@ -148,6 +159,7 @@ export async function startStack(
       functionUrl: api.url,
       restUrl: rest.url,
       upstashUrl: upstash.url,
+      mailboxUrl,
       databaseUrl: database.url,
       functionEnv,
       signIn: { SUPABASE_URL: gatewayUrl, SUPABASE_PUBLISHABLE_KEY: publishableKey, ...users },
@@ -209,6 +221,8 @@ interface FunctionSurroundings {
   gatewayUrl: string;
   restUrl: string;
   upstashUrl: string;
+  /** What mails are sent with, by variable name. */
+  mail: Record<string, string>;
   secrets: Secrets;
   logLevel: string;
 }
@@ -217,6 +231,7 @@ function functionEnvironment({
   gatewayUrl,
   restUrl,
   upstashUrl,
+  mail,
   secrets,
   logLevel,
 }: FunctionSurroundings): FunctionEnv {
@@ -232,6 +247,7 @@ function functionEnvironment({
     CURSOR_SECRET: cursorSecret,
     CRON_SECRET: cronSecret,
     MASTER_KEY: masterKey,
+    ...mail,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
     LOG_LEVEL: logLevel,
   };
@@ -246,7 +262,8 @@ function describeRedis(givenUrl: string | undefined, startsRedis: boolean, port:
 
 function writeInfo(dataDir: string, info: StackInfo, supervisor: Supervisor): void {
   info.pids = { supervisor: process.pid, ...supervisor.pids };
-  const variables = { API_URL: info.apiUrl, ...info.keys, ...info.signIn, DATABASE_URL: info.databaseUrl };
+  const { apiUrl: API_URL, mailboxUrl: MAILBOX_URL, databaseUrl: DATABASE_URL } = info;
+  const variables = { API_URL, ...info.keys, ...info.signIn, MAILBOX_URL, DATABASE_URL };
   writePrivate(
     join(dataDir, "env"),
     Object.entries(variables)

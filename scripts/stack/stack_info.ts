@@ -11,6 +11,8 @@ export interface StackInfo {
   /** PostgREST itself. */
   restUrl: string;
   upstashUrl: string;
+  /** Where a person reads what was sent. */
+  mailboxUrl: string;
   /** As the superuser. */
   databaseUrl: string;
   /** What the function was started with; a test starts another one with parts of it changed. */

@@ -4,6 +4,7 @@ import type { ReadPlan } from "../query/read_plan.ts";
 import type {
   ClaimedImport,
   ClaimedJob,
+  ClaimedMail,
   CreatedImport,
   ImportAdvance,
   ImportStart,
@@ -61,6 +62,10 @@ export interface ApiFunctions {
   advance_job(claimed: Leased): { state: JobState };
   release_job(left: Leased & { wait: number }): null;
   fail_job(ended: Leased & { error: unknown }): null;
+  claim_mail(by: { lease: string; templates: readonly string[] }): ClaimedMail | null;
+  finish_mail(sent: Leased): null;
+  release_mail(left: Leased & { wait: number }): null;
+  fail_mail(ended: Leased & { error: unknown }): null;
 }
 
 export type ApiFunction = keyof ApiFunctions;

@@ -1,7 +1,7 @@
 import type { ReportedError } from "../errors.ts";
 import type { RecordData } from "./records.ts";
 
-// What the functions of `api` for imports and for changes of many records take and answer.
+// What the functions of `api` for imports, for changes of many records and for mails take and answer.
 
 /** What an import is made of. */
 export interface NewImport {
@@ -77,6 +77,17 @@ export interface ClaimedJob {
 
 /** How a job stands after a batch; `lost` to whoever sent it. */
 export type JobState = "running" | "succeeded" | "lost";
+
+/** A mail as `api.claim_mail` tells it. */
+export interface ClaimedMail {
+  id: string;
+  template: string;
+  recipient: string;
+  /** What its text is made of. */
+  details: unknown;
+  /** How often it was claimed, this time included. */
+  attempts: number;
+}
 
 /** Records, and the number and the line of the row of each. */
 export interface Written {

@@ -101,7 +101,8 @@ function refusal(code: ErrorCode, details: Record<string, unknown>): ApiError {
   const isPassing = ["idempotency_in_progress", "too_many_concurrent_requests", "idempotency_storage_full"].includes(
     code,
   );
-  const headers: Record<string, string> = isPassing ? { "Retry-After": "1" } : {};
+  const wait = details["retry_after"] ?? (isPassing ? 1 : undefined);
+  const headers: Record<string, string> = wait === undefined ? {} : { "Retry-After": String(wait) };
   return new ApiError(code, { ...sentenceOf(code, details), details, headers });
 }
 

@@ -12,6 +12,9 @@ begin
   while crm.purge_imports(max_rows) > 0 loop
     commit;
   end loop;
+  while crm.purge_mails(max_rows) > 0 loop
+    commit;
+  end loop;
 end;
 $$;
 

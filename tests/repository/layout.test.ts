@@ -9,7 +9,7 @@ const LAYERS = [
   ["shared/config.ts", "shared/signing_key.ts", "shared/errors.ts", "shared/bounds.ts", "shared/standards"],
   ["shared/resources"],
   ["shared/query", "shared/db", "shared/auth", "shared/limits", "shared/events"],
-  ["shared/http", "shared/middleware", "shared/imports", "shared/jobs", "shared/openapi"],
+  ["shared/http", "shared/middleware", "shared/imports", "shared/jobs", "shared/mail", "shared/openapi"],
   ["functions"],
 ];
 

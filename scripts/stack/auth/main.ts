@@ -1,8 +1,9 @@
 /**
  * Supabase Auth as a process of its own: `deno run -A --node-modules-dir=manual scripts/stack/auth/main.ts`.
- * Environment: PORT, DATABASE_URL, GATEWAY_URL, SIGNING_KEY (a private JWK), PUBLISHABLE_KEY. Ends on SIGTERM or SIGINT.
+ * Environment: PORT, DATABASE_URL, GATEWAY_URL, SIGNING_KEY (a private JWK), PUBLISHABLE_KEY, MAIL_URL, MAIL_API_KEY,
+ * MAIL_FROM. Ends on SIGTERM or SIGINT.
  */
-import { App } from "@supabase/lite";
+import { App, ResendEmailDriver } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import { publicKey, signingKey } from "../../../shared/signing_key.ts";
 import { createTokenExchange } from "./tokens.ts";
@@ -52,7 +53,16 @@ const app = new App({
   db: { migrations: { enabled: false } },
   storage: { enabled: false },
   studio: { enabled: false },
-  options: { server: { admin: false, disableStudio: true, disableFallback: true } },
+  options: {
+    server: { admin: false, disableStudio: true, disableFallback: true },
+    drivers: {
+      email: new ResendEmailDriver({
+        endpoint: setting("MAIL_URL"),
+        apiKey: setting("MAIL_API_KEY"),
+        from: setting("MAIL_FROM"),
+      }),
+    },
+  },
 });
 await app.ensureSystemSchema();
 

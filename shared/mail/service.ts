@@ -1,0 +1,52 @@
+import type { MailService } from "../config.ts";
+import type { Letter } from "./text.ts";
+
+/** What became of a mail that was handed to the service. */
+export type Delivery =
+  | { kind: "accepted" }
+  /** Nobody will take this one. */
+  | { kind: "refused"; status: number }
+  /** The service is away, busy or of another mind about us: later. Without a status nothing answered. */
+  | { kind: "deferred"; status?: number; retryAfterSeconds?: number };
+
+/** A letter on its way to somebody; of two with one id only one is sent. */
+export interface Mail extends Letter {
+  id: string;
+  to: string;
+}
+
+const TIMEOUT_MS = 10_000;
+// 401 and 403 are about our key and our domain, 408, 409 and 429 about the moment; any other 4xx is about the mail.
+const PASSING = [401, 403, 408, 409, 429];
+
+/** Hands a mail to the service, in Resend's shape. Never throws. */
+export async function deliver(
+  { url, key, from }: MailService,
+  { id, to, subject, text, html }: Mail,
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<Delivery> {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json", "Idempotency-Key": id },
+      body: JSON.stringify({ from, to, subject, text, html }),
+      redirect: "manual", // The key is for this address alone.
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    await response.body?.cancel();
+    const { status } = response;
+    if (response.ok) return { kind: "accepted" };
+    if (status >= 400 && status < 500 && !PASSING.includes(status)) return { kind: "refused", status };
+    const retryAfterSeconds = secondsOf(response.headers.get("retry-after"));
+    return { kind: "deferred", status, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+  } catch {
+    return { kind: "deferred" };
+  }
+}
+
+/** `Retry-After` as seconds from now: a number of them, or a date (RFC 9110 §10.2.3). */
+function secondsOf(retryAfter: string | null): number | undefined {
+  if (retryAfter === null) return undefined;
+  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
