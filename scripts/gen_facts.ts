@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { RIGHTS } from "../shared/auth/rights.ts";
 import { resources } from "../shared/resources/all.ts";
 import type { OPERATIONS, Resource } from "../shared/resources/define.ts";
 import { argumentsOrHelp } from "./arguments.ts";
@@ -6,7 +7,7 @@ import { ROOT } from "./stack/settings.ts";
 
 export const FACTS_FILE = "supabase/migrations/20261124000026_facts.sql";
 
-const HEADER = `-- How requests write each resource (crm.facts_of), generated from shared/resources by \`npm run gen:facts\`; a test compares the
+const HEADER = `-- How requests write each resource (crm.facts_of), and who may do what beside that, generated from shared/resources by \`npm run gen:facts\`; a test compares the
 -- two. Do not edit.
 `;
 const WRITES = ["create", "update", "delete", "restore"] satisfies (typeof OPERATIONS)[number][];
@@ -14,7 +15,20 @@ const WRITES = ["create", "update", "delete", "restore"] satisfies (typeof OPERA
 /** The text of the migration that tells the database what `shared/resources` declares of what is written. */
 export function generateFacts(): string {
   const written = resources.filter(({ operations }) => WRITES.some((operation) => operations.includes(operation)));
-  return HEADER + written.map(statementOf).join("");
+  return HEADER + written.map(statementOf).join("") + rightsFunction();
+}
+
+function rightsFunction(): string {
+  const lines = Object.entries(RIGHTS).map(([area, rights]) => `    "${area}": ${JSON.stringify(rights)}`);
+  return `
+-- Who may do what beside records, by role, and for keys (shared/auth/rights.ts).
+create function crm.rights() returns jsonb
+language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select '{\n${lines.join(",\n")}\n  }'::jsonb;
+$$;
+grant execute on function crm.rights() to crm_api;
+`;
 }
 
 function statementOf(resource: Resource): string {

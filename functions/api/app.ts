@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
+import { createUses } from "../../shared/auth/uses.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -69,6 +70,7 @@ function createServices(config: Config, background: Background, versions: readon
     log,
     database,
     credentials: createCredentialStore(config, database),
+    uses: createUses(database, log, background),
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
     refunds: limiters.refunds,

@@ -148,10 +148,10 @@ async function queryContext(
 
 /** A key must have the scope to read what is embedded and what is filtered by. @throws ApiError `insufficient_scope` */
 function within<Asked extends Pick<ListQuery, "resource" | "where" | "include">>(
-  { principal }: AuthorizedExchange,
+  exchange: AuthorizedExchange,
   query: Asked,
 ): Asked {
   const embedded = query.include.map((name) => query.resource.include[name]?.resource().scope);
-  for (const scope of [...embedded, ...relatedScopes(query.where)]) requireScope(principal, `${scope}:read`);
+  for (const scope of [...embedded, ...relatedScopes(query.where)]) requireScope(exchange, `${scope}:read`);
   return query;
 }

@@ -10,6 +10,7 @@ import { resourceNamed } from "../../shared/resources/all.ts";
 import type { Resource } from "../../shared/resources/define.ts";
 import { imports } from "../../shared/resources/imports.ts";
 import { jobs } from "../../shared/resources/jobs.ts";
+import { administrationRoutes } from "./administration_routes.ts";
 import { dealSummary, dealTransitions, groupsOf, summaryGroup, transition } from "./handlers/deals.ts";
 import {
   addImportPart,
@@ -263,5 +264,6 @@ export function routesOf({ resources }: Pick<ApiVersion, "resources">): readonly
     ...mergeRoutes(resources),
     ...importRoutes,
     ...jobRoutes,
+    ...administrationRoutes(resources),
   ];
 }

@@ -1,10 +1,11 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { ApiError, type ErrorCode } from "../errors.ts";
+import { readBlock } from "./allowed_ips.ts";
 import type { Credential } from "./authorization.ts";
 import { hashApiKey } from "./key_format.ts";
 import type { Principal } from "./principal.ts";
-import { createSessionVerifier, type SessionVerifier } from "./sessions.ts";
+import { createSessionVerifier, type Session, type SessionVerifier } from "./sessions.ts";
 
 /** A revoked key stops everywhere within this time; row-level security refuses its data at once. */
 const MAX_AGE_MS = 10_000;
@@ -29,6 +30,8 @@ export interface CredentialStore {
   isKnown(credential: Credential, workspaceId: string | null): boolean;
   /** @throws ApiError `invalid_…` or `expired_` `api_key` or `session`, `workspace_not_found`, `service_unavailable` */
   authenticate(credential: Credential, workspaceId: string | null): Promise<Principal>;
+  /** Whose session a token is, wherever they are a member. @throws ApiError `invalid_session`, `expired_session`, `service_unavailable` */
+  readSession(token: string): Promise<Session>;
   /** Drops what is known of a credential, after the database refused its data. */
   forget(credential: Credential, workspaceId: string | null): void;
 }
@@ -81,6 +84,11 @@ export function createCredentialStore(config: Config, database: Database): Crede
       if (entry !== undefined && Date.now() - entry.fetchedAt < MAX_AGE_MS) return true;
       return Date.now() - (lastGoodAt.get(id) ?? 0) < GOOD_FOR_MS;
     },
+    async readSession(token) {
+      const session = await verify(token);
+      if (typeof session === "string") throw new ApiError(session);
+      return session;
+    },
     forget: (credential, workspaceId) => void entries.delete(identity(credential, workspaceId)),
     async authenticate(credential, workspaceId) {
       const id = identity(credential, workspaceId);
@@ -122,6 +130,8 @@ async function findApiKey(database: Database, hashHex: string): Promise<Lookup> 
       scope: row.scope,
       permissions: row.permissions,
       expiresAt: row.expires_at,
+      allowedIps:
+        row.allowed_ips.length === 0 ? null : row.allowed_ips.map(readBlock).filter((block) => block !== undefined),
       workspaceId: row.workspace_id,
       workspaceName: row.workspace_name,
       environment: row.environment,
@@ -139,7 +149,7 @@ async function findMember(
 ): Promise<Lookup> {
   const session = await verify(token);
   if (typeof session === "string") return { refused: session };
-  const { userId, endsAt } = session;
+  const { userId, sessionId, endsAt } = session;
   const places = await database.call("find_memberships", { user_id: userId }, { role: "crm_auth" });
   if (places === null) return { refused: "invalid_session" };
   const place = places.find(({ workspace_id, environment }) =>
@@ -151,6 +161,7 @@ async function findMember(
     principal: {
       kind: "user",
       userId,
+      sessionId,
       memberId: place.member_id,
       role: place.role,
       workspaceId: place.workspace_id,

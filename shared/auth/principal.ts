@@ -1,8 +1,14 @@
 import type { Plan } from "../limits/plans.ts";
+import type { AddressBlock } from "./allowed_ips.ts";
+import { mayAccess, type Role } from "./rights.ts";
 
-/** What a route needs: `contacts:read`, any valid key (`any`), or nothing at all (`public`). */
-export type Scope = `${string}:${Access}` | "any" | "public";
-export type Access = "read" | "write";
+/**
+ * What a route needs: `contacts:read`, any valid key or member (`any`), a signed-in user of whatever workspace or none
+ * (`session`), or nothing at all (`public`).
+ */
+export type Scope = `${string}:${Access}` | "any" | "session" | "public";
+/** `revoke` is what a key may do to itself, where others write. */
+export type Access = "read" | "write" | "revoke";
 
 interface Workspace {
   workspaceId: string;
@@ -21,16 +27,21 @@ export type Principal = Workspace &
         prefix: string;
         lastFour: string;
         scope: "full_access" | "read_only" | "custom";
-        permissions: Record<string, "none" | Access>;
+        permissions: Record<string, "none" | "read" | "write">;
         expiresAt: string | null;
+        /** Where it may be used; null for anywhere. */
+        allowedIps: readonly AddressBlock[] | null;
       }
-    | { kind: "user"; userId: string; memberId: string; role: "owner" | "admin" | "member" }
+    | { kind: "user"; userId: string; sessionId: string | undefined; memberId: string; role: Role }
   );
 
 /** Whether the principal may do what a scope names. Write includes read. */
 export function isGranted(principal: Principal, scope: Scope): boolean {
-  if (scope === "any" || scope === "public" || principal.kind === "user") return true;
+  if (scope === "any" || scope === "public" || scope === "session") return true;
   const [resource, access] = scope.split(":") as [string, Access];
+  const isAllowed = mayAccess(principal.kind === "user" ? principal.role : "key", resource, access);
+  if (isAllowed !== undefined) return isAllowed;
+  if (principal.kind === "user") return true;
   switch (principal.scope) {
     case "full_access":
       return true;

@@ -6,6 +6,8 @@ import { unavailable } from "../db/sql_errors.ts";
 /** Whose session an access token of Supabase Auth is, and when it ends (epoch milliseconds). */
 export interface Session {
   userId: string;
+  /** What Auth calls the sign-in that the token comes from. */
+  sessionId: string | undefined;
   endsAt: number;
 }
 
@@ -17,7 +19,12 @@ const KEYS_MAX_AGE_MS = 10 * 60_000;
 /** Only keys that nobody but the project can sign with: with HS256 a published key would do for a secret. */
 const ALGORITHMS = ["ES256", "RS256", "EdDSA"];
 
-const claims = z.looseObject({ sub: z.uuid(), role: z.literal("authenticated"), exp: z.number() });
+const claims = z.looseObject({
+  sub: z.uuid(),
+  role: z.literal("authenticated"),
+  exp: z.number(),
+  session_id: z.uuid().optional(),
+});
 
 /** Checks access tokens of the project's Supabase Auth against its published keys. */
 export function createSessionVerifier(config: Config): SessionVerifier {
@@ -31,7 +38,8 @@ export function createSessionVerifier(config: Config): SessionVerifier {
       });
       const parsed = claims.safeParse(payload);
       if (!parsed.success) return "invalid_session";
-      return { userId: parsed.data.sub, endsAt: parsed.data.exp * 1000 };
+      const { sub, session_id, exp } = parsed.data;
+      return { userId: sub, sessionId: session_id, endsAt: exp * 1000 };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return "expired_session";
       if (isOfToken(error)) return "invalid_session";

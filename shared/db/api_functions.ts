@@ -1,6 +1,8 @@
+import type { RequestContext } from "../auth/uses.ts";
 import type { Plan } from "../limits/plans.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { ReadPlan } from "../query/read_plan.ts";
+import type { ActAnswer, ActArgument } from "./acts.ts";
 import type {
   ClaimedImport,
   ClaimedJob,
@@ -24,6 +26,8 @@ export interface ApiFunctions {
   // What the function may know before it knows who asks.
   find_api_key(asked: { key_hash: string }): ApiKeyRow | null;
   find_memberships(asked: { user_id: string }): MembershipRow[] | null;
+  note_use(use: NotedUse): null;
+  accept_invitation(given: { invitation_id: string; user_id: string; context: RequestContext }): AcceptedInvitation;
 
   // A request: with the rights of its key or person.
   require_live_key(nothing: Record<string, never>): null;
@@ -38,6 +42,8 @@ export interface ApiFunctions {
   merged_into(asked: { resource: string; ids: readonly string[] }): Record<string, string>;
   write_records(request: WriteArgument): WrittenAnswer;
   cancel_job(asked: ById): RecordData;
+  act(request: ActArgument): ActAnswer;
+  used_permissions(asked: ById & { days: number }): Record<string, "read" | "write">;
 
   create_import(asked: {
     import: NewImport;
@@ -96,6 +102,7 @@ interface ApiKeyRow {
   scope: "full_access" | "read_only" | "custom";
   permissions: Record<string, "none" | "read" | "write">;
   expires_at: string | null;
+  allowed_ips: string[];
   revoked: boolean;
   workspace_id: string;
   workspace_name: string;
@@ -110,6 +117,20 @@ interface MembershipRow {
   workspace_name: string;
   environment: "live" | "sandbox";
   plan: Plan;
+}
+
+interface NotedUse {
+  workspace_id: string;
+  context: RequestContext;
+  key_id?: string;
+  scopes?: string[];
+  user_id?: string;
+  session_id?: string | undefined;
+}
+
+interface AcceptedInvitation {
+  member: RecordData;
+  workspace: { id: string; name: string };
 }
 
 interface SearchPlan {

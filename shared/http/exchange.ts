@@ -1,6 +1,8 @@
 import type { Credential } from "../auth/authorization.ts";
 import type { CredentialStore } from "../auth/credential_store.ts";
-import type { Principal } from "../auth/principal.ts";
+import type { Principal, Scope } from "../auth/principal.ts";
+import type { Session } from "../auth/sessions.ts";
+import type { RequestContext, Uses } from "../auth/uses.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import type { ApiError } from "../errors.ts";
@@ -20,6 +22,7 @@ export interface Services {
   config: Config;
   database: Database;
   credentials: CredentialStore;
+  uses: Uses;
   limiter: Limiter;
   addressLimiter: AddressLimiter;
   /** Counts the answers 304 that cost a key nothing. */
@@ -47,6 +50,10 @@ export interface Exchange {
   params: Record<string, string>;
   credential?: Credential;
   principal?: Principal;
+  /** Who has signed in, where no workspace matters. */
+  session?: Session;
+  /** The scopes that the request has been asked for. */
+  used: Set<Scope>;
   /** The bucket the request was counted in and what is left of it. */
   bucket?: Bucket;
   decision?: RateDecision;
@@ -76,6 +83,7 @@ export function openExchange(services: Services, request: Request): Exchange {
     address: clientAddress(request, services.config.trustedProxyHops),
     version: versionOf(url.pathname, services.versions),
     params: {},
+    used: new Set(),
     turns: services.thread.open(),
   };
 }
@@ -83,6 +91,16 @@ export function openExchange(services: Services, request: Request): Exchange {
 /** A request whose key is known and granted: what handlers get. */
 export interface AuthorizedExchange extends Exchange {
   principal: Principal;
+}
+
+/** A request of somebody who has signed in, and may be in no workspace. */
+export interface SignedInExchange extends Exchange {
+  session: Session;
+}
+
+/** Where a request came from, as the audit log keeps it. */
+export function contextOf({ address, request, requestId }: Exchange): RequestContext {
+  return { ip: address, user_agent: request.headers.get("user-agent")?.slice(0, 255) ?? null, request_id: requestId };
 }
 
 /** What a handler answers; the pipeline makes the envelope, the headers and the Response. */

@@ -3,7 +3,7 @@ import type { Scope } from "../auth/principal.ts";
 import type { Idempotency } from "../db/records.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Resource } from "../resources/define.ts";
-import type { AuthorizedExchange, Exchange, Reply } from "./exchange.ts";
+import type { AuthorizedExchange, Exchange, Reply, SignedInExchange } from "./exchange.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -80,7 +80,7 @@ interface Contract<Asked, Sent> {
 
 /** A route of which a key decides; `scope` is not optional: access without a key is a word that someone typed. */
 interface ClosedRoute<Asked, Sent> extends Contract<Asked, Sent> {
-  scope: Exclude<Scope, "public">;
+  scope: Exclude<Scope, "public" | "session">;
   handler(exchange: AuthorizedExchange, given: Given<Asked, Sent>): Reply | Promise<Reply>;
 }
 
@@ -89,13 +89,20 @@ interface PublicRoute<Asked, Sent> extends Contract<Asked, Sent> {
   handler(exchange: Exchange, given: Given<Asked, Sent>): Reply | Promise<Reply>;
 }
 
+interface SessionRoute<Asked, Sent> extends Contract<Asked, Sent> {
+  scope: "session";
+  handler(exchange: SignedInExchange, given: Given<Asked, Sent>): Reply | Promise<Reply>;
+}
+
 /** One line of the map of the API. */
-export type Route = ClosedRoute<unknown, unknown> | PublicRoute<unknown, unknown>;
+export type Route = ClosedRoute<unknown, unknown> | SessionRoute<unknown, unknown> | PublicRoute<unknown, unknown>;
 
 export type Handler<Asked = unknown, Sent = unknown> = ClosedRoute<Asked, Sent>["handler"];
 
 /** A line of the map, whose handler gets what its query and body say that they read. */
-export function route<Asked, Sent = null>(declared: ClosedRoute<Asked, Sent> | PublicRoute<Asked, Sent>): Route {
+export function route<Asked, Sent = null>(
+  declared: ClosedRoute<Asked, Sent> | SessionRoute<Asked, Sent> | PublicRoute<Asked, Sent>,
+): Route {
   return declared as Route;
 }
 
@@ -117,7 +124,10 @@ const ANY_KEY: readonly ErrorCode[] = [
   "invalid_session",
   "expired_session",
   "workspace_not_found",
+  "ip_not_allowed",
   "insufficient_scope",
+  "user_required",
+  "insufficient_role",
   "too_many_concurrent_requests",
 ];
 const BY_HEADER: Record<RequestHeader, readonly ErrorCode[]> = {

@@ -1,4 +1,6 @@
+import { isAmong } from "../auth/allowed_ips.ts";
 import { type Credential, parseAuthorization } from "../auth/authorization.ts";
+import type { Principal } from "../auth/principal.ts";
 import { ApiError, isRefusal } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { rateLimitExceeded } from "./limit_rate.ts";
@@ -14,14 +16,23 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   try {
     const workspaceId = request.headers.get("x-workspace-id");
     if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
-    exchange.principal = await services.credentials.authenticate(credential, workspaceId);
+    const isWorkspaceless = exchange.route?.scope === "session" && credential.kind === "session";
+    if (isWorkspaceless) exchange.session = await services.credentials.readSession(credential.token);
+    else exchange.principal = requireAddress(await services.credentials.authenticate(credential, workspaceId), address);
     exchange.credential = credential;
   } catch (error) {
-    if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
+    if (!(error instanceof ApiError) || !(isRefusal(error) || error.code === "ip_not_allowed")) throw error;
     const decision = await services.addressLimiter.take(address);
     exchange.decision = decision;
     throw decision.allowed ? error : rateLimitExceeded(decision);
   }
+}
+
+// Before the request is counted: whoever has stolen a key must not spend its quota from elsewhere.
+function requireAddress(principal: Principal, address: string): Principal {
+  if (principal.kind === "api_key" && principal.allowedIps !== null && !isAmong(principal.allowedIps, address))
+    throw new ApiError("ip_not_allowed", { details: { ip: address } });
+  return principal;
 }
 
 function readCredential(exchange: Exchange): Credential {

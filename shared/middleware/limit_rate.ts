@@ -5,9 +5,10 @@ import type { RateDecision } from "../limits/limiter.ts";
 
 /** Counts the request in its key's bucket. Runs before every side effect, so a 429 is always safe to retry. */
 export async function limitRate(exchange: Exchange): Promise<void> {
-  const { principal, services } = exchange;
-  if (principal === undefined) return;
-  exchange.bucket = { plan: principal.plan, id: bucketId(principal) };
+  const { principal, session, services } = exchange;
+  if (principal !== undefined) exchange.bucket = { plan: principal.plan, id: bucketId(principal) };
+  else if (session !== undefined) exchange.bucket = { plan: "standard", id: `user:${session.userId}` };
+  else return;
   exchange.decision = await services.limiter.take(exchange.bucket);
   if (!exchange.decision.allowed) throw rateLimitExceeded(exchange.decision);
 }

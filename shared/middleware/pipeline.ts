@@ -1,5 +1,5 @@
 import { ApiError, isRefusal } from "../errors.ts";
-import type { AuthorizedExchange, Exchange } from "../http/exchange.ts";
+import { type AuthorizedExchange, contextOf, type Exchange, type SignedInExchange } from "../http/exchange.ts";
 import { logRequest } from "../http/log.ts";
 import { failure, success } from "../http/respond.ts";
 import type { Route } from "../http/route.ts";
@@ -54,15 +54,22 @@ async function answer(exchange: Exchange): Promise<Response> {
     }
     const { route, given } = exchange;
     if (route === undefined || given === undefined) throw new ApiError("not_found");
-    // authenticate let nobody through without a principal but on public routes.
-    const reply = await route.handler(exchange as AuthorizedExchange, given);
+    // authenticate let nobody through without a principal or a session, but on public routes.
+    const reply = await route.handler(exchange as AuthorizedExchange & SignedInExchange, given);
     return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);
     return failure(exchange, thrown);
   } finally {
     exchange.endWork?.();
+    noteUse(exchange);
   }
+}
+
+// What the request was for, whatever became of it. A key that reached for more than it may has used nothing.
+function noteUse(exchange: Exchange): void {
+  const { services, principal, used } = exchange;
+  if (principal !== undefined) services.uses.note(principal, used, contextOf(exchange));
 }
 
 // Row-level security found the key revoked, or the user gone, before this isolate's memory did.

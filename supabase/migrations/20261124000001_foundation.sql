@@ -110,6 +110,17 @@ as $$
   select nullif(current_setting('request.jwt.claims', true), '')::jsonb;
 $$;
 
+-- Who acts: an API key, a signed-in user, or the system itself.
+create function crm.actor(claims jsonb default crm.claims()) returns jsonb
+language sql stable -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select case
+    when claims ->> 'key_id' is not null then jsonb_build_object('type', 'api_key', 'id', claims ->> 'key_id')
+    when claims ->> 'user_id' is not null then jsonb_build_object('type', 'user', 'id', claims ->> 'user_id')
+    else jsonb_build_object('type', 'system', 'id', null)
+  end;
+$$;
+
 -- Search --------------------------------------------------------------------------------------
 -- What is searched and filtered by its letters is folded when it is written, never when it is read. These
 -- functions name everything in full instead of setting a search path, which would double what they cost.
@@ -269,5 +280,5 @@ exception when data_exception then
 end;
 $$;
 
-grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.refuse(uuid, text, jsonb), crm.with_refusals(json, json), crm.claims(), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
+grant execute on function crm.uuid_v7(timestamptz), crm.fail(text, jsonb), crm.refuse(uuid, text, jsonb), crm.with_refusals(json, json), crm.claims(), crm.actor(jsonb), crm.fold(text), crm.words_of(text), crm.searchable(text, text), crm.filterable(text[]), crm.shown_domain(text),
   crm.decode_punycode(text) to crm_api;

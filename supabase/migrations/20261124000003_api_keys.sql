@@ -3,15 +3,23 @@
 create table crm.api_keys (
   id uuid primary key default crm.uuid_v7(),
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-  name text not null check (length(name) between 1 and 100),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 100),
   prefix text not null check (prefix in ('anx_live', 'anx_test')),
   last_four text not null check (length(last_four) = 4),
   key_hash bytea not null unique check (length(key_hash) = 32),
   scope text not null check (scope in ('full_access', 'read_only', 'custom')),
   permissions jsonb not null default '{}' check (jsonb_typeof(permissions) = 'object'),
+  -- What of each resource it may see and change, and how much: reserved, nothing reads it yet.
+  restrictions jsonb,
+  allowed_ips text[] not null default '{}' check (cardinality(allowed_ips) <= 50),
   expires_at timestamptz,
+  last_used_at timestamptz,
+  last_used_ip text,
+  created_by jsonb not null default crm.actor(),
+  created_at timestamptz not null default clock_timestamp(),
   revoked_at timestamptz,
-  created_at timestamptz not null default now(),
+  revoked_by jsonb,
+  rolled_to uuid references crm.api_keys (id),
   constraint api_keys_permissions_only_when_custom check ((scope = 'custom') = (permissions <> '{}'))
 );
 comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and last four are for display.';
@@ -21,8 +29,16 @@ create index api_keys_workspace_id on crm.api_keys (workspace_id);
 alter table crm.api_keys enable row level security;
 alter table crm.api_keys force row level security;
 
--- The workspace in which the request may `access` ('read' or 'write') records of `resource`; null
--- when its key was revoked, has expired or lacks the scope. Security definer, because the caller may
+-- Whether a right of crm.rights() goes as far as `access`. 'own' is a key's over itself: to be read, and revoked.
+create function crm.suffices(granted text, access text) returns boolean
+language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select case granted when 'own' then access <> 'write' when 'write' then true else granted = access end;
+$$;
+
+-- The workspace in which the request may `access` ('read', 'write' or 'revoke') what there is of `resource`; null when its
+-- key was revoked, has expired or lacks the scope, or its user has left or lacks the role. Roles decide what stands in
+-- crm.rights(); of records every user writes all, and a key what its scope says. Security definer, because the caller may
 -- read neither keys nor members; policies wrap it in a select so that it runs once per statement.
 create function crm.workspace_for(resource text, access text) returns uuid
 language plpgsql stable security definer
@@ -30,6 +46,7 @@ set search_path = ''
 as $$
 declare
   claims constant jsonb := crm.claims();
+  rights constant jsonb := crm.rights() -> resource;
 begin
   if claims ->> 'key_id' is not null then
     return (
@@ -39,9 +56,10 @@ begin
         and key.workspace_id = (claims ->> 'workspace_id')::uuid
         and key.revoked_at is null
         and (key.expires_at is null or key.expires_at > statement_timestamp())
-        and case key.scope
-              when 'full_access' then true
-              when 'read_only' then access = 'read'
+        and case
+              when rights is not null then crm.suffices(rights ->> 'key', access)
+              when key.scope = 'full_access' then true
+              when key.scope = 'read_only' then access = 'read'
               else key.permissions ->> resource in ('write', access)
             end
     );
@@ -52,6 +70,7 @@ begin
     where member.user_id = (claims ->> 'user_id')::uuid
       and member.workspace_id = (claims ->> 'workspace_id')::uuid
       and member.deleted_at is null
+      and (rights is null or crm.suffices(rights ->> member.role, access))
   );
 end;
 $$;
@@ -77,7 +96,7 @@ begin
       and case key.scope
             when 'full_access' then true
             when 'read_only' then access = 'read'
-            else exists (select from jsonb_each_text(key.permissions) where value in ('write', access))
+            else access = 'read' or exists (select from jsonb_each_text(key.permissions) where value = 'write')
           end
   );
 end;
@@ -92,6 +111,7 @@ declare
   claims constant jsonb := crm.claims();
 begin
   perform crm.fail(case
+    when exists (select from crm.api_keys as key where key.id = (claims ->> 'key_id')::uuid and key.revoked_at is null) then 'expired_api_key'
     when claims ->> 'user_id' is null then 'invalid_api_key'
     when exists (select from auth.users as person where person.id = (claims ->> 'user_id')::uuid) then 'workspace_not_found'
     else 'invalid_session'
@@ -120,21 +140,22 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-  claims constant jsonb := crm.claims();
   workspace constant uuid := crm.workspace_for(resource, access);
+  rights constant jsonb := crm.rights() -> resource;
 begin
   if workspace is not null then
     return workspace;
   end if;
-  if exists (
-    select from crm.api_keys as key
-    where key.id = (claims ->> 'key_id')::uuid
-      and key.revoked_at is null
-      and (key.expires_at is null or key.expires_at > statement_timestamp())
-  ) then
+  perform crm.require_current_workspace('read');
+  if rights is null then
     perform crm.fail('insufficient_scope', jsonb_build_object('required_scope', resource || ':' || access));
+  elsif crm.claims() ->> 'key_id' is not null then
+    perform crm.fail('user_required');
+  else
+    perform crm.fail('insufficient_role', jsonb_build_object('required_role', (
+      select role from unnest('{member,admin,owner}'::text[]) with ordinality as known (role, place)
+      where crm.suffices(rights ->> role, access) order by place limit 1)));
   end if;
-  perform crm.refuse_credential();
 end;
 $$;
 
@@ -151,6 +172,7 @@ as $$
     'scope', key.scope,
     'permissions', key.permissions,
     'expires_at', key.expires_at,
+    'allowed_ips', key.allowed_ips,
     'revoked', key.revoked_at is not null,
     'workspace_id', workspace.id,
     'workspace_name', workspace.name,
@@ -187,7 +209,7 @@ as $$
   group by person.id;
 $$;
 
-grant execute on function crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text),
+grant execute on function crm.suffices(text, text), crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text),
   crm.require_current_workspace(text), crm.refuse_credential() to crm_api;
 grant execute on function api.find_api_key(text), api.find_memberships(uuid) to crm_auth;
 

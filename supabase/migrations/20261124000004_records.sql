@@ -84,17 +84,6 @@ grant execute on function crm.minor_units(text), crm.money_of(uuid, text, numeri
 
 -- Stamps ---------------------------------------------------------------------------------------
 
--- Who acts: an API key, a signed-in user, or the system itself.
-create function crm.actor(claims jsonb default crm.claims()) returns jsonb
-language sql stable -- no "set search_path": a setting would keep it from being inlined
-as $$
-  select case
-    when claims ->> 'key_id' is not null then jsonb_build_object('type', 'api_key', 'id', claims ->> 'key_id')
-    when claims ->> 'user_id' is not null then jsonb_build_object('type', 'user', 'id', claims ->> 'user_id')
-    else jsonb_build_object('type', 'system', 'id', null)
-  end;
-$$;
-
 -- Keeps version, created_* and updated_*. Outside a request (seed, migration) given times are kept.
 create function crm.stamp() returns trigger
 language plpgsql
@@ -413,4 +402,4 @@ begin
 end;
 $$;
 
-grant execute on function crm.actor(jsonb), crm.render_columns(text, text, text[]) to crm_api;
+grant execute on function crm.render_columns(text, text, text[]) to crm_api;

@@ -1,4 +1,4 @@
--- How requests write each resource (crm.facts_of), generated from shared/resources by `npm run gen:facts`; a test compares the
+-- How requests write each resource (crm.facts_of), and who may do what beside that, generated from shared/resources by `npm run gen:facts`; a test compares the
 -- two. Do not edit.
 
 insert into crm.resources (name, facts) values ('contacts', '{
@@ -126,3 +126,17 @@ insert into crm.resources (name, facts) values ('custom_fields', '{
   "movable": true
 }')
 on conflict (name) do update set facts = excluded.facts;
+
+-- Who may do what beside records, by role, and for keys (shared/auth/rights.ts).
+create function crm.rights() returns jsonb
+language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select '{
+    "api_keys": {"owner":"write","admin":"write","member":"read","key":"own"},
+    "members": {"owner":"write","admin":"write","member":"read","key":"none"},
+    "invitations": {"owner":"write","admin":"write","member":"read","key":"none"},
+    "sandboxes": {"owner":"write","admin":"write","member":"read","key":"none"},
+    "audit_log": {"owner":"read","admin":"read","member":"none","key":"none"}
+  }'::jsonb;
+$$;
+grant execute on function crm.rights() to crm_api;

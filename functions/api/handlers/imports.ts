@@ -60,7 +60,7 @@ const HEADER_BYTES = 1024 * 1024;
 export const createImport: Handler<unknown, z.infer<typeof importBody>> = async (exchange, { body, idempotency }) => {
   const { services, principal } = exchange;
   const resource = resourceNamed(body.resource, exchange.version.resources);
-  requireScope(principal, `${resource.scope}:write`);
+  requireScope(exchange, `${resource.scope}:write`);
   const { mapping = {}, match_by: matchBy } = body;
   // What was asked for, until the header is read.
   const delimiter = body.delimiter === undefined ? null : { delimiter: body.delimiter };
@@ -199,7 +199,7 @@ async function findImport(exchange: AuthorizedExchange): Promise<FoundImport> {
 /** An import that the key may also run. */
 async function ownImport(exchange: AuthorizedExchange): Promise<FoundImport> {
   const found = await findImport(exchange);
-  requireScope(exchange.principal, `${found.resource.scope}:write`);
+  requireScope(exchange, `${found.resource.scope}:write`);
   return found;
 }
 

@@ -35,7 +35,7 @@ interface Merge {
 /** `GET /v1/merges/{id}` */
 export const readMerge: Handler = async (exchange) => {
   const merge = await findMerge(exchange);
-  requireScope(exchange.principal, `${resourceNamed(merge.resource, exchange.version.resources).scope}:read`);
+  requireScope(exchange, `${resourceNamed(merge.resource, exchange.version.resources).scope}:read`);
   return {
     data: {
       ...merge,
@@ -49,7 +49,7 @@ export const readMerge: Handler = async (exchange) => {
 export const revertMerge: Handler<{ dry_run: boolean }> = async (exchange, { query, idempotency }) => {
   const merge = await findMerge(exchange);
   const resource = resourceNamed(merge.resource, exchange.version.resources);
-  requireScope(exchange.principal, `${resource.scope}:write`);
+  requireScope(exchange, `${resource.scope}:write`);
   return writeOne(resource, exchange, {
     operation: "revert_merge",
     records: [{ id: merge.winner_id, merge_id: merge.id }],

@@ -80,11 +80,12 @@ function presentHit(types: readonly Resource[], type: string, data: Record<strin
 }
 
 /** @throws ApiError `insufficient_scope` for a type that was named, or when the key may read none */
-function searchedTypes({ principal, version }: AuthorizedExchange, named: string[] | undefined): Resource[] {
+function searchedTypes(exchange: AuthorizedExchange, named: string[] | undefined): Resource[] {
+  const { principal, version } = exchange;
   const chosen = searchedOf(version.resources).filter(({ plural }) => named?.includes(plural) ?? true);
   const readable = chosen.filter(({ scope }) => isGranted(principal, `${scope}:read`));
   const missing =
     named === undefined && readable.length > 0 ? undefined : chosen.find((one) => !readable.includes(one));
-  if (missing !== undefined) requireScope(principal, `${missing.scope}:read`);
+  for (const { scope } of missing === undefined ? readable : [missing]) requireScope(exchange, `${scope}:read`);
   return readable;
 }

@@ -60,7 +60,7 @@ export const meData = z.discriminatedUnion("type", [
     prefix: z.string(),
     last_four: z.string(),
     scope: z.string(),
-    permissions: z.record(z.string(), z.enum(["read", "write"])).nullable(),
+    permissions: z.record(z.string(), z.enum(["none", "read", "write"])).nullable(),
     expires_at: z.string().nullable(),
     ...inWorkspace,
   }),
