@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { AuthClient, createClient, type Session } from "@supabase/supabase-js";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Client } from "../harness/client.ts";
+import { mailTo } from "../harness/mailbox.ts";
 import { stack } from "../harness/stack.ts";
 import { freshEmail } from "../harness/workspace.ts";
 
@@ -132,15 +131,14 @@ describe.each(Object.entries(targets))("%s", (_name, target) => {
   });
 });
 
-test("the link of a mail, which the local stack writes to Auth's log, confirms an address and signs in", async () => {
+test("the link of a mail, which the local stack shows in its mailbox, confirms an address and signs in", async () => {
   const { url, key } = local();
   const auth = new AuthClient({ url, headers: { apikey: key }, autoRefreshToken: false, persistSession: false });
   const credentials = { email: `new.${crypto.randomUUID()}@example.com`, password: crypto.randomUUID() };
   const { user } = (await auth.signUp(credentials)).data;
   expect((await auth.signInWithPassword(credentials)).error?.code).toBe("email_not_confirmed");
-  const mail = () => readFileSync(join(stack().dataDir, "auth.log"), "utf8").split(`To: ${credentials.email}\n`)[1];
-  await expect.poll(mail).toMatch(/https?:/);
-  const answer = await fetch(/https?:\S+/.exec(mail() ?? "")?.[0] ?? "", { redirect: "manual" });
+  const { text } = await mailTo(credentials.email);
+  const answer = await fetch(/https?:\S+/.exec(text)?.[0] ?? "", { redirect: "manual" });
   const { hash } = new URL(answer.headers.get("location") ?? "");
   const token = new URLSearchParams(hash.slice(1)).get("access_token") ?? "";
   expect((await auth.getUser(token)).data.user?.id).toBe(user?.id);

@@ -71,6 +71,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.tasks_lock": [],
     "crm.lock_merged": [],
     "crm.lock_named": [],
+    "crm.send_mail": [],
     "crm.place_deals_of": [],
     "crm.replace_tags": [],
     "crm.restore_tag": [],
@@ -91,9 +92,14 @@ test("each function that runs past the policies is known, and callable by whom i
     "api.release_job": ["crm_worker"],
     "api.fail_import": ["crm_worker"],
     "api.release_import": ["crm_worker"],
+    "api.claim_mail": ["crm_worker"],
+    "api.finish_mail": ["crm_worker"],
+    "api.release_mail": ["crm_worker"],
+    "api.fail_mail": ["crm_worker"],
     // For the clock alone.
     "crm.purge": [],
     "crm.purge_imports": [],
+    "crm.purge_mails": [],
   });
 });
 

@@ -85,6 +85,7 @@ async function fill(workspace: Workspace): Promise<void> {
   const { data } = await workspace.client.post("/imports", { resource: "contacts", format: "csv" });
   await workspace.client.post(`/imports/${data.id}/parts`, { part: 0, content: "email" });
   await database()`insert into crm.import_rows (import_id, workspace_id, row, status) values (${data.id}, ${workspaceId}, 1, 'created')`;
+  await database()`insert into crm.mails (workspace_id, template, recipient, details) values (${workspaceId}, 'test', 'a@test.example', '{}')`;
   await database()`insert into crm.jobs (workspace_id, kind, scope, arguments) values (${workspaceId}, 'merge', 'contacts', '{}')`;
   await database()`
     insert into crm.merge_moves (merge_id, workspace_id, source, field, record_id, was, became)
@@ -308,6 +309,10 @@ test("each exposed function can be called by exactly one role", async () => {
     cancel_job: ["crm_api"],
     claim_job: ["crm_worker"],
     fail_job: ["crm_worker"],
+    claim_mail: ["crm_worker"],
+    finish_mail: ["crm_worker"],
+    release_mail: ["crm_worker"],
+    fail_mail: ["crm_worker"],
     read_phones: ["crm_api"],
     release_job: ["crm_worker"],
     require_live_key: ["crm_api"],

@@ -37,9 +37,9 @@ afterAll(async () => {
   own = undefined;
 });
 
-/** A further process of the function, with parts of its environment changed. Stop it when done. */
+/** A further process of the function, with parts of its environment changed or left out. Stop it when done. */
 export async function startAnotherFunction(
-  env: Partial<FunctionEnv> = {},
+  env: Record<string, string | undefined> = {},
   entry?: string,
 ): Promise<{ baseUrl: string; pid: number; logFile: string; ended: Promise<string>; stop(): Promise<void> }> {
   const { dataDir, functionEnv } = stack();

@@ -47,6 +47,7 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(readme).toContain(`waits up to ${MAX_WAIT_MS / 1000} s`);
   expect(bound("jobs of a workspace that have not ended")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
+  expect(inSql("mail", "max_per_day")).toBe(bound("mails of a workspace in 24 hours"));
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
   );
