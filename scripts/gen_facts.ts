@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
-import { RIGHTS } from "../shared/auth/rights.ts";
 import { resources } from "../shared/resources/all.ts";
 import type { OPERATIONS, Resource } from "../shared/resources/define.ts";
+import { RIGHTS } from "../shared/rights.ts";
 import { argumentsOrHelp } from "./arguments.ts";
 import { ROOT } from "./stack/settings.ts";
 
@@ -21,7 +21,7 @@ export function generateFacts(): string {
 function rightsFunction(): string {
   const lines = Object.entries(RIGHTS).map(([area, rights]) => `    "${area}": ${JSON.stringify(rights)}`);
   return `
--- Who may do what beside records, by role, and for keys (shared/auth/rights.ts).
+-- Who may do what beside records, by role, and for keys (shared/rights.ts).
 create function crm.rights() returns jsonb
 language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
 as $$

@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
-import { createUses } from "../../shared/auth/uses.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -8,6 +7,7 @@ import { BodyPlaces } from "../../shared/http/body_places.ts";
 import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
+import { createUses } from "../../shared/http/uses.ts";
 import { type ApiVersion, DEFAULT_VERSION, unknownVersion, VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { ApiError, type ErrorCode } from "../errors.ts";
-import { readBlock } from "./allowed_ips.ts";
+import { readBlock } from "../standards/address_blocks.ts";
 import type { Credential } from "./authorization.ts";
 import { hashApiKey } from "./key_format.ts";
 import type { Principal } from "./principal.ts";

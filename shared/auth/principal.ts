@@ -1,14 +1,12 @@
 import type { Plan } from "../limits/plans.ts";
-import type { AddressBlock } from "./allowed_ips.ts";
-import { mayAccess, type Role } from "./rights.ts";
+import { type Access, mayAccess, type Role } from "../rights.ts";
+import type { AddressBlock } from "../standards/address_blocks.ts";
 
 /**
  * What a route needs: `contacts:read`, any valid key or member (`any`), a signed-in user of whatever workspace or none
  * (`session`), or nothing at all (`public`).
  */
 export type Scope = `${string}:${Access}` | "any" | "session" | "public";
-/** `revoke` is what a key may do to itself, where others write. */
-export type Access = "read" | "write" | "revoke";
 
 interface Workspace {
   workspaceId: string;

@@ -1,7 +1,13 @@
 import type { Principal } from "../auth/principal.ts";
-import type { RequestContext } from "../auth/uses.ts";
 import { callWithRetry, type Database } from "./database.ts";
 import { claimsOf, type Idempotency, type RecordData } from "./records.ts";
+
+/** Where a request came from. */
+export interface RequestContext {
+  ip: string;
+  user_agent: string | null;
+  request_id: string;
+}
 
 /** What people do to keys, members and sandboxes: an act of `crm.acts`, with what it takes. */
 export interface Act {

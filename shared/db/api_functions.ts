@@ -1,8 +1,7 @@
-import type { RequestContext } from "../auth/uses.ts";
 import type { Plan } from "../limits/plans.ts";
 import type { CustomField } from "../query/query_context.ts";
 import type { ReadPlan } from "../query/read_plan.ts";
-import type { ActAnswer, ActArgument } from "./acts.ts";
+import type { ActAnswer, ActArgument, RequestContext } from "./acts.ts";
 import type {
   ClaimedImport,
   ClaimedJob,

@@ -2,8 +2,8 @@ import type { Credential } from "../auth/authorization.ts";
 import type { CredentialStore } from "../auth/credential_store.ts";
 import type { Principal, Scope } from "../auth/principal.ts";
 import type { Session } from "../auth/sessions.ts";
-import type { RequestContext, Uses } from "../auth/uses.ts";
 import type { Config } from "../config.ts";
+import type { RequestContext } from "../db/acts.ts";
 import type { Database } from "../db/database.ts";
 import type { ApiError } from "../errors.ts";
 import type { Worker } from "../jobs/worker.ts";
@@ -15,6 +15,7 @@ import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
 import { newRequestId } from "./request_id.ts";
 import type { Given, Route } from "./route.ts";
+import type { Uses } from "./uses.ts";
 import { type ApiVersion, versionOf } from "./versions.ts";
 
 /** What lives as long as the isolate. */

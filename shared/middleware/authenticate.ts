@@ -1,8 +1,8 @@
-import { isAmong } from "../auth/allowed_ips.ts";
 import { type Credential, parseAuthorization } from "../auth/authorization.ts";
 import type { Principal } from "../auth/principal.ts";
 import { ApiError, isRefusal } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { isAmong } from "../standards/address_blocks.ts";
 import { rateLimitExceeded } from "./limit_rate.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { granted, isGranted, type Principal, type Scope } from "../auth/principal.ts";
-import { mayAccess, roleFor } from "../auth/rights.ts";
 import { ApiError } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { mayAccess, roleFor } from "../rights.ts";
 
 /** Checks the scope that the route's line of the map names. */
 export function authorize(exchange: Exchange): void {

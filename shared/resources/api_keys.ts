@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readBlock, writeBlock } from "../auth/allowed_ips.ts";
+import { readBlock, writeBlock } from "../standards/address_blocks.ts";
 import { shown } from "./answered.ts";
 import { actor } from "./common.ts";
 import { defineResource, type Resource } from "./define.ts";

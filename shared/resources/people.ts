@@ -1,4 +1,4 @@
-import { ROLES } from "../auth/rights.ts";
+import { ROLES } from "../rights.ts";
 import { actor } from "./common.ts";
 import { defineResource, type Resource } from "./define.ts";
 import { email, oneOf, text, timestamp, uuid } from "./schemas.ts";

@@ -47,7 +47,7 @@ comment on table crm.resources is
   'What a request may name: tables, each with the scope that it takes, the columns that nobody is shown, and how it is written.';
 alter table crm.resources enable row level security;
 alter table crm.resources force row level security;
-insert into crm.resources values ('members', 'users', '{user_id,deleted_at}');
+insert into crm.resources values ('members', 'users', '{deleted_at}');
 
 -- Money ----------------------------------------------------------------------------------------
 

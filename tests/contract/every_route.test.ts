@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION } from "../../shared/http/versions.ts";
 import { resources } from "../../shared/resources/all.ts";
+import { type Access, mayAccess, RIGHTS, ROLES } from "../../shared/rights.ts";
 import { testIf } from "../harness/cases.ts";
 import type { Client } from "../harness/client.ts";
 import { Records, type Workspace } from "../harness/records.ts";
@@ -9,7 +11,13 @@ import { pathParameters } from "../harness/route_paths.ts";
 import { database } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
 import { clientOf, useVersion, versionCases } from "../harness/versions.ts";
-import { createKey, createWorkspace, type TestKey } from "../harness/workspace.ts";
+import { createKey, createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
+
+/** A path about nothing that there is; what a caller does to itself is only tried. */
+const urlOf = ({ path, operation }: Route) =>
+  path.replace(/\{\w+\}/g, randomUUID()) + (operation === "apiKeys.revokeCurrent" ? "?dry_run=true" : "");
+
+const REFUSALS = ["invalid_session", "insufficient_scope", "insufficient_role", "user_required", "workspace_not_found"];
 
 describe.each(versionCases)("$name", ({ version, routes }) => {
   useVersion(version);
@@ -17,7 +25,9 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
   let mine: Workspace;
   let readers: TestKey[];
   const outsiders: Record<string, TestKey> = {};
-  let strangers: TestKey[];
+  /** A key and the owner of another workspace, and of a sandbox of mine. */
+  let sandboxId: string;
+  let strangers: { key: Client; owner: Client; workspaceId: string }[];
   const scopes = [...new Set(resources.map(({ scope }) => scope))];
   /** A record of mine of each resource, by plural; `merges` and `imports` too. */
   const known = new Map<string, string>();
@@ -41,7 +51,15 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     }
     expired = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(0) });
     revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
-    strangers = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
+    const apart = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
+    sandboxId = apart[1]?.workspaceId ?? "";
+    strangers = await Promise.all(
+      apart.map(async ({ client, userId, workspaceId }) => ({
+        key: client,
+        owner: clientOf(await sessionToken(userId)),
+        workspaceId,
+      })),
+    );
     for (const role of ["owner", "admin", "member", "stranger"]) {
       const { userId, workspaceId } = await createWorkspace();
       users[role] = clientOf(await sessionToken(userId));
@@ -63,6 +81,16 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     const [job] = await database()`
     insert into crm.jobs (workspace_id, kind, scope, arguments) values (${mine.workspaceId}, 'merge', 'contacts', '{"merge": null}') returning id`;
     known.set("jobs", job?.["id"]);
+    known.set("apiKeys", mine.id);
+    known.set("members", mine.ownerId);
+    const [invitation] = await database()`
+      insert into crm.invitations (workspace_id, email, role) values (${mine.workspaceId}, ${freshEmail()}, 'admin') returning id`;
+    known.set("invitations", invitation?.["id"]);
+    const [entry] = await database()`
+      insert into crm.audit_log (workspace_id, actor, action, targets, context)
+      values (${mine.workspaceId}, '{"type": "system", "id": null, "name": null}', 'api_key.created', '[]',
+        '{"ip": null, "user_agent": null, "request_id": null}') returning id`;
+    known.set("audit_log", entry?.["id"]);
     known.set("imports", (await mine.client.post("/imports", { resource: "contacts", format: "csv" })).data.id);
   });
 
@@ -74,6 +102,7 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     bulkCreate: { records: [{ name: "x" }] },
     bulkUpdate: { records: [{ id: randomUUID() }] },
     bulkDelete: { ids: [randomUUID()] },
+    "members.update": { role: "member" },
     addPart: { part: 0, content: "email" },
   };
 
@@ -83,11 +112,14 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
   });
 
   test("each route needs a scope that exists", () => {
-    const known = ["public", "any", ...scopes.flatMap((scope) => [`${scope}:read`, `${scope}:write`])];
+    const areas = [...scopes, ...Object.keys(RIGHTS)];
+    const known = ["public", "any", "session", "api_keys:revoke"].concat(
+      areas.flatMap((scope) => [`${scope}:read`, `${scope}:write`]),
+    );
     for (const route of routes) expect(known, route.operation).toContain(route.scope);
   });
 
-  describe.each(routes.map((route) => ({ ...route, url: route.path.replace(/\{\w+\}/g, randomUUID()) })))(
+  describe.each(routes.map((route) => ({ ...route, url: urlOf(route) })))(
     "$method $path",
     ({ method, path, operation, url, scope, body: declaredBody }) => {
       const options = { method, ...(declaredBody !== null && { body: {} }) };
@@ -107,24 +139,35 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
         },
       );
 
-      testIf(scope !== "public")("is open to a member of any role, and to nobody else who is signed in", async () => {
-        const headers = { "x-workspace-id": mine.workspaceId, "x-forwarded-for": randomUUID() };
-        for (const [role, client] of Object.entries(users)) {
-          const { error } = await client.call(url, { ...options, headers });
-          const refused = ["invalid_session", "insufficient_scope", "workspace_not_found"].find(
-            (code) => code === error?.code,
-          );
-          expect(refused, role).toBe(role === "stranger" ? "workspace_not_found" : undefined);
-        }
+      const [named = "", access = "read"] = scope.split(":") as [string, Access?];
+
+      testIf(scope !== "public" && scope !== "session")(
+        "is open to the roles that it is for, and to no stranger",
+        async () => {
+          const headers = { "x-workspace-id": mine.workspaceId, "x-forwarded-for": randomUUID() };
+          const refusalOf = async (client: Client) => {
+            const { error } = await client.call(url, { ...options, headers });
+            return REFUSALS.find((code) => code === error?.code);
+          };
+          for (const role of ROLES) {
+            const isAllowed = mayAccess(role, named, access) ?? true;
+            expect(await refusalOf(users[role] as Client), role).toBe(isAllowed ? undefined : "insufficient_role");
+          }
+          expect(await refusalOf(users["stranger"] as Client)).toBe("workspace_not_found");
+        },
+      );
+
+      testIf(scope === "session" || mayAccess("key", named, access) === false)("is closed to every key", async () => {
+        for (const client of [mine.client, ...readers.map((reader) => reader.client)])
+          expect((await client.call(url, options)).error.code).toBe("user_required");
       });
 
-      testIf(!(scope === "public" || scope === "any"))("is closed to a key that may do all but this", async () => {
-        const [named = ""] = scope.split(":");
+      testIf(scopes.includes(named))("is closed to a key that may do all but this", async () => {
         const { status, error } = await (outsiders[named] ?? mine).client.call(url, options);
         expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
       });
 
-      testIf(scope.endsWith(":write"))("is closed to keys that may read everything", async () => {
+      testIf(scopes.includes(named) && access === "write")("is closed to keys that may read everything", async () => {
         for (const { client } of readers) {
           const { status, error } = await client.call(url, options);
           expect({ status, required: error?.details.required_scope }).toEqual({ status: 403, required: scope });
@@ -139,13 +182,19 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
           path,
         );
         expect(theirs).not.toContain("known");
-        const body = BODIES[operation.split(".").at(-1) ?? ""] ?? {};
+        const body = BODIES[operation] ?? BODIES[operation.split(".").at(-1) ?? ""] ?? {};
         const sent = { method, ...(declaredBody !== null && { body }) };
-        for (const { client } of strangers) {
-          const { status, error } = await client.call(theirs, sent);
+        for (const { key, owner, workspaceId } of strangers) {
+          const { status, error } = await (Object.hasOwn(RIGHTS, named) ? owner : key).call(theirs, {
+            ...sent,
+            headers: { "x-workspace-id": workspaceId },
+          });
+          // A sandbox has no people of its own, so it is told where they are.
+          const isPeopleOfSandbox = workspaceId === sandboxId && /^(members|invitations):write$/.test(scope);
+          const code = isPeopleOfSandbox ? "live_workspace_required" : "not_found";
           expect({ status, error }).toEqual({
-            status: 404,
-            error: { code: "not_found", message: expect.any(String), details: {} },
+            status: isPeopleOfSandbox ? 422 : 404,
+            error: { code, message: expect.any(String), details: {} },
           });
         }
       });

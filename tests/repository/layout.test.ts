@@ -6,7 +6,14 @@ const ENTRY = "functions/api/index.ts";
 
 /** From the bottom up: a file imports from its own layer and from those below it. */
 const LAYERS = [
-  ["shared/config.ts", "shared/signing_key.ts", "shared/errors.ts", "shared/bounds.ts", "shared/standards"],
+  [
+    "shared/config.ts",
+    "shared/signing_key.ts",
+    "shared/errors.ts",
+    "shared/bounds.ts",
+    "shared/rights.ts",
+    "shared/standards",
+  ],
   ["shared/resources"],
   ["shared/query", "shared/db", "shared/auth", "shared/limits", "shared/events"],
   ["shared/http", "shared/middleware", "shared/imports", "shared/jobs", "shared/mail", "shared/openapi"],

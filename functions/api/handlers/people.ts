@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { readInvitationToken } from "../../../shared/auth/invitation_token.ts";
-import { ROLES } from "../../../shared/auth/rights.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import { contextOf, type Reply, type SignedInExchange } from "../../../shared/http/exchange.ts";
@@ -8,6 +7,7 @@ import type { Given, Handler } from "../../../shared/http/route.ts";
 import { invitations, members } from "../../../shared/resources/people.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { email, oneOf } from "../../../shared/resources/schemas.ts";
+import { ROLES } from "../../../shared/rights.ts";
 import { act, changed, created, ended, type Options } from "./acts.ts";
 import { recordId } from "./addressed.ts";
 

@@ -1,15 +1,9 @@
+import type { Principal } from "../auth/principal.ts";
+import type { RequestContext } from "../db/acts.ts";
 import type { Database } from "../db/database.ts";
-import type { Log } from "../http/log.ts";
 import type { Background } from "../jobs/worker.ts";
-import type { Principal } from "./principal.ts";
-import { RIGHTS } from "./rights.ts";
-
-/** Where a request came from. */
-export interface RequestContext {
-  ip: string;
-  user_agent: string | null;
-  request_id: string;
-}
+import { RIGHTS } from "../rights.ts";
+import type { Log } from "./log.ts";
 
 /** How long what was noted is new enough: `last_used_at` is at most a minute old (platform.md §10). */
 const NOTED_FOR_MS = 30_000;

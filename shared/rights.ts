@@ -1,4 +1,5 @@
-import type { Access } from "./principal.ts";
+/** `revoke` is what a key may do to itself, where others write. */
+export type Access = "read" | "write" | "revoke";
 
 /** What a user is in a workspace, from the one who may do most. */
 export const ROLES = ["owner", "admin", "member"] as const;
