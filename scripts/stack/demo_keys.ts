@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import type postgres from "postgres";
 import { hashApiKey } from "../../shared/auth/key_format.ts";
+import type { Plan } from "../../shared/limits/plans.ts";
 import { createApiKey } from "../api_keys.ts";
 
 interface DemoKey {
   variable: string;
-  plan: "standard" | "professional" | "enterprise";
+  plan: Plan;
   environment?: "sandbox";
   name: string;
   scope?: "read_only" | "custom";

@@ -16,8 +16,11 @@ export interface TokenBucket {
   refillSeconds: number;
 }
 
+/** The plans that there are to buy. */
+export const PLANS = ["standard", "professional", "enterprise"] as const;
+
 /** The plan of a workspace. `benchmark` runs the code of every other plan but its limit can't be reached. */
-export type Plan = "standard" | "professional" | "enterprise" | "benchmark";
+export type Plan = (typeof PLANS)[number] | "benchmark";
 
 /** What a bucket is filled by: a workspace's plan, or `address` for clients without a valid key. */
 export type BucketPlan = Plan | "address";

@@ -13,6 +13,8 @@ const SCRIPTS = {
   reset: "scripts/reset.ts",
   "gen:facts": "scripts/gen_facts.ts",
   tour: "scripts/tour.ts",
+  "workspaces:create": "scripts/create_workspace.ts",
+  "workspaces:plan": "scripts/change_plan.ts",
   "keys:create": "scripts/create_key.ts",
   fuzz: "scripts/fuzz.ts",
   bench: "bench/main.ts",
