@@ -1,4 +1,4 @@
--- The ground everything stands on: two schemas, two roles, and nothing granted that a later
+-- The ground everything stands on: two schemas, three roles, and nothing granted that a later
 -- migration does not grant by name.
 --
 --   crm   tables, triggers and helpers; not exposed over HTTP
@@ -6,17 +6,26 @@
 --
 --   crm_api    what a request becomes after its key was checked; row-level security applies to it
 --   crm_auth   may look a credential up by its hash, and nothing else
+--   crm_worker may see that there is work and take it; the work itself is done with the rights of whoever asked for it
 
 create schema crm;
 create schema api;
 
 alter default privileges revoke execute on functions from public;
 
-create role crm_api nologin noinherit;
-create role crm_auth nologin noinherit;
-grant crm_api, crm_auth to authenticator;
+-- Roles are the cluster's: they outlive a reset of the database.
+do $$
+begin
+  if to_regrole('crm_api') is null then
+    create role crm_api nologin noinherit;
+    create role crm_auth nologin noinherit;
+    create role crm_worker nologin noinherit;
+  end if;
+end;
+$$;
+grant crm_api, crm_auth, crm_worker to authenticator;
 
-grant usage on schema api to crm_api, crm_auth;
+grant usage on schema api to crm_api, crm_auth, crm_worker;
 grant usage on schema crm to crm_api;
 
 create extension if not exists pg_trgm with schema extensions;

@@ -47,6 +47,22 @@ comment on table crm.resources is
   'What a request may name: tables, each with the scope that it takes, the columns that nobody is shown, and how it is written.';
 alter table crm.resources enable row level security;
 alter table crm.resources force row level security;
+
+-- A preview branch is a clone of its project with all migrations but no rows, not even theirs. So what is here stands in
+-- a function too, which the seed calls.
+create function crm.keep_resources() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format('create or replace function crm.restore_resources() returns void language sql set search_path = '''' as %L', format(
+    'insert into crm.resources select * from jsonb_populate_recordset(null::crm.resources, %L) on conflict (name) do nothing',
+    (select jsonb_agg(entry) from crm.resources as entry)));
+  return null;
+end;
+$$;
+create trigger keep after insert or update or delete on crm.resources for each statement execute function crm.keep_resources();
+
 insert into crm.resources values ('members', 'users', '{deleted_at}');
 
 -- Money ----------------------------------------------------------------------------------------

@@ -180,11 +180,7 @@ begin
 end;
 $$;
 
-create role crm_worker nologin noinherit;
-grant crm_worker to authenticator;
-grant usage on schema api to crm_worker;
 grant usage on schema gate to crm_worker;
 grant execute on function gate.admit() to crm_worker;
-comment on role crm_worker is 'May see that there is work and take it; the work itself is done with the rights of whoever asked for it.';
 grant execute on function api.claim_job(json), api.advance_job(json), api.release_job(json), api.fail_job(json) to crm_worker;
 grant execute on function crm.max_at_once(), crm.start_job(uuid, text, text, jsonb, bigint), crm.started_job(), api.cancel_job(json) to crm_api;

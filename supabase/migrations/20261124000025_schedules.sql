@@ -38,13 +38,13 @@ begin
 end;
 $$;
 
--- pg_cron and pg_net are the platform's. Where they can't be had, as in the local stack, its own timer does both.
-do $$
+-- Schedules all of it, where there is something to schedule it with. Called by the seed of a preview branch too, which has
+-- the extensions of its project, but no rows.
+create function crm.schedule() returns void
+language plpgsql
+set search_path = ''
+as $$
 begin
-  if exists (select from pg_available_extensions where name = 'pg_cron') then
-    create extension if not exists pg_cron;
-    create extension if not exists pg_net;
-  end if;
   if to_regnamespace('cron') is not null and to_regnamespace('net') is not null then
     perform cron.schedule('purge', '*/5 * * * *', 'call crm.purge_all()');
     perform cron.schedule('drain', '10 seconds', 'select crm.call_drain()');
@@ -54,6 +54,17 @@ begin
   end if;
 end;
 $$;
+
+-- pg_cron and pg_net are the platform's. Where they can't be had, as in the local stack, its own timer does both.
+do $$
+begin
+  if exists (select from pg_available_extensions where name = 'pg_cron') then
+    create extension if not exists pg_cron;
+    create extension if not exists pg_net;
+  end if;
+end;
+$$;
+select crm.schedule();
 
 -- Postgres' log gets no customer's values: they would stand in DETAIL, HINT, QUERY and CONTEXT of an error. Who may not
 -- set that, as the owner of a hosted project, keeps errors of requests out of the log; the function logs them by code.

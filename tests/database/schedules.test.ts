@@ -28,7 +28,7 @@ async function hosted(work: (sql: postgres.TransactionSql) => Promise<void>): Pr
       create schema vault;
       create table vault.decrypted_secrets (name text, decrypted_secret text);
     `);
-    for (let i = 0; i < 2; i++) await sql.unsafe(blockWith("cron.schedule"));
+    for (let i = 0; i < 2; i++) await sql`select crm.schedule()`;
     await work(sql);
     throw rollback;
   });
@@ -59,11 +59,12 @@ test("while the Vault is empty nobody is called", async () => {
   });
 });
 
-test("config.toml puts in the Vault what the timer reads there", () => {
+test("config.toml puts in the Vault what the timer and the seed read there", () => {
   const section =
     /^\[db\.vault\]\n(.*?)\n\n/ms.exec(readFileSync(join(ROOT, "supabase/config.toml"), "utf8"))?.[1] ?? "";
   const stored = [...section.matchAll(/^(\w+) = "env\(\w+\)"$/gm)].map(([, name]) => name);
-  const read = [...MIGRATION.matchAll(/decrypted_secrets where name = '(\w+)'/g)].map(([, name]) => name);
+  const seed = readFileSync(join(ROOT, "supabase/seed.sql"), "utf8");
+  const read = [...(MIGRATION + seed).matchAll(/decrypted_secrets where name = '(\w+)'/g)].map(([, name]) => name);
   expect(stored.sort()).toEqual(read.sort());
 });
 

@@ -20,5 +20,5 @@ test.each(Object.entries(SECRETS))("no file of the repository has %s in it", (_n
 
 test("files that hold secrets are ignored by git", () => {
   const ignored = read(".gitignore").split("\n");
-  expect(ignored).toEqual(expect.arrayContaining([".env", ".local/", "supabase/.temp/"]));
+  expect(ignored).toEqual(expect.arrayContaining([".env", ".local/", "supabase/.env.keys", "supabase/.temp/"]));
 });

@@ -62,7 +62,6 @@ test.each([
   ["[functions.api]", "[functions.api", "failed to parse"],
   ["verify_jwt = false", 'verify_jwt = "no"', "Expected boolean"],
   ['policy = "per_worker"', 'policy = "always"', "edge_runtime.policy"],
-  ['project_id = "replacewithbranchref"', 'project_id = "preview"', "remotes.preview.project_id"],
   ["verify_jwt = false", "verify = false", "does not recognize"],
 ])("that check fails for a broken copy: %s → %s", async (from, to, complaint) => {
   editConfig(from, to);
