@@ -93,5 +93,8 @@ export const MAX_WAIT_MS = 5_000;
 export const MAX_REST_MS = 200;
 /** How long a bulk write waits for its turn: those before it take a second each. */
 export const MAX_BULK_WAIT_MS = 15_000;
+/** How much later the scenario `slow` answers, and how many of a workspace an isolate has wait for that. */
+export const SLOW_SCENARIO_MS = 10_000;
+export const MAX_SLOW_AT_ONCE = 10;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;

@@ -1,6 +1,7 @@
 /** Every error the API can answer: its status and the sentence that is shown when none is given. */
 export const ERRORS = {
   validation_error: [400, "The request is not valid."],
+  test_only: [400, "The X-Test-Scenario header works in a sandbox only, with a key that begins with anx_test_."],
   malformed_json: [400, "The request body is not valid JSON."],
   unknown_field: [400, "The request body has a field that does not exist."],
   read_only_field: [400, "The request body sets a field that is read-only."],

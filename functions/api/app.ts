@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
+import { MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -13,6 +14,7 @@ import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
 import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
+import { Gate } from "../../shared/limits/gate.ts";
 import { Thread } from "../../shared/limits/thread.ts";
 import { claimMail } from "../../shared/mail/send.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
@@ -76,6 +78,7 @@ function createServices(config: Config, background: Background, versions: readon
     refunds: limiters.refunds,
     bodies: new BodyPlaces(),
     thread: new Thread(),
+    slowAnswers: new Gate({ places: { slow: MAX_SLOW_AT_ONCE }, maxWaiting: 0, maxWaitMs: 0 }),
     versions,
     worker: {
       wake() {

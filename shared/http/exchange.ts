@@ -8,6 +8,7 @@ import type { Database } from "../db/database.ts";
 import type { ApiError } from "../errors.ts";
 import type { Worker } from "../jobs/worker.ts";
 import type { AddressLimiter } from "../limits/address_limiter.ts";
+import type { Gate } from "../limits/gate.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
 import type { Thread, Turns } from "../limits/thread.ts";
 import type { BodyPlaces } from "./body_places.ts";
@@ -30,6 +31,8 @@ export interface Services {
   refunds: Limiter;
   bodies: BodyPlaces;
   thread: Thread;
+  /** Of answers that a sandbox has asked to be slow. */
+  slowAnswers: Gate<"slow">;
   worker: Worker;
   versions: readonly ApiVersion[];
   log: Log;

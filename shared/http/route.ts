@@ -129,6 +129,7 @@ const ANY_KEY: readonly ErrorCode[] = [
   "user_required",
   "insufficient_role",
   "too_many_concurrent_requests",
+  "test_only",
 ];
 const BY_HEADER: Record<RequestHeader, readonly ErrorCode[]> = {
   "Idempotency-Key": ["idempotency_in_progress", "idempotency_key_reused", "idempotency_storage_full"],

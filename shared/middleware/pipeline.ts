@@ -9,6 +9,7 @@ import { answerUnchanged } from "./conditional.ts";
 import { requireHttps } from "./https.ts";
 import { limitRate } from "./limit_rate.ts";
 import { parse } from "./parse.ts";
+import { playScenario } from "./play_scenario.ts";
 import { answerPreflight } from "./preflight.ts";
 import { readBody } from "./read_body.ts";
 import { requireHost } from "./require_host.ts";
@@ -16,7 +17,7 @@ import { requireRoute } from "./require_route.ts";
 import { requireUrl } from "./require_url.ts";
 
 /** Looks at the exchange, adds what it finds, and answers, throws, or lets the next step go on. */
-type Step = (exchange: Exchange) => void | Response | undefined | Promise<void>;
+type Step = (exchange: Exchange) => void | Response | undefined | Promise<Response | undefined> | Promise<void>;
 
 /** The order is the policy: nothing runs before what stands above it. */
 const pipeline: readonly Step[] = [
@@ -27,6 +28,7 @@ const pipeline: readonly Step[] = [
   limitRate,
   requireRoute,
   authorize,
+  playScenario,
   requireUrl,
   readBody,
   parse,

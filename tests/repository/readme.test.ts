@@ -45,6 +45,8 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   );
   expect(bound("failed rows that a report lists")).toBe(MAX_LISTED_FAILURES.toLocaleString("en-US"));
   expect(readme).toContain(`waits up to ${MAX_WAIT_MS / 1000} s`);
+  expect(readme).toContain(`the real answer, after ${bounds.SLOW_SCENARIO_MS / 1000} s;`);
+  expect(readme).toContain(`${bounds.MAX_SLOW_AT_ONCE} of a workspace at once`);
   expect(bound("jobs of a workspace that have not ended")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("mail", "max_per_day")).toBe(bound("mails of a workspace in 24 hours"));
