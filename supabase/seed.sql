@@ -2,7 +2,7 @@
 -- Deterministic. Records come from scripts/seed; keys and passwords never stand in a file of the repository.
 
 -- What a branch lacks of what its project's migrations have made.
-select crm.restore_resources();
+select crm.restore_resources(), crm.restore_acts();
 select crm.schedule();
 
 -- As if they had signed up and confirmed their addresses. Hosted Auth reads no user who lacks one of these values, the empty

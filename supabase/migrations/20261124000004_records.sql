@@ -49,19 +49,21 @@ alter table crm.resources enable row level security;
 alter table crm.resources force row level security;
 
 -- A preview branch is a clone of its project with all migrations but no rows, not even theirs. So what is here stands in
--- a function too, which the seed calls.
-create function crm.keep_resources() returns trigger
+-- a function too, crm.restore_<table>(), which the seed calls.
+create function crm.keep_rows() returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  entries jsonb;
 begin
-  execute format('create or replace function crm.restore_resources() returns void language sql set search_path = '''' as %L', format(
-    'insert into crm.resources select * from jsonb_populate_recordset(null::crm.resources, %L) on conflict (name) do nothing',
-    (select jsonb_agg(entry) from crm.resources as entry)));
+  execute format('select jsonb_agg(entry) from crm.%I as entry', tg_table_name) into entries;
+  execute format('create or replace function crm.%I() returns void language sql set search_path = '''' as %L', 'restore_' || tg_table_name, format(
+    'insert into crm.%1$I select * from jsonb_populate_recordset(null::crm.%1$I, %2$L) on conflict (name) do nothing', tg_table_name, entries));
   return null;
 end;
 $$;
-create trigger keep after insert or update or delete on crm.resources for each statement execute function crm.keep_resources();
+create trigger keep after insert or update or delete on crm.resources for each statement execute function crm.keep_rows();
 
 insert into crm.resources values ('members', 'users', '{deleted_at}');
 

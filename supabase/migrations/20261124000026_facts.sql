@@ -127,7 +127,7 @@ insert into crm.resources (name, facts) values ('custom_fields', '{
 }')
 on conflict (name) do update set facts = excluded.facts;
 
--- Who may do what beside records, by role, and for keys (shared/auth/rights.ts).
+-- Who may do what beside records, by role, and for keys (shared/rights.ts).
 create function crm.rights() returns jsonb
 language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
 as $$

@@ -85,6 +85,7 @@ create table crm.acts (
 comment on table crm.acts is 'What api.act may call.';
 alter table crm.acts enable row level security;
 alter table crm.acts force row level security;
+create trigger keep after insert or update or delete on crm.acts for each statement execute function crm.keep_rows();
 
 -- Does an act in one transaction, and answers its result.
 --
