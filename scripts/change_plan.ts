@@ -1,6 +1,6 @@
 // npm run workspaces:plan: another plan for a workspace and its sandboxes, in any database that has our migrations.
 import { PLANS } from "../shared/limits/plans.ts";
-import { findWorkspace, operate, WORKSPACE_OPTION } from "./operate.ts";
+import { findWorkspace, noteAct, operate, WORKSPACE_OPTION } from "./operate.ts";
 
 await operate(
   {
@@ -19,6 +19,13 @@ await operate(
       throw new Error(`${name} is a sandbox, which has the plan of its workspace: --workspace ${parentWorkspaceId}`);
     if (plan === before) return { said: `Workspace ${name} (${id}) is on ${plan} already.` };
     await sql`update crm.workspaces set plan = ${plan} where ${id} in (id, parent_workspace_id)`;
+    await noteAct(
+      sql,
+      id,
+      "workspace.plan_changed",
+      { type: "workspace", id, name },
+      { plan: { from: before, to: plan } },
+    );
     return { said: `Workspace ${name} (${id}) is on ${plan} now; before it was on ${before}.` };
   },
 );

@@ -1,6 +1,5 @@
 // npm run keys:create: a further key of a workspace, in any database that has our migrations.
-import { createApiKey } from "./api_keys.ts";
-import { findWorkspace, operate, WORKSPACE_OPTION } from "./operate.ts";
+import { findWorkspace, makeKey, operate, WORKSPACE_OPTION } from "./operate.ts";
 
 const SCOPES = ["full_access", "read_only"] as const;
 
@@ -19,7 +18,7 @@ await operate(
     const name = options.name("--name");
     const scope = options.oneOf("--scope", SCOPES, "full_access");
     const workspace = await findWorkspace(sql, options.required("--workspace"));
-    const { key } = await createApiKey(sql, { workspaceId: workspace.id, name, scope });
+    const key = await makeKey(sql, { workspaceId: workspace.id, name, scope });
     return { said: `A ${scope} key, "${name}", of workspace ${workspace.name} (${workspace.id}).`, key };
   },
 );

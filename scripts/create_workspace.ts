@@ -1,8 +1,7 @@
 // npm run workspaces:create: a customer's workspace with its owner and first key, in any database that has our migrations.
 import type postgres from "postgres";
 import { PLANS } from "../shared/limits/plans.ts";
-import { createApiKey } from "./api_keys.ts";
-import { operate } from "./operate.ts";
+import { makeKey, noteAct, operate } from "./operate.ts";
 
 await operate(
   {
@@ -27,7 +26,8 @@ await operate(
     const [workspace] = await sql`insert into crm.workspaces (name, plan) values (${name}, ${plan}) returning id`;
     const workspaceId = workspace?.["id"];
     await addOwner(sql, workspaceId, owner);
-    const { key } = await createApiKey(sql, { workspaceId, name: "First key" });
+    await noteAct(sql, workspaceId, "workspace.created", { type: "workspace", id: workspaceId, name });
+    const key = await makeKey(sql, { workspaceId, name: "First key" });
     return { said: `Workspace ${name} (${workspaceId}) on ${plan}, owned by ${owner}, and its first key.`, key };
   },
 );

@@ -1,5 +1,6 @@
 import process from "node:process";
 import postgres from "postgres";
+import { createApiKey, type NewKey } from "./api_keys.ts";
 import { argumentsOrHelp, type Usage } from "./arguments.ts";
 import { databaseUrl } from "./database_url.ts";
 
@@ -107,4 +108,22 @@ export async function findWorkspace(sql: postgres.TransactionSql, wanted: string
   throw new Error(
     `${found.length} workspaces are called ${wanted}. Give an id: ${found.map(({ id }) => id).join(", ")}`,
   );
+}
+
+/** Tells the audit log of a workspace what an operator has done. */
+export async function noteAct(
+  sql: postgres.TransactionSql,
+  workspaceId: string,
+  action: string,
+  target: { type: string; id: string; name: string },
+  changes: Record<string, { from: string; to: string }> | null = null,
+): Promise<void> {
+  await sql`select crm.note_act(${workspaceId}, ${action}, ${sql.json([target])}, ${changes && sql.json(changes)})`;
+}
+
+/** A key that an operator makes, and tells the audit log of. Answers its plaintext. */
+export async function makeKey(sql: postgres.TransactionSql, options: NewKey): Promise<string> {
+  const { id, key } = await createApiKey(sql, options);
+  await noteAct(sql, options.workspaceId, "api_key.created", { type: "api_key", id, name: options.name });
+  return key;
 }

@@ -137,6 +137,10 @@ describe("creation", () => {
     );
     const count = (wanted: number) => answers.flat().filter((status) => status === wanted).length;
     expect({ made: count(201), refused: count(409) }).toEqual({ made: 99, refused: 5 });
+    expect((await busy.post("/api_keys", { name: "x", scope: "read_only" })).error).toMatchObject({
+      code: "api_key_limit_reached",
+      details: { max_live: 100 },
+    });
     const { data } = await busy.get("/api_keys?limit=1&sort=name");
     expect((await busy.post(`/api_keys/${data[0].id}/roll`)).status).toBe(201);
     const withGrace = await busy.post(`/api_keys/${data[0].id}/roll`, { grace_period_seconds: 60 });
@@ -296,6 +300,13 @@ describe("rolling", () => {
     const answers = await Promise.all([1, 2, 3].map(() => owner.post(`/api_keys/${data.id}/roll`)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
   });
+});
+
+test("a key that has expired is not rolled, nor is its expiry changed", async () => {
+  const { id } = await createKey({ workspaceId: mine.workspaceId, expiresAt: new Date(Date.now() - 1000) });
+  expect((await owner.post(`/api_keys/${id}/roll`)).error.code).toBe("api_key_expired");
+  expect((await owner.patch(`/api_keys/${id}`, { expires_at: inDays(1) })).error.code).toBe("expiry_cannot_extend");
+  expect((await owner.delete(`/api_keys/${id}`)).status).toBe(200);
 });
 
 describe("revocation", () => {

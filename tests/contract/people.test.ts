@@ -259,6 +259,15 @@ describe("an invitation", () => {
     expect((await client.get("/me")).data.role).toBe("admin");
   });
 
+  test("waits with a hundred others at most", async () => {
+    const busy = await team();
+    await database()`
+      insert into crm.invitations (workspace_id, email, role)
+      select ${busy.workspaceId}, 'p' || n || '@test.example', 'member' from generate_series(1, 100) as n`;
+    const { error } = await busy.owner.client.post("/invitations", { email: freshEmail(), role: "member" });
+    expect(error).toMatchObject({ code: "invitation_limit_reached", details: { max_pending: 100 } });
+  });
+
   test("is not made in a sandbox, whose people are those of its workspace", async () => {
     const { userId, workspaceId } = await createWorkspace({ parentId: mine.workspaceId });
     const client = await signedIn(userId);

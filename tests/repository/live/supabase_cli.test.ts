@@ -52,10 +52,12 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.folded` has a role mutable search_path", // An aggregate has none.
     "Function `crm.minor_units` has a role mutable search_path",
     "Function `crm.purge_all` has a role mutable search_path", // It commits, which no routine with a setting may.
+    "Function `crm.rights` has a role mutable search_path",
     "Function `crm.search_score` has a role mutable search_path",
     "Function `crm.searchable` has a role mutable search_path",
     "Function `crm.show_time` has a role mutable search_path",
     "Function `crm.shown_domain` has a role mutable search_path",
+    "Function `crm.suffices` has a role mutable search_path",
     "Function `crm.uuid_v7` has a role mutable search_path",
     "Function `crm.without_formula` has a role mutable search_path",
     "Function `crm.words_of` has a role mutable search_path",
