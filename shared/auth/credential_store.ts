@@ -162,6 +162,12 @@ async function findMember(
       kind: "user",
       userId,
       sessionId,
+      places: places.map((one) => ({
+        id: one.workspace_id,
+        name: one.workspace_name,
+        environment: one.environment,
+        role: one.role,
+      })),
       memberId: place.member_id,
       role: place.role,
       workspaceId: place.workspace_id,

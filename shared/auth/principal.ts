@@ -15,6 +15,14 @@ interface Workspace {
   environment: "live" | "sandbox";
 }
 
+/** A user's place in a workspace. */
+export interface Place {
+  id: string;
+  name: string;
+  environment: "live" | "sandbox";
+  role: Role;
+}
+
 /** Who a request acts as, once its credential is known to be good. */
 export type Principal = Workspace &
   (
@@ -30,7 +38,15 @@ export type Principal = Workspace &
         /** Where it may be used; null for anywhere. */
         allowedIps: readonly AddressBlock[] | null;
       }
-    | { kind: "user"; userId: string; sessionId: string | undefined; memberId: string; role: Role }
+    | {
+        kind: "user";
+        userId: string;
+        sessionId: string | undefined;
+        memberId: string;
+        role: Role;
+        /** All workspaces that they are in, the oldest first. */
+        places: readonly Place[];
+      }
   );
 
 /** Whether the principal may do what a scope names. Write includes read. */
@@ -53,8 +69,7 @@ export function isGranted(principal: Principal, scope: Scope): boolean {
 }
 
 /** What the principal was given, as shown in `details.granted` and by `GET /v1/me`. */
-export function granted(principal: Principal): string | Record<string, string> {
-  if (principal.kind === "user") return principal.role;
+export function granted(principal: Principal & { kind: "api_key" }): string | Record<string, string> {
   return principal.scope === "custom" ? principal.permissions : principal.scope;
 }
 

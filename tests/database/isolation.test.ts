@@ -5,6 +5,7 @@ import { z } from "zod";
 import { newSigningKey } from "../../scripts/stack/secrets.ts";
 import { resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
+import { mayAccess, ROLES } from "../../shared/rights.ts";
 
 import { Records, type Workspace } from "../harness/records.ts";
 import { freshValue } from "../harness/samples.ts";
@@ -50,7 +51,12 @@ beforeAll(async () => {
   const minted = async (options: Partial<KeyOptions>) =>
     keyActor(await createKey({ workspaceId, ...options }), workspaceId);
   actors["its own key"] = keyActor(mine, workspaceId);
-  actors["its own user"] = userActor(mine.userId);
+  actors["its own owner"] = userActor(mine.userId);
+  for (const role of ["admin", "member"]) {
+    const { userId, workspaceId: former } = await createWorkspace();
+    await sql`update crm.members set workspace_id = ${mine.workspaceId}, role = ${role} where workspace_id = ${former}`;
+    actors[`its own ${role}`] = userActor(userId);
+  }
   actors["another workspace's key"] = keyActor(other, other.workspaceId);
   actors["another workspace's key that claims this workspace"] = keyActor(other, workspaceId);
   actors["another workspace's user"] = userActor(other.userId);
@@ -244,13 +250,16 @@ const isWritten = (table: string, verb: Verb) =>
 /** What may be touched at all; everything else must be refused or touch nothing. */
 function isAllowed(actor: string, table: string, verb: Verb): boolean {
   const [, scope, right] = /^a key for (\w+):(\w+)$/.exec(actor) ?? [];
-  const isWhole = actor === "its own key" || actor === "its own user";
+  const isWhole = actor.startsWith("its own ");
   const opens =
     isWhole || actor === "a read-only key" ? scopesOf(table).length > 0 : scopesOf(table).some((one) => one === scope);
   const mayWrite = isWhole || right === "write";
-  // A key sees itself, and nobody sees but reads them; roles decide of the rest that people administer.
-  if (table === "api_keys") return verb === "select" && (isWhole || actor === "a read-only key" || scope !== undefined);
-  if (table === "audit_log" || table === "invitations") return verb === "select" && actor === "its own user";
+  // Roles decide of what people administer, which nobody writes but by an act.
+  if (table === "api_keys" || table === "invitations" || table === "audit_log") {
+    const role = ROLES.find((known) => actor === `its own ${known}`);
+    const isKey = actor === "its own key" || actor === "a read-only key" || scope !== undefined;
+    return verb === "select" && (role !== undefined || isKey) && mayAccess(role ?? "key", table, "read") === true;
+  }
   // Answers of writes are kept for every key that writes.
   if (table === "idempotency_keys") return mayWrite && verb !== "delete";
   if (verb === "select") return opens && (mayWrite || table !== "import_parts");
@@ -260,7 +269,9 @@ function isAllowed(actor: string, table: string, verb: Verb): boolean {
 describe("below the API, my workspace's rows", () => {
   test.each([
     "its own key",
-    "its own user",
+    "its own owner",
+    "its own admin",
+    "its own member",
     "another workspace's key",
     "another workspace's key that claims this workspace",
     "another workspace's user",

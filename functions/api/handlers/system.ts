@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { granted } from "../../../shared/auth/principal.ts";
 import type { Exchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import { LIMITS } from "../../../shared/limits/plans.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
+import { ROLES } from "../../../shared/rights.ts";
 import { publicKey } from "../../../shared/signing_key.ts";
 
 /** `GET /v1/health`: the function runs. No key, no I/O. */
@@ -19,7 +19,7 @@ export const jwks = ({ services }: Exchange): Reply => ({
 
 export const jwksDocument = z.strictObject({ keys: z.array(publicKey.strict()) });
 
-/** `GET /v1/me`: what the key is and may do. */
+/** `GET /v1/me`: what the key is and may do; who has signed in, and where else they are at home. */
 export const me: Handler = ({ principal }) => {
   const limits = LIMITS[principal.plan];
   return {
@@ -35,7 +35,13 @@ export const me: Handler = ({ principal }) => {
             permissions: principal.scope === "custom" ? principal.permissions : null,
             expires_at: principal.expiresAt == null ? null : shownTime(principal.expiresAt),
           }
-        : { type: "user", id: principal.userId, member_id: principal.memberId, role: granted(principal) }),
+        : {
+            type: "user",
+            id: principal.userId,
+            member_id: principal.memberId,
+            role: principal.role,
+            workspaces: principal.places,
+          }),
       environment: principal.environment,
       workspace: { id: principal.workspaceId, name: principal.workspaceName, plan: principal.plan },
       rate_limit: {
@@ -68,7 +74,10 @@ export const meData = z.discriminatedUnion("type", [
     type: z.literal("user"),
     id: z.uuid(),
     member_id: z.uuid(),
-    role: z.string(),
+    role: z.enum(ROLES),
+    workspaces: z.array(
+      z.strictObject({ id: z.uuid(), name: z.string(), environment: z.enum(["live", "sandbox"]), role: z.enum(ROLES) }),
+    ),
     ...inWorkspace,
   }),
 ]);
