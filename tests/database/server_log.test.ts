@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createInvitationToken } from "../../shared/auth/invitation_token.ts";
+import { generateApiKey } from "../../shared/auth/key_format.ts";
 import { Client } from "../harness/client.ts";
 import { startTestStack } from "../harness/global_setup.ts";
+import { findLeaks, secretsIn } from "../harness/leaks.ts";
 
 // What customers send stands in no log: not of Postgres, PostgREST, Redis, the gateway or the function, at the level that
 // production has. On a stack of its own, whose processes log at that level.
@@ -82,6 +85,62 @@ test("values in writes and questions that fail reach no log", async () => {
   expect((await client.get(`/contacts?search=${MARK}`)).meta.total).toBeGreaterThan(0);
   expect(messagesOf("function.log", '"request"')).toBeGreaterThan(10);
   expectNoMark();
+});
+
+test("keys, tokens and passwords reach no log, no column and no answer but the one that makes them", async () => {
+  const { info, dataDir } = running;
+  const { SUPABASE_URL = "", SUPABASE_PUBLISHABLE_KEY = "", DEMO_OWNER_EMAIL, DEMO_PASSWORD = "" } = info.signIn;
+  const auth = async (path: string, body: unknown) => {
+    const headers = { apikey: SUPABASE_PUBLISHABLE_KEY, "content-type": "application/json" };
+    const response = await fetch(`${SUPABASE_URL}/auth/v1/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as { access_token: string; refresh_token: string };
+  };
+  const session = await auth("token?grant_type=password", { email: DEMO_OWNER_EMAIL, password: DEMO_PASSWORD });
+  const owner = new Client(info.apiUrl, session.access_token);
+  const headers = { "idempotency-key": crypto.randomUUID() };
+  const made = await owner.post("/api_keys", { name: "Secret", scope: "full_access" }, headers);
+  await owner.post("/api_keys", { name: "Secret", scope: "full_access" }, headers);
+  const rolled = await owner.post(`/api_keys/${made.data.id}/roll`, { grace_period_seconds: 60 });
+  const secrets: string[] = [
+    session.access_token,
+    session.refresh_token,
+    DEMO_PASSWORD,
+    made.data.key,
+    rolled.data.key,
+  ];
+  const { key: unknown } = generateApiKey("live");
+  await Promise.all([
+    ...[made.data.key, rolled.data.key].flatMap((key) => [
+      new Client(info.apiUrl, key).get("/contacts"),
+      new Client(info.apiUrl, key).post("/api_keys", { name: key, scope: "nothing" }),
+      new Client(info.apiUrl, key).get(`/contacts?search=${key}&nonsense=${key}`),
+      fetch(`${info.apiUrl}/v1/contacts?api_key=${key}`, { headers: { authorization: key, "user-agent": "curl/8" } }),
+    ]),
+    new Client(info.apiUrl, unknown).get("/contacts"),
+    new Client(info.apiUrl, `${session.access_token}x`).get("/me"),
+    auth("token?grant_type=password", { email: DEMO_OWNER_EMAIL, password: `${DEMO_PASSWORD}wrong` }),
+  ]);
+  const invited = await owner.post("/invitations", { email: `${MARK}.invited@test.example`, role: "member" });
+  const token = createInvitationToken(info.functionEnv["MASTER_KEY"] ?? "", invited.data.id);
+  expect((await owner.post("/invitations/accept", { token })).error.code).toBe("invitation_for_another_address");
+  await expect
+    .poll(async () => (await superuser`select from crm.mails where state = 'sent'`).length, { timeout: 30_000 })
+    .toBeGreaterThan(0);
+  await owner.delete(`/api_keys/${made.data.id}`);
+  await new Client(info.apiUrl, rolled.data.key).post("/api_keys/current/revoke");
+
+  const configured = ["JWT_SIGNING_KEY", "CURSOR_SECRET", "CRON_SECRET", "MASTER_KEY", "MAIL_API_KEY"].map(
+    (name) => info.functionEnv[name] ?? "",
+  );
+  expect(await findLeaks(dataDir, superuser, [...secrets, unknown, token, ...configured])).toEqual([]);
+  const answers = await Promise.all(
+    ["/api_keys", "/audit_log", "/invitations", "/members", "/me"].map((path) => owner.get(path)),
+  );
+  expect(answers.flatMap(({ body }) => secretsIn(JSON.stringify(body)))).toEqual([]);
 });
 
 test("values in a write that waits for a lock until it is ended reach no log", async () => {

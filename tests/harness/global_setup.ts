@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { ROOT } from "../../scripts/stack/settings.ts";
 import type { StackInfo } from "../../scripts/stack/stack_info.ts";
+import { findLeaks } from "./leaks.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -16,7 +18,13 @@ declare module "vitest" {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { info, dataDir, stop } = await startTestStack();
   project.provide("stack", { ...info, dataDir });
-  return stop;
+  return async () => {
+    // After all suites: whatever they have sent, no secret of it may have stayed anywhere.
+    const sql = postgres(info.databaseUrl, { max: 1, onnotice: () => {} });
+    const leaks = await findLeaks(dataDir, sql).finally(() => sql.end({ timeout: 2 }));
+    await stop();
+    if (leaks.length > 0) throw new Error(`Secrets were kept:\n${leaks.join("\n")}`);
+  };
 }
 
 /** A stack of its own, for suites that break one; of another checkout, for one that changes the code. */

@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
-import { database } from "../harness/stack.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../harness/client.ts";
+import { database, stack, startAnotherFunction } from "../harness/stack.ts";
+import { sessionToken } from "../harness/tokens.ts";
 import { createKey, createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
 const MAX_KNOWN_MS = 10_000;
@@ -72,4 +74,82 @@ test("GET /me, which reads no data, refuses a revoked key within 10 s even when 
   }
   expect(status).toBe(401);
   expect(Date.now() - revokedAt).toBeLessThan(MAX_KNOWN_MS + 500);
+});
+
+describe("in a second process of the function that knows them too", () => {
+  let elsewhere: string;
+  beforeAll(async () => {
+    elsewhere = (await startAnotherFunction()).baseUrl;
+  });
+
+  /** A key and its owner, signed in here; both known there. */
+  async function knownThere() {
+    const workspace = await createWorkspace();
+    const owner = new Client(stack().functionUrl, await sessionToken(workspace.userId));
+    const { data } = await owner.post("/api_keys", { name: "x", scope: "full_access" });
+    const there = { key: new Client(elsewhere, data.key), owner: new Client(elsewhere, owner.key) };
+    for (const client of [there.key, there.owner]) expect((await client.get("/contacts")).status).toBe(200);
+    return { workspace, owner, keyId: data.id as string, there };
+  }
+
+  /** `GET /me` reads no data: it is answered from memory until the other process looks again. */
+  async function untilNoticed(client: Client): Promise<void> {
+    const before = JSON.stringify((await client.get("/me")).body.data);
+    await expect
+      .poll(async () => JSON.stringify((await client.get("/me")).body.data) === before, {
+        timeout: MAX_KNOWN_MS + 500,
+        interval: 200,
+      })
+      .toBe(false);
+  }
+
+  test("a key that is revoked here reads and writes nothing more there at once, and is nobody within 10 s", async () => {
+    const { owner, keyId, there } = await knownThere();
+    expect((await owner.delete(`/api_keys/${keyId}`)).status).toBe(200);
+    const [read, written] = await Promise.all([
+      there.key.get("/contacts"),
+      there.key.post("/contacts", { email: freshEmail() }),
+    ]);
+    expect([read.error.code, written.error.code]).toEqual(["invalid_api_key", "invalid_api_key"]);
+    const other = await knownThere();
+    await other.owner.delete(`/api_keys/${other.keyId}`);
+    await untilNoticed(other.there.key);
+  });
+
+  test("a key that is narrowed here may no more than that there", async () => {
+    const { owner, keyId, there } = await knownThere();
+    await owner.patch(`/api_keys/${keyId}`, { scope: "custom", permissions: { deals: "read" } });
+    expect((await there.key.get("/contacts")).error.code).toBe("insufficient_scope");
+    expect((await there.key.post("/deals", { name: "x" })).error.code).toBe("insufficient_scope");
+    await untilNoticed(there.key);
+  });
+
+  test("a member who is removed here reads nothing more there at once, and is nobody's colleague within 10 s", async () => {
+    const { workspace, owner } = await knownThere();
+    const colleague = await createWorkspace();
+    const [member] = await database()`
+      insert into crm.members (workspace_id, user_id, role, name, email)
+      values (${workspace.workspaceId}, ${colleague.userId}, 'admin', 'Ada', 'ada@test.example') returning id`;
+    const there = new Client(elsewhere, await sessionToken(colleague.userId));
+    const headers = { "x-workspace-id": workspace.workspaceId };
+    expect((await there.get("/contacts", headers)).status).toBe(200);
+    await owner.delete(`/members/${member?.["id"]}`);
+    expect((await there.get("/contacts", headers)).error.code).toBe("workspace_not_found");
+    expect((await there.get("/me", headers)).error.code).toBe("workspace_not_found");
+  });
+
+  test("an admin who becomes a member may not administer there at once", async () => {
+    const { workspace, owner, there } = await knownThere();
+    const second = await createWorkspace();
+    await database()`
+      insert into crm.members (workspace_id, user_id, role, name, email)
+      values (${workspace.workspaceId}, ${second.userId}, 'owner', 'Ada', 'ada@test.example')`;
+    expect((await there.owner.get("/audit_log")).status).toBe(200);
+    await database()`update crm.members set role = 'member' where user_id = ${workspace.userId} and workspace_id = ${workspace.workspaceId}`;
+    expect((await there.owner.post("/api_keys", { name: "x", scope: "full_access" })).error.code).toBe(
+      "insufficient_role",
+    );
+    expect((await there.owner.get("/audit_log")).data ?? []).toEqual([]);
+    expect((await owner.get("/contacts")).status).toBe(200);
+  });
 });
