@@ -49,6 +49,11 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(readme).toContain(`${bounds.MAX_SLOW_AT_ONCE} of a workspace at once`);
   expect(bound("jobs of a workspace that have not ended")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
+  expect(inSql("key_acts", "max_live")).toBe(bound("its live keys, its invitations that wait")?.replace(" each", ""));
+  expect(inSql("people", "max_pending")).toBe(inSql("key_acts", "max_live"));
+  expect(inSql("acts", "max_a_day")).toBe(
+    bound("what is done to its keys, people and sandboxes in 24 hours")?.replace(",", ""),
+  );
   expect(inSql("mail", "max_per_day")).toBe(bound("mails of a workspace in 24 hours"));
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
