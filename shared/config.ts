@@ -33,6 +33,7 @@ const settings = z.object({
   MAIL_URL: z.url().default("https://api.resend.com/emails"),
   MAIL_API_KEY: z.string().min(1).optional(),
   MAIL_FROM: z.string().min(3).optional(),
+  SECRET_SCANNING_KEYS_URL: z.url().default("https://api.github.com/meta/public_keys/secret_scanning"),
   REQUIRE_HTTPS: z
     .enum(["true", "false"])
     .default("true")
@@ -90,6 +91,8 @@ export interface Config {
   appUrl: string;
   /** Without one mails wait. */
   mail: MailService | undefined;
+  /** Where the keys are published that reports of leaked keys are signed with. */
+  secretScanningKeysUrl: string;
   requireHttps: boolean;
   trustedProxyHops: number;
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -123,6 +126,7 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
     publicApiUrl,
     appUrl: values.APP_URL?.replace(/\/$/, "") ?? new URL(publicApiUrl).origin,
     mail: key !== undefined && from !== undefined ? { url, key, from } : undefined,
+    secretScanningKeysUrl: values.SECRET_SCANNING_KEYS_URL,
     requireHttps: values.REQUIRE_HTTPS,
     trustedProxyHops: values.TRUSTED_PROXY_HOPS,
     logLevel: values.LOG_LEVEL,

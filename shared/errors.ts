@@ -15,6 +15,7 @@ export const ERRORS = {
   invalid_api_key: [401, "The API key is not valid. It may have been mistyped or revoked."],
   expired_api_key: [401, "The API key has expired. Create a new one under Settings → API → API Keys."],
   invalid_session: [401, "The session is not valid. Sign in again."],
+  invalid_signature: [401, "The signature of the body is missing, or GitHub did not make it."],
   expired_session: [401, "The session has expired. Refresh it, or sign in again."],
   invitation_for_another_address: [
     403,

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
+import { createReportVerifier } from "../../shared/auth/report_signature.ts";
 import { MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
@@ -73,6 +74,7 @@ function createServices(config: Config, background: Background, versions: readon
     database,
     credentials: createCredentialStore(config, database),
     uses: createUses(database, log, background),
+    isSignedReport: createReportVerifier(config.secretScanningKeysUrl),
     limiter: limiters.keys,
     addressLimiter: limiters.addresses,
     refunds: limiters.refunds,

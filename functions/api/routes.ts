@@ -25,6 +25,7 @@ import {
   startImport,
 } from "./handlers/imports.ts";
 import { readJob, stopJob } from "./handlers/jobs.ts";
+import { leakReport, reportLeakedKeys, verdicts } from "./handlers/leaked_keys.ts";
 import { listRecords } from "./handlers/list.ts";
 import { mergeData, readMerge, revertMerge } from "./handlers/merges.ts";
 import { hitOf, searchEverything, searchQuery } from "./handlers/search.ts";
@@ -54,6 +55,20 @@ const systemRoutes = (resources: readonly Resource[]): Route[] => [
     document: jwksDocument,
     headers: ["Cache-Control"],
     handler: jwks,
+  }),
+  route({
+    method: "POST",
+    path: "/leaked_keys",
+    scope: "public",
+    operation: "leakedKeys.report",
+    query: noParameters,
+    body: leakReport,
+    takes: [],
+    answers: {},
+    document: verdicts,
+    headers: [],
+    errors: [],
+    handler: reportLeakedKeys,
   }),
   route({ ...reading, path: "/me", scope: "any", operation: "me", answers: { 200: one(meData) }, handler: me }),
   route({

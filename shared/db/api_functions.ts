@@ -26,6 +26,7 @@ export interface ApiFunctions {
   find_api_key(asked: { key_hash: string }): ApiKeyRow | null;
   find_memberships(asked: { user_id: string }): MembershipRow[] | null;
   note_use(use: NotedUse): null;
+  report_leaked_keys(report: LeakReport): string[];
   accept_invitation(given: { invitation_id: string; user_id: string; context: RequestContext }): AcceptedInvitation;
 
   // A request: with the rights of its key or person.
@@ -125,6 +126,12 @@ interface NotedUse {
   scopes?: string[];
   user_id?: string;
   session_id?: string | undefined;
+}
+
+interface LeakReport {
+  source: string;
+  context: RequestContext;
+  keys: { key_hash: string; url: string }[];
 }
 
 interface AcceptedInvitation {

@@ -1,6 +1,7 @@
 import type { Credential } from "../auth/authorization.ts";
 import type { CredentialStore } from "../auth/credential_store.ts";
 import type { Principal, Scope } from "../auth/principal.ts";
+import type { ReportVerifier } from "../auth/report_signature.ts";
 import type { Session } from "../auth/sessions.ts";
 import type { Config } from "../config.ts";
 import type { RequestContext } from "../db/acts.ts";
@@ -25,6 +26,7 @@ export interface Services {
   database: Database;
   credentials: CredentialStore;
   uses: Uses;
+  isSignedReport: ReportVerifier;
   limiter: Limiter;
   addressLimiter: AddressLimiter;
   /** Counts the answers 304 that cost a key nothing. */
@@ -63,7 +65,7 @@ export interface Exchange {
   decision?: RateDecision;
   /** For work that takes long. */
   turns: Turns;
-  /** The parsed JSON body; undefined where the route takes none. */
+  /** The parsed JSON body, or its bytes where the route wants those; undefined where it takes none. */
   body?: unknown;
   /** Whether the records of a bulk request may have what can't be kept, as `findFault` finds it. */
   isBodySuspicious?: boolean;

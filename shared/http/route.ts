@@ -23,6 +23,8 @@ export interface Body<Sent> {
   /** The whole body, as it is described; of a bulk request the records too, which its handler reads one by one. */
   schema: z.ZodType;
   maxBytes: number;
+  /** Whether `parse` gets the bytes as they came, because it matters which they are. */
+  isRaw?: true;
   /** The member whose entries are checked one by one: a bad one fails alone. */
   recordsIn?: "records" | "ids";
   errors: readonly ErrorCode[];

@@ -10,13 +10,16 @@ import { rateLimitExceeded } from "./limit_rate.ts";
  * while it costs no I/O, in Redis too once its key had to be looked up.
  */
 export async function authenticate(exchange: Exchange): Promise<void> {
-  if (exchange.route?.scope === "public") return;
-  const { services, request, address } = exchange;
+  const { services, request, address, route } = exchange;
+  if (route?.scope === "public") {
+    if (route.body !== null) refuseSpentAddress(exchange);
+    return;
+  }
   const credential = readCredential(exchange);
   try {
     const workspaceId = request.headers.get("x-workspace-id");
     if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
-    const isWorkspaceless = exchange.route?.scope === "session" && credential.kind === "session";
+    const isWorkspaceless = route?.scope === "session" && credential.kind === "session";
     if (isWorkspaceless) exchange.session = await services.credentials.readSession(credential.token);
     else exchange.principal = requireAddress(await services.credentials.authenticate(credential, workspaceId), address);
     exchange.credential = credential;
@@ -43,6 +46,14 @@ function readCredential(exchange: Exchange): Credential {
     if (!exchange.decision.allowed) throw rateLimitExceeded(exchange.decision);
     throw error;
   }
+}
+
+// What it sends would be read before it could be seen to be worth nothing.
+function refuseSpentAddress(exchange: Exchange): void {
+  const decision = exchange.services.addressLimiter.peek(exchange.address);
+  if (decision.allowed) return;
+  exchange.decision = decision;
+  throw rateLimitExceeded(decision);
 }
 
 // An address that keeps guessing may not make the database look up all its guesses.

@@ -3,7 +3,7 @@ import { BRIEF_BODY_BYTES, ONE_TURN_BODY_BYTES } from "../bounds.ts";
 import { parseJsonBody, receiveBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 
-/** Reads the JSON that the route takes, and fingerprints the request for its Idempotency-Key. */
+/** Reads the JSON that the route takes, or its bytes, and fingerprints the request for its Idempotency-Key. */
 export async function readBody(exchange: Exchange): Promise<void> {
   const { route, request, url, services, principal, address, version } = exchange;
   if (route === undefined || route.body === null) return;
@@ -17,6 +17,10 @@ export async function readBody(exchange: Exchange): Promise<void> {
     upload.end();
   }
   const { byteLength: length } = bytes;
+  if (route.body.isRaw) {
+    exchange.body = bytes;
+    return;
+  }
   if (length > BRIEF_BODY_BYTES) await exchange.turns.begin(owner);
   const turn = async () => {
     if (length > ONE_TURN_BODY_BYTES) await exchange.turns.next(owner);

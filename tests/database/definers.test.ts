@@ -79,6 +79,7 @@ test("each function that runs past the policies is known, and callable by whom i
     // Who asks.
     "api.find_api_key": ["crm_auth"],
     "api.find_memberships": ["crm_auth"],
+    "api.report_leaked_keys": ["crm_auth"],
     "crm.current_workspace": ["crm_api"],
     "crm.refuse_credential": ["crm_api"],
     "crm.require_report_room": ["crm_api"],

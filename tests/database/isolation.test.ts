@@ -348,6 +348,7 @@ test("each exposed function can be called by exactly one role", async () => {
     accept_invitation: ["crm_auth"],
     act: ["crm_api"],
     used_permissions: ["crm_api"],
+    report_leaked_keys: ["crm_auth"],
     merged_into: ["crm_api"],
     missing_import_part: ["crm_api"],
     put_import_part: ["crm_api"],

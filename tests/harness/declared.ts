@@ -53,7 +53,7 @@ export function checkDeclared(
       expect(errorsOf(route), `${what}: an error code that ${route.operation} declares`).toContain(body.error.code);
     return;
   }
-  if (isDocument(headers)) {
+  if (isDocument({ headers, body })) {
     expect(status, what).toBe(200);
     if (body !== null) route.document?.parse(body);
     expect(route.document, what).toBeDefined();
