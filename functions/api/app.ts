@@ -13,7 +13,8 @@ import { createUses } from "../../shared/http/uses.ts";
 import { type ApiVersion, DEFAULT_VERSION, unknownVersion, VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
-import { type Background, createWorker } from "../../shared/jobs/worker.ts";
+import type { Claim } from "../../shared/jobs/slice.ts";
+import { type Background, createWorker, type Worker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { Gate } from "../../shared/limits/gate.ts";
 import { Thread } from "../../shared/limits/thread.ts";
@@ -56,18 +57,6 @@ function createServices(config: Config, background: Background, versions: readon
   const log = createLog(config.logLevel);
   const database = createDatabase(config);
   const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
-  const work = { log, background, handOver: () => callDrain(config, log) };
-  const workers = [
-    createWorker({
-      claims: [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
-      ...work,
-    }),
-  ];
-  const { mail: service } = config;
-  // By itself: a service that is slow to take mails keeps nobody's import waiting.
-  if (service !== undefined)
-    workers.push(createWorker({ claims: [() => claimMail(database, { service, sources: config, log })], ...work }));
-  else log("warn", "mails_wait", { reason: "MAIL_API_KEY is not set" });
   return {
     config,
     log,
@@ -82,10 +71,26 @@ function createServices(config: Config, background: Background, versions: readon
     thread: new Thread(),
     slowAnswers: new Gate({ places: { slow: MAX_SLOW_AT_ONCE }, maxWaiting: 0, maxWaitMs: 0 }),
     versions,
-    worker: {
-      wake() {
-        for (const worker of workers) worker.wake();
-      },
+    worker: createWorkers(config, { database, log, background, versions }),
+  };
+}
+
+/** Those of long work and of mails, as one. Each is by itself: a mail service that is slow keeps nobody's import waiting. */
+function createWorkers(
+  config: Config,
+  { database, log, background, versions }: Pick<Services, "database" | "log" | "versions"> & { background: Background },
+): Worker {
+  const { mail: service } = config;
+  if (service === undefined) log("warn", "mails_wait", { reason: "MAIL_API_KEY is not set" });
+  const kinds: (readonly Claim[])[] = [
+    [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
+    service === undefined ? [] : [() => claimMail(database, { service, sources: config, log })],
+  ];
+  const handOver = () => callDrain(config, log);
+  const workers = kinds.map((claims) => createWorker({ claims, log, background, handOver }));
+  return {
+    wake() {
+      for (const worker of workers) worker.wake();
     },
   };
 }

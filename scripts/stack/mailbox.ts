@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { uuidsV7 } from "../../shared/db/uuid_v7.ts";
 import { type Html, html } from "../../shared/mail/html.ts";
+import { writePrivate } from "./private_file.ts";
 
 export interface MailboxOptions {
   dataDir: string;
@@ -51,7 +52,7 @@ export function startMailbox({ dataDir, port, key }: MailboxOptions): Mailbox {
   function keep(mail: Sent, idempotencyKey: string | null): KeptMail {
     const [id = ""] = uuidsV7(1);
     const kept = { id, created_at: new Date().toISOString(), ...mail, idempotency_key: idempotencyKey };
-    writeFileSync(fileOf(id), JSON.stringify(kept), { mode: 0o600 });
+    writePrivate(fileOf(id), JSON.stringify(kept));
     mails.push(kept);
     for (const old of mails.splice(0, mails.length - MAX_MAILS)) rmSync(fileOf(old.id), { force: true });
     return kept;
@@ -88,8 +89,9 @@ export function startMailbox({ dataDir, port, key }: MailboxOptions): Mailbox {
       return problem(405, "method_not_allowed", "This method is not allowed for the requested path.");
     const isForProgram = prefersJson(request.headers.get("accept") ?? "");
     if (pathname === "/mail" || pathname === "/mail/") {
-      const to = searchParams.get("to");
-      const shown = mails.filter((mail) => to === null || [mail.to].flat().includes(to)).reverse();
+      const to = searchParams.get("to")?.toLowerCase();
+      const isShown = (mail: Sent) => to === undefined || [mail.to].flat().some((one) => one.toLowerCase() === to);
+      const shown = mails.filter(isShown).reverse();
       return isForProgram ? Response.json({ data: shown.map(shownMail) }) : showPage(list(shown), PAGE_POLICY);
     }
     const mail = mails.find(({ id }) => pathname === `/mail/${id}`);

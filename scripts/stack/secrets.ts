@@ -1,7 +1,8 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SigningKey } from "../../shared/signing_key.ts";
+import { writePrivate } from "./private_file.ts";
 
 /** Made at the first start, kept in the data folder, never in the repository. */
 export interface Secrets {
@@ -48,7 +49,7 @@ export function readSecrets(dataDir: string): Secrets {
     demoPassword: randomBytes(12).toString("base64url"),
     ...kept,
   };
-  writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+  writePrivate(file, JSON.stringify(secrets, null, 2));
   return secrets;
 }
 

@@ -1,4 +1,3 @@
-import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
@@ -16,6 +15,7 @@ import { preparePlatform } from "./platform.ts";
 import { requireFreePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { startPostgrest } from "./postgrest.ts";
+import { writePrivate } from "./private_file.ts";
 import { endNotedProcesses } from "./processes.ts";
 import { hasRedisServer, startRedis, startUpstash } from "./redis.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
@@ -271,10 +271,4 @@ function writeInfo(dataDir: string, info: StackInfo, supervisor: Supervisor): vo
       .join(""),
   );
   writePrivate(join(dataDir, "stack.json"), JSON.stringify(info, null, 2));
-}
-
-// Renamed when complete: a reader never sees half a file.
-function writePrivate(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
 }

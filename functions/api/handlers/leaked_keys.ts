@@ -38,7 +38,7 @@ export async function reportLeakedKeys(
   const report = { source: "github", context: contextOf(exchange), keys };
   const ours =
     keys.length === 0 ? [] : await callWithRetry(database, "report_leaked_keys", report, { role: "crm_auth" });
-  worker.wake();
+  if (ours.length > 0) worker.wake();
   return {
     document: reported.map(({ hash, type }) => ({
       token_hash: hash,
