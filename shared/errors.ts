@@ -87,6 +87,8 @@ export const ERRORS = {
     409,
     "This Idempotency-Key has made an API key already, and a key is shown only once. If you have lost it, roll the one in details.id.",
   ],
+  sandbox_limit_reached: [409, "The workspace has as many sandboxes as it may. Delete one of them."],
+  sandbox_not_ready: [409, "The sandbox is being reset or deleted. GET /v1/jobs says how far that is."],
   last_owner: [409, "A workspace needs an owner. Make another member an owner first."],
   already_member: [409, "This person is a member of the workspace already."],
   already_invited: [409, "This address has an invitation already. Revoke that one to send another."],

@@ -23,19 +23,19 @@ with people as (
 insert into auth.identities (id, provider, provider_id, user_id, identity_data, created_at, updated_at)
 select id, 'email', id::text, id, jsonb_build_object('sub', id, 'email', email, 'email_verified', true), now(), now() from people;
 
-insert into crm.workspaces (id, parent_workspace_id, name, plan) values
-  ('00000000-0000-7000-8000-000000000001', null, 'Standard Demo', 'standard'),
-  ('00000000-0000-7000-8000-000000000002', null, 'Professional Demo', 'professional'),
-  ('00000000-0000-7000-8000-000000000003', null, 'Enterprise Demo', 'enterprise'),
-  ('00000000-0000-7000-8000-000000000004', '00000000-0000-7000-8000-000000000001', 'Standard Demo (sandbox)', 'standard');
+insert into crm.workspaces (id, parent_workspace_id, name, plan, start_from) values
+  ('00000000-0000-7000-8000-000000000001', null, 'Standard Demo', 'standard', null),
+  ('00000000-0000-7000-8000-000000000002', null, 'Professional Demo', 'professional', null),
+  ('00000000-0000-7000-8000-000000000003', null, 'Enterprise Demo', 'enterprise', null),
+  ('00000000-0000-7000-8000-000000000004', '00000000-0000-7000-8000-000000000001', 'Standard Demo (sandbox)', 'standard', 'empty');
 
+-- Who is in a workspace is in its sandboxes as well.
 insert into crm.members (id, workspace_id, user_id, role, name, email) values
   ('00000000-0000-7000-8000-0000000000b1', '00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-0000000000a1', 'owner', 'Olivia Bennett', 'olivia@standard.example'),
   ('00000000-0000-7000-8000-0000000000b2', '00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-0000000000a2', 'member', 'Sam Okafor', 'sam@standard.example'),
   ('00000000-0000-7000-8000-0000000000b6', '00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-0000000000a5', 'admin', 'Amara Diallo', 'amara@standard.example'),
   ('00000000-0000-7000-8000-0000000000b3', '00000000-0000-7000-8000-000000000002', '00000000-0000-7000-8000-0000000000a3', 'owner', 'Petra Novak', 'petra@professional.example'),
-  ('00000000-0000-7000-8000-0000000000b4', '00000000-0000-7000-8000-000000000003', '00000000-0000-7000-8000-0000000000a4', 'owner', 'Emil Sandberg', 'emil@enterprise.example'),
-  ('00000000-0000-7000-8000-0000000000b5', '00000000-0000-7000-8000-000000000004', '00000000-0000-7000-8000-0000000000a1', 'owner', 'Olivia Bennett', 'olivia@standard.example');
+  ('00000000-0000-7000-8000-0000000000b4', '00000000-0000-7000-8000-000000000003', '00000000-0000-7000-8000-0000000000a4', 'owner', 'Emil Sandberg', 'emil@enterprise.example');
 
 -- What only hosted Auth has, and what opens a branch: a password for everybody and a key of the sandbox, out of the Vault.
 do $$

@@ -7,7 +7,9 @@ import { type Route, route } from "../../shared/http/route.ts";
 import { apiKeys } from "../../shared/resources/api_keys.ts";
 import { auditLog } from "../../shared/resources/audit_log.ts";
 import type { Resource } from "../../shared/resources/define.ts";
+import { jobs } from "../../shared/resources/jobs.ts";
 import { invitations, members } from "../../shared/resources/people.ts";
+import { sandboxes } from "../../shared/resources/sandboxes.ts";
 import {
   createApiKey,
   createdKey,
@@ -34,6 +36,7 @@ import {
   revokeInvitation,
   updateMember,
 } from "./handlers/people.ts";
+import { createSandbox, deleteSandbox, newSandbox, resetSandbox } from "./handlers/sandboxes.ts";
 import { dryRun, listQuery, noParameters, readQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
 
@@ -221,7 +224,44 @@ const peopleRoutes: Route[] = [
   }),
 ];
 
-/** What people do around the records of a workspace: keys, members, what was done. */
+const aJob = { 202: one(jobs.record) };
+
+const sandboxRoutes: Route[] = [
+  route({
+    ...creating,
+    path: "/sandboxes",
+    scope: "sandboxes:write",
+    operation: "sandboxes.create",
+    body: jsonBody(newSandbox, { resource: sandboxes }),
+    answers: { 201: one(sandboxes.record, dryRunMeta) },
+    errors: [...ACT_ERRORS, "duplicate_name", "sandbox_limit_reached"],
+    handler: createSandbox,
+  }),
+  ...resourceRoutes(sandboxes),
+  route({
+    ...creating,
+    path: "/sandboxes/{id}/reset",
+    scope: "sandboxes:write",
+    operation: "sandboxes.reset",
+    body: emptyBody,
+    answers: { 200: one(sandboxes.record, dryRunMeta), ...aJob },
+    errors: [...ACT_ERRORS, "sandbox_not_ready", "too_many_jobs"],
+    handler: resetSandbox,
+  }),
+  route({
+    ...ending,
+    method: "DELETE",
+    path: "/sandboxes/{id}",
+    scope: "sandboxes:write",
+    operation: "sandboxes.delete",
+    answers: { ...gone, ...aJob },
+    headers: ["Location"],
+    errors: [...ACT_ERRORS, "sandbox_not_ready", "too_many_jobs"],
+    handler: deleteSandbox,
+  }),
+];
+
+/** What people do around the records of a workspace: keys, members, sandboxes, what was done. */
 export function administrationRoutes(resources: readonly Resource[]): Route[] {
-  return [...keyRoutes(resources), ...peopleRoutes, ...resourceRoutes(auditLog)];
+  return [...keyRoutes(resources), ...peopleRoutes, ...sandboxRoutes, ...resourceRoutes(auditLog)];
 }

@@ -13,7 +13,16 @@ export const jobs: Resource = defineResource({
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
     kind: {
-      schema: oneOf(["give_tag_back", "merge", "move_deals", "move_values", "replace_tags", "revert_merge"]),
+      schema: oneOf([
+        "delete_sandbox",
+        "give_tag_back",
+        "merge",
+        "move_deals",
+        "move_values",
+        "replace_tags",
+        "reset_sandbox",
+        "revert_merge",
+      ]),
       readOnly: true,
       filter: "enum",
     },

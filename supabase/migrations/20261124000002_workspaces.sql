@@ -3,12 +3,18 @@
 create table crm.workspaces (
   id uuid primary key default crm.uuid_v7(),
   parent_workspace_id uuid references crm.workspaces (id) on delete cascade,
-  name text not null check (length(name) between 1 and 100),
+  name text collate "und-x-icu" not null check (length(name) between 1 and 100),
   plan text not null check (plan in ('standard', 'professional', 'enterprise', 'benchmark')),
   environment text not null generated always as (
     case when parent_workspace_id is null then 'live' else 'sandbox' end
   ) stored,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  -- Of a sandbox: what it holds at first and again after a reset, and whether it can be used.
+  start_from text check (start_from in ('empty', 'sample', 'configuration')),
+  state text not null default 'ready' check (state in ('ready', 'resetting', 'deleting')),
+  reset_at timestamptz,
+  expires_at timestamptz,
+  check ((parent_workspace_id is null) = (start_from is null))
 );
 comment on table crm.workspaces is 'A tenant. A sandbox is a workspace with a parent; it shares no record with it.';
 

@@ -239,6 +239,23 @@ grant execute on function api.require_live_key() to crm_api;
 -- so that none keeps the others out.
 create schema gate;
 grant usage on schema gate to anon, authenticated, service_role, crm_api, crm_auth;
+-- How many places there are in a lane.
+create function gate.places(lane text) returns integer
+language sql stable -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select case lane
+    when 'job' then 2
+    when 'bulk' then 2
+    else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '4')::integer
+  end;
+$$;
+
+create function gate.lock_of(workspace text, lane text, place integer) returns bigint
+language sql stable
+as $$
+  select hashtextextended(format('%s:%s:%s', workspace, lane, place), 1);
+$$;
+
 create function gate.admit() returns void
 language plpgsql
 set search_path = ''
@@ -246,22 +263,33 @@ as $$
 declare
   claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   lane constant text := coalesce(claims ->> 'lane', 'call');
-  places constant integer := case lane
-    when 'job' then 2
-    when 'bulk' then 2
-    else coalesce(nullif(current_setting('crm.max_calls_at_once', true), ''), '4')::integer
-  end;
 begin
   if claims ->> 'workspace_id' is null then
     return;
   end if;
-  for place in 1..places loop
-    if pg_try_advisory_xact_lock(hashtextextended(format('%s:%s:%s', claims ->> 'workspace_id', lane, place), 1)) then
+  for place in 1..gate.places(lane) loop
+    if pg_try_advisory_xact_lock(gate.lock_of(claims ->> 'workspace_id', lane, place)) then
       return;
     end if;
   end loop;
   raise exception using errcode = 'AN001', message = 'too_many_concurrent_requests', detail = '{}';
 end;
 $$;
-grant execute on function gate.admit() to anon, authenticated, service_role, crm_api, crm_auth;
+
+-- Waits for the calls of a workspace that are under way, and keeps others out until the transaction ends.
+create function gate.close(workspace uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  lane text;
+begin
+  foreach lane in array '{call,bulk,job}'::text[] loop
+    for place in 1..gate.places(lane) loop
+      perform pg_advisory_xact_lock(gate.lock_of(workspace::text, lane, place));
+    end loop;
+  end loop;
+end;
+$$;
+grant execute on function gate.admit(), gate.places(text), gate.lock_of(text, text, integer) to anon, authenticated, service_role, crm_api, crm_auth;
 alter role authenticator set pgrst.db_pre_request = 'gate.admit';

@@ -181,6 +181,6 @@ end;
 $$;
 
 grant usage on schema gate to crm_worker;
-grant execute on function gate.admit() to crm_worker;
+grant execute on function gate.admit(), gate.places(text), gate.lock_of(text, text, integer) to crm_worker;
 grant execute on function api.claim_job(json), api.advance_job(json), api.release_job(json), api.fail_job(json) to crm_worker;
 grant execute on function crm.max_at_once(), crm.start_job(uuid, text, text, jsonb, bigint), crm.started_job(), api.cancel_job(json) to crm_api;

@@ -232,12 +232,19 @@ create trigger stamp before update on crm.stages
   for each row when (current_setting('crm.making_room', true) is distinct from 'on') execute function crm.stamp();
 
 -- A workspace has a pipeline from its first moment on.
+create function crm.add_first_pipeline(workspace uuid) returns void
+language sql
+set search_path = ''
+as $$
+  insert into crm.pipelines (workspace_id, name) values (workspace, 'Sales Pipeline');
+$$;
+
 create function crm.give_pipeline() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  insert into crm.pipelines (workspace_id, name) values (new.id, 'Sales Pipeline');
+  perform crm.add_first_pipeline(new.id);
   return null;
 end;
 $$;

@@ -15,6 +15,9 @@ begin
   while crm.purge_mails(max_rows) > 0 loop
     commit;
   end loop;
+  while crm.purge_sandboxes(max_rows) > 0 loop
+    commit;
+  end loop;
 end;
 $$;
 

@@ -262,6 +262,11 @@ declare
   workspace constant uuid := (used ->> 'workspace_id')::uuid;
   is_first boolean;
 begin
+  -- A sandbox may be on its way out, or gone.
+  perform from crm.workspaces where id = workspace and state <> 'deleting' for key share;
+  if not found then
+    return;
+  end if;
   if used ->> 'key_id' is not null then
     update crm.api_keys set last_used_at = clock_timestamp(), last_used_ip = used #>> '{context,ip}'
     where id = (select id from crm.api_keys where id = (used ->> 'key_id')::uuid for no key update skip locked);

@@ -53,6 +53,7 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     revoked = await createKey({ workspaceId: mine.workspaceId, revokedAt: new Date() });
     const apart = [await createWorkspace(), await createWorkspace({ parentId: mine.workspaceId })];
     sandboxId = apart[1]?.workspaceId ?? "";
+    known.set("sandboxes", sandboxId);
     strangers = await Promise.all(
       apart.map(async ({ client, userId, workspaceId }) => ({
         key: client,
@@ -189,11 +190,11 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
             ...sent,
             headers: { "x-workspace-id": workspaceId },
           });
-          // A sandbox has no people of its own, so it is told where they are.
-          const isPeopleOfSandbox = workspaceId === sandboxId && /^(members|invitations):write$/.test(scope);
-          const code = isPeopleOfSandbox ? "live_workspace_required" : "not_found";
+          // A sandbox has no people and no sandboxes of its own, so it is told where they are.
+          const isForLive = workspaceId === sandboxId && /^(members|invitations|sandboxes):write$/.test(scope);
+          const code = isForLive ? "live_workspace_required" : "not_found";
           expect({ status, error }).toEqual({
-            status: isPeopleOfSandbox ? 422 : 404,
+            status: isForLive ? 422 : 404,
             error: { code, message: expect.any(String), details: {} },
           });
         }

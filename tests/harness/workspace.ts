@@ -30,7 +30,8 @@ export async function createWorkspace({
 } = {}): Promise<TestKey & { ownerId: string; userId: string }> {
   const sql = database();
   const [workspace] = await sql`
-    insert into crm.workspaces (name, plan, parent_workspace_id) values ('Test', ${plan}, ${parentId ?? null}) returning id`;
+    insert into crm.workspaces (name, plan, parent_workspace_id, start_from)
+    values ('Test', ${plan}, ${parentId ?? null}, ${parentId === undefined ? null : "empty"}) returning id`;
   const workspaceId = workspace?.["id"];
   const [user] = await sql`insert into auth.users (id, email) values (gen_random_uuid(), ${freshEmail()}) returning id`;
   const [member] = await sql`

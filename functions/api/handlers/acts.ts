@@ -44,18 +44,17 @@ export function created(
 }
 
 /** The answer to an act that has changed something; 202 where a job goes on with it. */
-export function changed(
-  exchange: AuthorizedExchange,
-  resource: Resource,
-  answer: ActAnswer,
-  { dry_run }: Options,
-): Reply {
-  if (answer.job === null) return answerOf(answer, { data: present(resource, answer.record) }, dry_run);
-  exchange.services.worker.wake();
-  return answerOf(answer, acceptedJob(exchange, answer.job), dry_run);
+export function changed(exchange: AuthorizedExchange, resource: Resource, answer: ActAnswer, options: Options): Reply {
+  return doneOrGoingOn(exchange, answer, options, { data: present(resource, answer.record) });
 }
 
-/** The answer to an act that has ended something: what it was. */
-export function ended(answer: ActAnswer, { dry_run }: Options): Reply {
-  return answerOf(answer, { data: { id: answer.record["id"] } }, dry_run);
+/** The answer to an act that has ended something: what it was; 202 where a job goes on with it. */
+export function ended(exchange: AuthorizedExchange, answer: ActAnswer, options: Options): Reply {
+  return doneOrGoingOn(exchange, answer, options, { data: { id: answer.record["id"] } });
+}
+
+function doneOrGoingOn(exchange: AuthorizedExchange, answer: ActAnswer, { dry_run }: Options, done: Reply): Reply {
+  if (answer.job === null) return answerOf(answer, done, dry_run);
+  exchange.services.worker.wake();
+  return answerOf(answer, acceptedJob(exchange, answer.job), dry_run);
 }

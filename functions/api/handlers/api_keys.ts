@@ -109,7 +109,7 @@ async function revoke(exchange: AuthorizedExchange, given: Parameters<typeof act
   requireOwn(exchange, id);
   const answer = await act(exchange, given, "revoke_api_key", { id });
   if (principal.kind === "api_key" && credential !== undefined) services.credentials.forget(credential, null);
-  return ended(answer, given.query);
+  return ended(exchange, answer, given.query);
 }
 
 // Whether another key exists, a key does not learn.

@@ -23,7 +23,7 @@ export const updateMember: Handler<Options, z.infer<typeof memberChange>> = asyn
 
 /** `DELETE /v1/members/{id}` */
 export const removeMember: Handler<Options> = async (exchange, given) =>
-  ended(await act(exchange, given, "remove_member", { id: recordId(exchange) }), given.query);
+  ended(exchange, await act(exchange, given, "remove_member", { id: recordId(exchange) }), given.query);
 
 /** `POST /v1/invitations`: the mail leaves after the answer. */
 export const createInvitation: Handler<Options, z.infer<typeof newInvitation>> = async (exchange, given) => {
@@ -35,7 +35,7 @@ export const createInvitation: Handler<Options, z.infer<typeof newInvitation>> =
 
 /** `DELETE /v1/invitations/{id}` */
 export const revokeInvitation: Handler<Options> = async (exchange, given) =>
-  ended(await act(exchange, given, "revoke_invitation", { id: recordId(exchange) }), given.query);
+  ended(exchange, await act(exchange, given, "revoke_invitation", { id: recordId(exchange) }), given.query);
 
 /** `POST /v1/invitations/accept`: by whoever has signed in with the address that was invited. */
 export async function acceptInvitation(
