@@ -41,7 +41,7 @@ create trigger follow_member after insert or update on crm.members for each row 
 -- What it starts from --------------------------------------------------------------------------
 
 -- The pipelines, custom fields and tags of one workspace for another that has none, of each the oldest thousand.
-create function crm.copy_configuration(source uuid, target uuid) returns void
+create function crm.copy_configuration(origin uuid, target uuid) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -49,19 +49,19 @@ declare
   max_each constant integer := 1000;
 begin
   insert into crm.tags (workspace_id, name)
-  select target, name from crm.tags where workspace_id = source and deleted_at is null order by created_at, id limit max_each;
+  select target, name from crm.tags where workspace_id = origin and deleted_at is null order by created_at, id limit max_each;
   insert into crm.custom_fields (workspace_id, resource, key, label, type, options, required)
   select target, resource, key, label, type, options, required
-  from crm.custom_fields where workspace_id = source and deleted_at is null order by created_at, id limit max_each;
+  from crm.custom_fields where workspace_id = origin and deleted_at is null order by created_at, id limit max_each;
   -- The default first: the first pipeline of a workspace becomes it.
   insert into crm.pipelines (workspace_id, external_id, owner_id, tags, custom_fields, source, name, position, is_default, currency, rules, given_stages)
   select target, external_id, (
       select there.id from crm.members as here
       join crm.members as there on there.workspace_id = target and there.user_id = here.user_id and there.deleted_at is null
       where here.id = pipeline.owner_id
-    ), tags, custom_fields, pipeline.source, name, position, is_default, currency, rules, crm.pipelines_stages(source, id)::jsonb
+    ), tags, custom_fields, source, name, position, is_default, currency, rules, crm.pipelines_stages(origin, id)::jsonb
   from (
-    select * from crm.pipelines where workspace_id = source and deleted_at is null order by is_default desc, created_at, id limit max_each
+    select * from crm.pipelines where workspace_id = origin and deleted_at is null order by is_default desc, created_at, id limit max_each
   ) as pipeline
   order by is_default desc, created_at, id;
 end;
@@ -204,7 +204,7 @@ $$;
 
 -- One batch of the way to its end; answers how many rows went, 0 when it was the last.
 create function crm.reset_further(sandbox_id uuid, max_rows integer) returns integer
-language plpgsql security definer
+language plpgsql
 set search_path = ''
 as $$
 declare
@@ -222,7 +222,7 @@ end;
 $$;
 
 create function crm.delete_further(sandbox_id uuid, max_rows integer) returns integer
-language plpgsql security definer
+language plpgsql
 set search_path = ''
 as $$
 declare
