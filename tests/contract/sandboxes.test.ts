@@ -323,7 +323,7 @@ describe("starts from", () => {
     const contacts = await contactsOf(key);
     expect(await contactsOf(other)).toEqual(contacts);
     const [one] = contacts;
-    expect((await key.get(`/search?q=${one.first_name}+${one.last_name}`)).data[0].record.email).toBe(one.email);
+    expect((await key.get(`/search?q=${one.first_name}+${one.last_name}`)).data[0].data.email).toBe(one.email);
     for (const status of ["open", "won", "lost"])
       expect((await key.get(`/deals?status=${status}`)).meta.total).toBeGreaterThan(2);
     const stages = new Set((await key.get("/deals?limit=100")).data.map((deal: { stage_id: string }) => deal.stage_id));

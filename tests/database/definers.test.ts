@@ -54,11 +54,13 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.find_last_activity": [],
     "crm.give_references_back": [],
     "crm.give_tag_back": [],
+    "crm.job_delete_sandbox": [],
     "crm.job_give_tag_back": [],
     "crm.job_merge": [],
     "crm.job_move_deals": [],
     "crm.job_move_values": [],
     "crm.job_replace_tags": [],
+    "crm.job_reset_sandbox": [],
     "crm.job_revert_merge": [],
     "crm.lost_tag": [],
     "crm.move_custom_values": [],
@@ -80,6 +82,11 @@ test("each function that runs past the policies is known, and callable by whom i
     "api.find_api_key": ["crm_auth"],
     "api.find_memberships": ["crm_auth"],
     "api.report_leaked_keys": ["crm_auth"],
+    // Acts, which ask for the right that they take; what is noted of a credential, or done by who has no workspace yet.
+    "api.act": ["crm_api"],
+    "api.used_permissions": ["crm_api"],
+    "api.accept_invitation": ["crm_auth"],
+    "api.note_use": ["crm_auth"],
     "crm.current_workspace": ["crm_api"],
     "crm.refuse_credential": ["crm_api"],
     "crm.require_report_room": ["crm_api"],
@@ -101,6 +108,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.purge": [],
     "crm.purge_imports": [],
     "crm.purge_mails": [],
+    "crm.purge_sandboxes": [],
   });
 });
 

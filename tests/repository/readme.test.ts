@@ -51,6 +51,8 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("key_acts", "max_live")).toBe(bound("its live keys, its invitations that wait")?.replace(" each", ""));
   expect(inSql("people", "max_pending")).toBe(inSql("key_acts", "max_live"));
+  expect(inSql("sandboxes", "max_sandboxes")).toBe(bound("its sandboxes"));
+  expect(readme).toContain(`the oldest ${Number(inSql("sandboxes", "max_each")).toLocaleString("en-US")} of each`);
   expect(inSql("acts", "max_a_day")).toBe(
     bound("what is done to its keys, people and sandboxes in 24 hours")?.replace(",", ""),
   );

@@ -89,26 +89,28 @@ test("the commands show statuses where the text promises them, pasted as they st
   expect(stdout).toContain("Did you mean email?");
 });
 
-test("who signs in makes keys and invites colleagues with the README's commands as they stand", () => {
+test("who signs in makes keys, invites colleagues and tries a sandbox with the README's commands as they stand", () => {
   const block = (heading: string) =>
     new RegExp(`^#+ ${heading}\\n.*?^\`\`\`sh\\n(.*?)^\`\`\``, "ms").exec(read("README.md"))?.[1] ?? "";
   const variables = Object.entries({ API_URL: stack().apiUrl, ...stack().signIn });
   writeFileSync(join(dataDir, "signed_in"), variables.map(([name, value]) => `${name}='${value}'\n`).join(""));
   const signIn = block("Sign in").replace(".local/env", `${dataDir}/signed_in`);
-  const { stdout, stderr } = spawnSync("bash", ["-c", signIn + block("Keys, people, and what they did")], {
-    encoding: "utf8",
-  });
+  const commands = signIn + block("Keys, people, and what they did") + block("Sandboxes");
+  const { stdout, stderr } = spawnSync("bash", ["-c", commands], { encoding: "utf8" });
   expect(stderr).toBe("");
   const answers = stdout
     .trim()
     .split(/\s*(?=\{"success")/)
     .map((line) => JSON.parse(line));
-  expect(answers.map(({ success, error }) => error?.code ?? success)).toEqual(Array(8).fill(true));
-  const [me, , , , rolled, revoked, invited, log] = answers.map(({ data }) => data);
+  expect(answers.map(({ success, error }) => error?.code ?? success)).toEqual(Array(12).fill(true));
+  const [me, , , , rolled, revoked, invited, log, deals, tested, reset, deleted] = answers.map(({ data }) => data);
   expect(me.role).toBe("owner");
   expect(revoked.id).not.toBe(rolled.id);
   expect(invited.state).toBe("pending");
   expect(log.map(({ action }: { action: string }) => action)).toContain("api_key.revoked");
+  expect(deals).toHaveLength(1);
+  expect(tested.environment).toBe("sandbox");
+  expect(reset).toMatchObject({ id: deleted.id, start_from: "sample", state: "ready" });
 });
 
 // zsh has no comments at its prompt, and takes a URL's ? and [ outside quotes for a pattern that must match a file.
