@@ -5,7 +5,7 @@
 --   api   the functions (and read-only views) that PostgREST exposes
 --
 --   crm_api    what a request becomes after its key was checked; row-level security applies to it
---   crm_auth   may look a credential up by its hash, and nothing else
+--   crm_auth   what the function is before it knows a workspace: may look credentials up, note their use, and what needs none
 --   crm_worker may see that there is work and take it; the work itself is done with the rights of whoever asked for it
 
 create schema crm;

@@ -25,6 +25,7 @@ create table crm.api_keys (
 comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and last four are for display.';
 
 create index api_keys_workspace_id on crm.api_keys (workspace_id);
+create index api_keys_rolled_to on crm.api_keys (rolled_to);
 
 alter table crm.api_keys enable row level security;
 alter table crm.api_keys force row level security;
@@ -111,7 +112,10 @@ declare
   claims constant jsonb := crm.claims();
 begin
   perform crm.fail(case
-    when exists (select from crm.api_keys as key where key.id = (claims ->> 'key_id')::uuid and key.revoked_at is null) then 'expired_api_key'
+    when exists (
+      select from crm.api_keys as key
+      where key.id = (claims ->> 'key_id')::uuid and key.revoked_at is null and key.expires_at <= statement_timestamp()
+    ) then 'expired_api_key'
     when claims ->> 'user_id' is null then 'invalid_api_key'
     when exists (select from auth.users as person where person.id = (claims ->> 'user_id')::uuid) then 'workspace_not_found'
     else 'invalid_session'

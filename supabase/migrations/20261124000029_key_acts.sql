@@ -238,6 +238,7 @@ create table crm.api_key_uses (
   used_at timestamptz not null default now(),
   primary key (api_key_id, scope)
 );
+create index api_key_uses_workspace_id on crm.api_key_uses (workspace_id);
 alter table crm.api_key_uses enable row level security;
 alter table crm.api_key_uses force row level security;
 

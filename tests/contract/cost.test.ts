@@ -37,7 +37,11 @@ beforeEach(async () => {
   redis.requests.length = 0;
 });
 
-const seen = () => ({ redis: redis.requests.length, rest: rest.requests.length });
+/** Without the note, at most twice a minute and after the answer, that somebody was there. */
+const seen = () => ({
+  redis: redis.requests.length,
+  rest: rest.requests.filter((request) => !request.includes("/rpc/note_use")).length,
+});
 
 describe("in the steady state one answer costs one Redis and one PostgREST round trip", () => {
   test.each<[string, () => Promise<{ status: number }>]>([
@@ -87,6 +91,16 @@ test("health, preflight, http, no key and a wrong checksum cost no round trip at
 test("a 304 gives its request back in two further Redis round trips: whether it may, and that it does", async () => {
   expect((await client.get(`/contacts/${id}`, { "if-none-match": tag })).status).toBe(304);
   expect(seen()).toEqual({ redis: 3, rest: 1 });
+});
+
+test("that a key is used is noted once for many requests, and again for a scope that is new", async () => {
+  const newcomer = new Client(another.baseUrl, (await createWorkspace()).key);
+  const notes = () => rest.requests.filter((request) => request.includes("/rpc/note_use")).length;
+  for (let at = 0; at < 5; at++) await newcomer.get("/contacts");
+  await expect.poll(notes).toBe(1);
+  await newcomer.get("/deals");
+  await newcomer.get("/deals");
+  await expect.poll(notes).toBe(2);
 });
 
 test("a good key is looked up once, not once per request", async () => {

@@ -812,7 +812,7 @@ describe("rights", () => {
 
   test.each([
     ["revoked", "revoked_at = now()", "invalid_api_key"],
-    ["expired", "expires_at = now()", "invalid_api_key"],
+    ["expired", "expires_at = now()", "expired_api_key"],
     ["narrowed", `scope = 'custom', permissions = '{"companies":"write"}'`, "insufficient_scope"],
   ])("the work has the rights of whose it is: a key that was %s ends it", async (_how, change, code) => {
     const key = await createKey({ workspaceId: mine.workspaceId });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { RIGHTS } from "../../shared/rights.ts";
+import { isForPeople } from "../harness/routes.ts";
 import { sessionToken } from "../harness/tokens.ts";
 import { clientOf, useVersion, versionCases } from "../harness/versions.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
@@ -12,8 +12,6 @@ beforeAll(async () => {
   session = await sessionToken(mine.userId);
 });
 
-const isForPeople = (scope: string) => scope === "session" || Object.hasOwn(RIGHTS, scope.split(":")[0] ?? "");
-
 describe.each(versionCases)("$name", ({ version, routes }) => {
   useVersion(version);
 
@@ -22,7 +20,7 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
       "$method $path",
       async ({ method, path, scope, takesBody }) => {
         const url = `${path.replace(/\{\w+\}/g, randomUUID())}?nonsense=1`;
-        const { status, error } = await clientOf(isForPeople(scope) ? session : mine.key).call(url, {
+        const { status, error } = await clientOf(isForPeople({ scope }) ? session : mine.key).call(url, {
           method,
           ...(takesBody && { body: {} }),
         });

@@ -29,6 +29,9 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.revert_merge": ["crm_api"],
     "crm.tags_merge": ["crm_api"],
     "api.cancel_job": ["crm_api"],
+    // What roles decide of: they ask for the right themselves.
+    "api.act": ["crm_api"],
+    "api.used_permissions": ["crm_api"],
     // What a plan names, and whether the key may read it.
     "crm.resource_of": ["crm_api"],
     "crm.workspace_of_plan": ["crm_api"],
@@ -82,9 +85,6 @@ test("each function that runs past the policies is known, and callable by whom i
     "api.find_api_key": ["crm_auth"],
     "api.find_memberships": ["crm_auth"],
     "api.report_leaked_keys": ["crm_auth"],
-    // Acts, which ask for the right that they take; what is noted of a credential, or done by who has no workspace yet.
-    "api.act": ["crm_api"],
-    "api.used_permissions": ["crm_api"],
     "api.accept_invitation": ["crm_auth"],
     "api.note_use": ["crm_auth"],
     "crm.current_workspace": ["crm_api"],

@@ -25,6 +25,7 @@ const KNOWN: Record<string, string> = {
   "unique pipelines_is_default_live": "at most one is the default, which no value says",
   "key tags.name": "two names that differ in case are one tag, and still sorted and filtered as they are written",
   "search_text activities.body": "its beginning is searched; no filter looks into it",
+  "field members.user_id": "members show it, the same people as users don't",
   "reference members.user_id": "Supabase's own table of users",
   "unique members_workspace_id_user_id_key": "whom the API does not show",
 };

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { resourceNamed, resources } from "../../shared/resources/all.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import type { Resource } from "../../shared/resources/define.ts";
+import { RIGHTS } from "../../shared/rights.ts";
 import { Records, type Workspace } from "../harness/records.ts";
 import { database, stack } from "../harness/stack.ts";
 import { functionToken } from "../harness/tokens.ts";
@@ -74,6 +75,8 @@ async function liveIds({ table, operations }: Resource, workspaceId: string): Pr
   return rows.map((row) => row["id"]);
 }
 
+const ADMINISTERED = Object.keys(RIGHTS);
+
 describe("reads see the key's own workspace and nothing else", () => {
   const plan = ({ table }: Resource, search: boolean) => ({
     shape: {
@@ -104,7 +107,8 @@ describe("reads see the key's own workspace and nothing else", () => {
 
   test("each view, from the catalog", async () => {
     const views = await database()`
-      select relname from pg_class where relnamespace = 'api'::regnamespace and relkind = 'v' and relname not in ('merges', 'jobs')`;
+      select relname from pg_class where relnamespace = 'api'::regnamespace and relkind = 'v'
+        and relname <> all (${["merges", "jobs", ...ADMINISTERED]})`;
     expect(views.length).toBeGreaterThan(5);
     for (const { relname } of views) {
       const resource = resourceNamed(relname);
@@ -113,6 +117,18 @@ describe("reads see the key's own workspace and nothing else", () => {
         const seen = body.map(({ id }: { id: string }) => id);
         expect(seen, relname).toEqual(await liveIds(resource, owner.workspaceId));
       }
+    }
+  });
+
+  test("each view of what people administer: a key its workspace's people, itself, and no more", async () => {
+    for (const owner of [mine, sandbox, other]) {
+      const claims = claimsOf(owner, owner.workspaceId);
+      const seen = async (view: string) =>
+        (await call(claims, `${view}?select=id`)).body.map(({ id }: { id: string }) => id);
+      expect(await seen("api_keys")).toEqual([owner.id]);
+      expect((await seen("members")).sort()).toEqual(await liveIds(resourceNamed("users"), owner.workspaceId));
+      for (const view of ADMINISTERED.filter((name) => !["api_keys", "members"].includes(name)))
+        expect(await seen(view), view).toEqual([]);
     }
   });
 
@@ -145,7 +161,7 @@ describe("a token of the function is worth what its key is worth now", () => {
 
   test.each([
     ["revoked", "invalid_api_key", "invalid_api_key"],
-    ["expired", "invalid_api_key", "invalid_api_key"],
+    ["expired", "expired_api_key", "expired_api_key"],
     ["read_only", undefined, "insufficient_scope"],
     ["for deals", "insufficient_scope", "insufficient_scope"],
   ])("%s", async (state, readAnswer, writeAnswer) => {
