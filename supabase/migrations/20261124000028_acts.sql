@@ -110,7 +110,11 @@ declare
   result jsonb;
   job json;
 begin
-  select * into strict known from crm.acts where name = request ->> 'act';
+  perform crm.allow_only(request, 'act', 'given', 'context', 'dry_run', 'idempotency');
+  select * into known from crm.acts where name = request ->> 'act';
+  if known.name is null then
+    perform crm.malformed('act');
+  end if;
   workspace := crm.require_workspace(known.area, known.access);
   if known.live_only and exists (select from crm.workspaces where id = workspace and environment = 'sandbox') then
     perform crm.fail('live_workspace_required');

@@ -3,7 +3,6 @@ import { database } from "../harness/stack.ts";
 
 /** Why rows of a workspace are not deleted table by table when a sandbox is emptied. */
 const OTHERS: Record<string, string> = {
-  api_key_uses: "goes with the key",
   audit_log: "stays",
   import_parts: "goes first, by import",
   import_rows: "goes first, by import",
