@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Client } from "../harness/client.ts";
+import { deadlocksDuring } from "../harness/deadlocks.ts";
 import { endOfJob, MANY } from "../harness/large_changes.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
@@ -435,14 +436,17 @@ describe("a reset", () => {
           statuses.add(answer.status);
       }
     };
-    const writers = [1, 2, 3].map(write);
-    for (let round = 0; round < 4; round++) {
-      const { status, body } = await own.owner.post(`/sandboxes/${id}/reset`);
-      expect([200, 202], JSON.stringify(body)).toContain(status);
-      if (status === 202) await endOfJob(own.owner, body.data.id);
-    }
-    isOver = true;
-    await Promise.all(writers);
+    const deadlocks = await deadlocksDuring(async () => {
+      const writers = [1, 2, 3].map(write);
+      for (let round = 0; round < 4; round++) {
+        const { status, body } = await own.owner.post(`/sandboxes/${id}/reset`);
+        expect([200, 202], JSON.stringify(body)).toContain(status);
+        if (status === 202) await endOfJob(own.owner, body.data.id);
+      }
+      isOver = true;
+      await Promise.all(writers);
+    });
+    expect(deadlocks).toBe(0);
     expect([...statuses].filter((status) => ![200, 201, 207, 404, 422, 429].includes(status))).toEqual([]);
     expect((await own.owner.post(`/sandboxes/${id}/reset`)).status).toBe(200);
     expect(await totalsOf(key)).toEqual(expected);
@@ -453,6 +457,26 @@ describe("a reset", () => {
 });
 
 describe("a deletion", () => {
+  test("beside a reset, or another deletion, happens once and nobody waits for ever", async () => {
+    const own = await team();
+    const answers: string[] = [];
+    const deadlocks = await deadlocksDuring(async () => {
+      for (let round = 0; round < 4; round++) {
+        const id = await make(own, "sample");
+        const [reset, first, second] = await Promise.all([
+          own.owner.post(`/sandboxes/${id}/reset`),
+          own.owner.delete(`/sandboxes/${id}`),
+          own.admin.delete(`/sandboxes/${id}`),
+        ]);
+        expect([200, 404]).toContain(reset.status);
+        answers.push(...[first.status, second.status].map(String));
+        expect(await tablesWith(id)).toEqual([]);
+      }
+    });
+    expect(answers.sort()).toEqual([...Array(4).fill("200"), ...Array(4).fill("404")]);
+    expect(deadlocks).toBe(0);
+  });
+
   const isShut = async ({ owner }: Team, id: string, key: Client) => {
     expect((await key.get("/contacts")).error.code).toBe("invalid_api_key");
     expect((await owner.get("/contacts", inside(id))).error.code).toBe("workspace_not_found");
