@@ -219,8 +219,10 @@ grant execute on function api.find_api_key(text), api.find_memberships(uuid) to 
 
 grant select on crm.workspaces, crm.members to crm_api;
 
-create policy "requests see their own workspace" on crm.workspaces
-  for select to crm_api using (id = (select crm.workspace_for('users', 'read')));
+create policy "requests see their own workspace, and people its sandboxes" on crm.workspaces
+  for select to crm_api using (
+    id = (select crm.workspace_for('users', 'read')) or parent_workspace_id = (select crm.workspace_for('sandboxes', 'read'))
+  );
 
 create policy "requests see the members of their workspace" on crm.members
   for select to crm_api using (workspace_id = (select crm.workspace_for('users', 'read')));

@@ -61,5 +61,7 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.uuid_v7` has a role mutable search_path",
     "Function `crm.without_formula` has a role mutable search_path",
     "Function `crm.words_of` has a role mutable search_path",
+    "Function `gate.lock_of` has a role mutable search_path",
+    "Function `gate.places` has a role mutable search_path",
   ]);
 });
