@@ -108,7 +108,7 @@ export const ERRORS = {
   ],
   query_too_expensive: [422, "The question takes too long to answer. Narrow it with a filter, or ask for less."],
   scope_cannot_widen: [422, "A key's rights can only become narrower. Create another key for more."],
-  expiry_cannot_extend: [422, "A key's expiry can only become earlier. Roll the key, or create another one."],
+  expiry_cannot_extend: [422, "A key's expiry can only become earlier. Create another key for a longer time."],
   expiry_in_past: [422, "The expires_at must be in the future."],
   reference_not_found: [422, "A referenced record does not exist."],
   stage_not_in_pipeline: [422, "The stage belongs to another pipeline."],

@@ -74,18 +74,14 @@ export function readQuery(resource: Resource): Query<Pick<ListQuery, "fields" | 
 }
 
 const { sort, search, fields, deleted } = listParameters;
-const exportSchema = z.strictObject({
-  format: choice(["csv", "ndjson"]).default("csv"),
-  sort,
-  search,
-  fields,
-  deleted,
-});
+const exportSchema = (format: "csv" | "ndjson") =>
+  z.strictObject({ format: choice(["csv", "ndjson"]).default(format), sort, search, fields, deleted });
 
 /** A list as a file: without pages, and without related records. */
 export function exportQuery(resource: Resource): Query<ListQuery & { format: "csv" | "ndjson" }> {
+  const schema = exportSchema(resource.exportFormat);
   return {
-    parameters: exportSchema,
+    parameters: schema,
     filters: resource,
     errors: [...FILTERED, "invalid_sort"],
     async parse(exchange) {
@@ -94,7 +90,7 @@ export function exportQuery(resource: Resource): Query<ListQuery & { format: "cs
       const { where, filter, given } = parseFilters(
         asked(resource, searchParams.get("deleted")),
         searchParams,
-        exportSchema,
+        schema,
         context,
       );
       const { format, ...listed } = given;

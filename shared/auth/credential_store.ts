@@ -16,7 +16,7 @@ const MAX_ENTRIES = 10_000;
 const GOOD_FOR_MS = 24 * 60 * 60_000;
 
 /** Who a credential is, until when (epoch milliseconds), or why it is nobody's. */
-type Lookup = { principal: Principal; endsAt: number } | { refused: ErrorCode };
+type Lookup = { principal: Principal; endsAt: number } | { refused: ErrorCode; message?: string };
 
 interface Entry {
   lookup: Promise<Lookup>;
@@ -99,7 +99,9 @@ export function createCredentialStore(config: Config, database: Database): Crede
       );
       if ("refused" in lookup) {
         lastGoodAt.delete(id);
-        throw new ApiError(lookup.refused);
+        // They may be in one from the next moment on: it takes no longer than to accept an invitation.
+        if (lookup.refused === "workspace_not_found") entries.delete(id);
+        throw new ApiError(lookup.refused, lookup);
       }
       noteGood(id);
       if (lookup.endsAt <= Date.now())
@@ -155,7 +157,10 @@ async function findMember(
   const place = places.find(({ workspace_id, environment }) =>
     workspaceId === null ? environment === "live" : workspace_id === workspaceId.toLowerCase(),
   );
-  if (place === undefined) return { refused: "workspace_not_found" };
+  if (place === undefined) {
+    const message = "You are in no workspace yet. Accept an invitation, or ask for one.";
+    return { refused: "workspace_not_found", ...(places.length === 0 && { message }) };
+  }
   return {
     endsAt,
     principal: {

@@ -51,6 +51,7 @@ export function createReportVerifier(keysUrl: string, now: () => number = Date.n
   }
 
   return async (bytes, { identifier, signature }) => {
+    if (!isDer(signature)) return false;
     const key = await keyOf(identifier);
     return key !== undefined && isSigned(bytes, signature, key);
   };
@@ -68,6 +69,12 @@ async function readKeys(url: string): Promise<Map<string, KeyObject>> {
   }
   const { public_keys: listed } = published.parse(await response.json());
   return new Map(listed.map(({ key_identifier, key }) => [key_identifier, createPublicKey(key)]));
+}
+
+// A sequence of two numbers (RFC 3279 §2.2.3). What is none needs no key to be refused.
+function isDer(signature: string): boolean {
+  const bytes = Buffer.from(signature, "base64");
+  return bytes[0] === 0x30 && bytes.length <= 72 && bytes[1] === bytes.length - 2;
 }
 
 function isSigned(bytes: Uint8Array, signature: string, key: KeyObject): boolean {

@@ -8,6 +8,8 @@ export interface Session {
   userId: string;
   /** What Auth calls the sign-in that the token comes from. */
   sessionId: string | undefined;
+  /** What they have told Auth that they are called. */
+  name: string | undefined;
   endsAt: number;
 }
 
@@ -19,11 +21,13 @@ const KEYS_MAX_AGE_MS = 10 * 60_000;
 /** Only keys that nobody but the project can sign with: with HS256 a published key would do for a secret. */
 const ALGORITHMS = ["ES256", "RS256", "EdDSA"];
 
+const told = z.string().optional().catch(undefined);
 const claims = z.looseObject({
   sub: z.uuid(),
   role: z.literal("authenticated"),
   exp: z.number(),
   session_id: z.uuid().optional(),
+  user_metadata: z.looseObject({ full_name: told, name: told }).catch({}),
 });
 
 /** Checks access tokens of the project's Supabase Auth against its published keys. */
@@ -38,8 +42,8 @@ export function createSessionVerifier(config: Config): SessionVerifier {
       });
       const parsed = claims.safeParse(payload);
       if (!parsed.success) return "invalid_session";
-      const { sub, session_id, exp } = parsed.data;
-      return { userId: sub, sessionId: session_id, endsAt: exp * 1000 };
+      const { sub, session_id, exp, user_metadata: user } = parsed.data;
+      return { userId: sub, sessionId: session_id, name: user.full_name ?? user.name, endsAt: exp * 1000 };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return "expired_session";
       if (isOfToken(error)) return "invalid_session";

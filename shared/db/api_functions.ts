@@ -27,7 +27,12 @@ export interface ApiFunctions {
   find_memberships(asked: { user_id: string }): MembershipRow[] | null;
   note_use(use: NotedUse): null;
   report_leaked_keys(report: LeakReport): string[];
-  accept_invitation(given: { invitation_id: string; user_id: string; context: RequestContext }): AcceptedInvitation;
+  accept_invitation(given: {
+    invitation_id: string;
+    user_id: string;
+    name: string | null;
+    context: RequestContext;
+  }): AcceptedInvitation;
 
   // A request: with the rights of its key or person.
   require_live_key(nothing: Record<string, never>): null;

@@ -21,7 +21,11 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
     const isWorkspaceless = route?.scope === "session" && credential.kind === "session";
     if (isWorkspaceless) exchange.session = await services.credentials.readSession(credential.token);
-    else exchange.principal = requireAddress(await services.credentials.authenticate(credential, workspaceId), address);
+    else {
+      const principal = await services.credentials.authenticate(credential, workspaceId);
+      if (principal.kind === "api_key") requirePlace(principal, exchange, workspaceId);
+      exchange.principal = principal;
+    }
     exchange.credential = credential;
   } catch (error) {
     if (!(error instanceof ApiError) || !(isRefusal(error) || error.code === "ip_not_allowed")) throw error;
@@ -31,11 +35,17 @@ export async function authenticate(exchange: Exchange): Promise<void> {
   }
 }
 
-// Before the request is counted: whoever has stolen a key must not spend its quota from elsewhere.
-function requireAddress(principal: Principal, address: string): Principal {
-  if (principal.kind === "api_key" && principal.allowedIps !== null && !isAmong(principal.allowedIps, address))
+// Before the request is counted: whoever has stolen a key must not spend its quota from elsewhere. They may end it, though.
+function requirePlace(
+  { allowedIps, workspaceId }: Principal & { kind: "api_key" },
+  { route, address }: Exchange,
+  named: string | null,
+): void {
+  if (allowedIps !== null && !isAmong(allowedIps, address) && route?.operation !== "apiKeys.revokeCurrent")
     throw new ApiError("ip_not_allowed", { details: { ip: address } });
-  return principal;
+  if (named === null || named.toLowerCase() === workspaceId) return;
+  const message = "The API key is of another workspace than X-Workspace-Id names. A key has one; leave the header out.";
+  throw new ApiError("workspace_not_found", { message });
 }
 
 function readCredential(exchange: Exchange): Credential {

@@ -7,10 +7,13 @@ import { list, members, oneOf, text, timestamp, uuid } from "./schemas.ts";
 
 const permission = oneOf(["none", "read", "write"]);
 
-/** What a custom key may do, by the scopes that there are: those of resources, and `webhooks`. */
+/** The scopes that there are: those of resources, and `webhooks`. */
+export const scopeNames = (resources: readonly Resource[]): string[] =>
+  [...new Set([...resources.map(({ scope }) => scope), "webhooks"])].sort();
+
+/** What a custom key may do, by scope. */
 export const permissionsOf = (resources: readonly Resource[]) => {
-  const names = [...new Set([...resources.map(({ scope }) => scope), "webhooks"])].sort();
-  return members(Object.fromEntries(names.map((name) => [name, permission.optional()]))).refine(
+  return members(Object.fromEntries(scopeNames(resources).map((name) => [name, permission.optional()]))).refine(
     (given) => Object.keys(given).length > 0,
     { error: "must name at least one resource", when: ({ issues }) => issues.length === 0 },
   );

@@ -51,4 +51,5 @@ export const auditLog: Resource = defineResource({
     },
   },
   defaultSort: "-occurred_at",
+  exportFormat: "ndjson",
 });

@@ -135,6 +135,8 @@ export interface Resource {
   /** Whether `DELETE …?move_to=` gives what refers to it to another record first. */
   movable: boolean;
   defaultSort: string;
+  /** What an export is where none is asked for. */
+  exportFormat: "csv" | "ndjson";
   /** Sets of columns whose combinations the database keeps totals for (`crm.track_totals`). */
   facetSets: readonly (readonly string[])[];
   /** Whole-body schemas, derived from the fields: what is sent, and what is answered. */
@@ -176,6 +178,7 @@ interface Definition<F extends Fields> {
   mergeable?: boolean;
   movable?: boolean;
   defaultSort?: string;
+  exportFormat?: "csv" | "ndjson";
   facetSets?: readonly (readonly (keyof F & string)[])[];
 }
 
@@ -211,6 +214,7 @@ export function defineResource<const F extends Fields>(definition: Definition<F>
     mergeable: definition.mergeable ?? false,
     movable: definition.movable ?? false,
     defaultSort: definition.defaultSort ?? "-created_at",
+    exportFormat: definition.exportFormat ?? "csv",
     facetSets: definition.facetSets ?? [],
     create: z.strictObject(shape(given, (field) => (field.required ? field.schema : field.schema.optional()))),
     update: z.strictObject(

@@ -23,7 +23,8 @@ create index workspaces_parent_workspace_id on crm.workspaces (parent_workspace_
 create table crm.members (
   id uuid primary key default crm.uuid_v7(),
   workspace_id uuid not null references crm.workspaces (id) on delete cascade,
-  user_id uuid not null references auth.users (id) on delete cascade,
+  -- Null when the person is gone: what they owned stays theirs.
+  user_id uuid references auth.users (id) on delete set null,
   role text not null check (role in ('owner', 'admin', 'member')),
   name text collate "und-x-icu" not null check (length(name) between 1 and 200),
   email text not null check (length(email) between 3 and 254),

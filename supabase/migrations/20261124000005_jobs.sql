@@ -166,8 +166,8 @@ as $$
 declare
   job crm.jobs;
 begin
-  select * into job from crm.jobs where id = ($1 ->> 'id')::uuid and workspace_id = crm.current_workspace('write') for update;
-  if job.id is null then
+  select * into job from crm.jobs where id = ($1 ->> 'id')::uuid and workspace_id = crm.require_current_workspace('read') for update;
+  if job.id is null or crm.workspace_for(job.scope, 'read') is null then
     perform crm.fail('not_found');
   end if;
   perform crm.require_workspace(job.scope, 'write');

@@ -31,14 +31,16 @@ set search_path = ''
 as $$
 declare
   max_per_day constant integer := 200;
+  max_to_one constant integer := 5;
   of_a_day record;
   mail uuid;
 begin
   perform pg_advisory_xact_lock(hashtextextended('mails:' || workspace, 0));
-  select count(*) as count, min(created_at) as first_at into of_a_day
+  select count(*) as count, count(*) filter (where lower(mails.recipient) = lower(send_mail.recipient)) as to_one, min(created_at) as first_at
+  into of_a_day
   from crm.mails where workspace_id = workspace and created_at > now() - interval '24 hours';
-  if of_a_day.count >= max_per_day then
-    perform crm.fail('too_many_mails', jsonb_build_object('max_per_day', max_per_day,
+  if of_a_day.count >= max_per_day or of_a_day.to_one >= max_to_one then
+    perform crm.fail('too_many_mails', jsonb_build_object('max_per_day', max_per_day, 'max_to_one', max_to_one,
       'retry_after', ceil(extract(epoch from of_a_day.first_at + interval '24 hours' - now()))));
   end if;
   insert into crm.mails (workspace_id, template, recipient, details) values (workspace, template, recipient, details) returning id into mail;

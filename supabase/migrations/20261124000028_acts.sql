@@ -31,6 +31,8 @@ end;
 $$;
 create trigger append_only before update or delete on crm.audit_log for each row execute function crm.keep_as_it_is();
 create trigger append_only_as_a_whole before truncate on crm.audit_log for each statement execute function crm.keep_as_it_is();
+-- Also where a session says that it only replicates.
+alter table crm.audit_log enable always trigger append_only, enable always trigger append_only_as_a_whole;
 
 alter table crm.audit_log enable row level security;
 alter table crm.audit_log force row level security;

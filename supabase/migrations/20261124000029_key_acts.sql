@@ -44,6 +44,15 @@ as $$
   select jsonb_build_object('record', to_jsonb(shown)) from crm.api_keys_now as shown where id = key_id;
 $$;
 
+-- What an entry of the audit log tells of a key.
+create function crm.key_facts(key crm.api_keys) returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select jsonb_build_object('name', key.name, 'scope', key.scope, 'permissions', case key.scope when 'custom' then key.permissions end,
+    'allowed_ips', to_jsonb(key.allowed_ips), 'expires_at', crm.show_time(key.expires_at));
+$$;
+
 -- A key of the workspace, locked until the transaction ends.
 create function crm.take_api_key(workspace uuid, key_id uuid) returns crm.api_keys
 language plpgsql
@@ -119,7 +128,7 @@ begin
     perform crm.fail('expiry_in_past');
   end if;
   key := crm.add_api_key(workspace, given, key);
-  perform crm.note_act(workspace, 'api_key.created', crm.key_target(key));
+  perform crm.note_act(workspace, 'api_key.created', crm.key_target(key), crm.changes_between('{}', crm.key_facts(key)));
   return crm.key_as_shown(key.id);
 end;
 $$;
@@ -148,7 +157,6 @@ as $$
 declare
   old constant crm.api_keys := crm.take_api_key(workspace, (given ->> 'id')::uuid);
   key crm.api_keys := jsonb_populate_record(old, case jsonb_typeof(given -> 'permissions') when 'null' then given - 'permissions' else given end);
-  before constant jsonb := to_jsonb(old);
 begin
   perform crm.require_not_revoked(old);
   if key.scope <> 'custom' and old.scope = 'custom' then
@@ -167,8 +175,8 @@ begin
   end if;
   update crm.api_keys set name = key.name, allowed_ips = key.allowed_ips, expires_at = key.expires_at, scope = key.scope, permissions = key.permissions
   where id = key.id returning * into key;
-  if to_jsonb(key) <> before then
-    perform crm.note_act(workspace, 'api_key.updated', crm.key_target(key), crm.changes_between(before, to_jsonb(key)));
+  if crm.key_facts(key) <> crm.key_facts(old) then
+    perform crm.note_act(workspace, 'api_key.updated', crm.key_target(key), crm.changes_between(crm.key_facts(old), crm.key_facts(key)));
   end if;
   return crm.key_as_shown(key.id);
 end;

@@ -46,6 +46,24 @@ insert into crm.acts values
   ('create_invitation', 'invitations', 'write', true),
   ('revoke_invitation', 'invitations', 'write', true);
 
+-- Whoever confirms another address has that one in their workspaces too; whoever is deleted has left them.
+create function crm.follow_user() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' then
+    update crm.members set deleted_at = coalesce(deleted_at, now()) where user_id = old.id;
+    return old;
+  end if;
+  update crm.members set email = new.email where user_id = new.id;
+  return new;
+end;
+$$;
+create trigger follow_user_email after update of email on auth.users
+  for each row when (new.email is distinct from old.email and length(new.email) between 3 and 254) execute function crm.follow_user();
+create trigger follow_user_deletion before delete on auth.users for each row execute function crm.follow_user();
+
 create function crm.member_as_shown(member crm.members) returns jsonb
 language sql stable
 set search_path = ''
@@ -113,6 +131,16 @@ begin
 end;
 $$;
 
+-- Takes back what somebody has invited to, as far as they could not do so now: as an admin to be an owner, as a member at all.
+create function crm.revoke_invitations_by(workspace uuid, inviter uuid, may_invite text) returns void
+language sql
+set search_path = ''
+as $$
+  update crm.invitations set revoked_at = now()
+  where workspace_id = workspace and created_by ->> 'id' = inviter::text and accepted_at is null and revoked_at is null
+    and case may_invite when 'owner' then false when 'admin' then role = 'owner' else true end;
+$$;
+
 -- {"id", "role"}
 create function crm.act_update_member(workspace uuid, given jsonb) returns jsonb
 language plpgsql
@@ -126,6 +154,7 @@ begin
   if given ->> 'role' <> old.role then
     perform crm.require_another_owner(old);
     update crm.members set role = given ->> 'role' where id = old.id returning * into member;
+    perform crm.revoke_invitations_by(workspace, member.user_id, member.role);
     perform crm.note_act(workspace, 'member.role_changed', crm.member_target(member),
       jsonb_build_object('role', jsonb_build_object('from', old.role, 'to', member.role)));
   end if;
@@ -144,6 +173,7 @@ begin
   perform crm.require_owner_for(workspace, member.role);
   perform crm.require_another_owner(member);
   update crm.members set deleted_at = now() where id = member.id;
+  perform crm.revoke_invitations_by(workspace, member.user_id, null);
   perform crm.note_act(workspace, 'member.removed', crm.member_target(member));
   return jsonb_build_object('record', jsonb_build_object('id', member.id));
 end;
@@ -220,7 +250,7 @@ begin
 end;
 $$;
 
--- Makes a signed-in user a member: {"invitation_id", "user_id", "context"}. They need no workspace to ask, so this is no act,
+-- Makes a signed-in user a member: {"invitation_id", "user_id", "name", "context"}. They need no workspace to ask, so this is no act,
 -- and whose token named the invitation the function has checked. Answers {"member", "workspace": {"id", "name"}}.
 create function api.accept_invitation(json) returns json
 language plpgsql security definer
@@ -234,7 +264,7 @@ declare
   joined crm.workspaces;
   actor constant jsonb := jsonb_build_object('type', 'user', 'id', $1 ->> 'user_id');
 begin
-  select id, email, email_confirmed_at, nullif(btrim(coalesce(raw_user_meta_data ->> 'full_name', raw_user_meta_data ->> 'name')), '') as name
+  select id, email, email_confirmed_at, left(nullif(btrim($1 ->> 'name'), ''), 200) as name
   into person
   from auth.users
   where id = ($1 ->> 'user_id')::uuid and deleted_at is null and coalesce(banned_until <= now(), true);
@@ -253,9 +283,9 @@ begin
   end if;
   update crm.invitations set accepted_at = now() where id = invitation.id;
   insert into crm.members (workspace_id, user_id, role, name, email)
-  values (joined.id, person.id, invitation.role, left(coalesce(person.name, split_part(person.email, '@', 1)), 200), person.email)
+  values (joined.id, person.id, invitation.role, coalesce(person.name, split_part(person.email, '@', 1)), person.email)
   on conflict (workspace_id, user_id) do update
-  set role = excluded.role, name = excluded.name, email = excluded.email, created_at = now(), deleted_at = null
+  set role = excluded.role, name = coalesce(person.name, members.name), email = excluded.email, created_at = now(), deleted_at = null
   returning * into member;
   perform set_config('crm.act_context', $1 ->> 'context', true);
   perform crm.note_act(joined.id, 'member.joined', crm.member_target(member) || crm.invitation_target(invitation),

@@ -236,6 +236,13 @@ describe("a change", () => {
   });
 });
 
+test("a key is of one workspace, whichever it names", async () => {
+  const at = (id: string) => mine.client.get("/contacts", { "x-workspace-id": id });
+  expect((await at(mine.workspaceId.toUpperCase())).status).toBe(200);
+  for (const id of [others.workspaceId, crypto.randomUUID(), "abc"])
+    expect((await at(id)).error.code).toBe("workspace_not_found");
+});
+
 describe("rolling", () => {
   test("makes a key of the same name and rights, and ends the old one", async () => {
     const given = {
@@ -383,6 +390,13 @@ describe("addresses", () => {
     expect((await directly(data.key).get("/contacts", from("203.0.113.66, 198.51.100.7"))).status).toBe(200);
   });
 
+  test("don't keep whoever has found a key from ending it", async () => {
+    const { data } = await made({ allowed_ips: ["198.51.100.7"] });
+    const client = directly(data.key);
+    expect((await client.get("/api_keys/current", from("203.0.113.9"))).error.code).toBe("ip_not_allowed");
+    expect((await client.post("/api_keys/current/revoke", {}, from("203.0.113.9"))).status).toBe(200);
+  });
+
   test("that are not allowed spend nothing of the key's limit", async () => {
     const { data } = await made({ allowed_ips: ["198.51.100.7"] });
     const client = directly(data.key);
@@ -408,10 +422,9 @@ describe("use", () => {
   test("becomes a custom scope that would do for it", async () => {
     const { data } = await made();
     const client = clientOf(data.key);
-    expect((await owner.get(`/api_keys/${data.id}/used_permissions`)).data).toEqual({
-      scope: "custom",
-      permissions: {},
-    });
+    const { data: nothing } = await owner.get(`/api_keys/${data.id}/used_permissions`);
+    expect(new Set(Object.values(nothing.permissions))).toEqual(new Set(["none"]));
+    expect((await clientOf((await made(nothing)).data.key).get("/contacts")).status).toBe(403);
     await client.get("/contacts?include=company");
     await client.post("/deals/search", {});
     await client.post("/tasks?dry_run=true", { title: "x" });

@@ -14,14 +14,15 @@ interface Team extends Record<Role, Person & { memberId: string }> {
   key: Client;
 }
 
-const signedIn = async (userId: string) => new Client(stack().apiUrl, await sessionToken(userId));
+const signedIn = async (userId: string, claims: Record<string, unknown> = {}) =>
+  new Client(stack().apiUrl, await sessionToken(userId, claims));
 
 /** Somebody who has signed up, and confirmed their address unless told otherwise. */
 async function person({ email = freshEmail(), confirmed = true, name = "Pat Person" } = {}): Promise<Person> {
   const [user] = await database()`
-    insert into auth.users (id, email, email_confirmed_at, raw_user_meta_data)
-    values (gen_random_uuid(), ${email}, ${confirmed ? new Date() : null}, ${database().json({ full_name: name })}) returning id`;
-  return { userId: user?.["id"], email, client: await signedIn(user?.["id"]) };
+    insert into auth.users (id, email, email_confirmed_at)
+    values (gen_random_uuid(), ${email}, ${confirmed ? new Date() : null}) returning id`;
+  return { userId: user?.["id"], email, client: await signedIn(user?.["id"], { user_metadata: { full_name: name } }) };
 }
 
 async function join(workspaceId: string, role: Role) {
@@ -141,6 +142,17 @@ describe("members", () => {
     }
   });
 
+  test("have the address that they have confirmed with Auth, and leave when they are deleted there", async () => {
+    const { memberId, userId, client } = await join(mine.workspaceId, "member");
+    const email = freshEmail();
+    await database()`update auth.users set email = ${email} where id = ${userId}`;
+    expect((await mine.owner.client.get(`/members/${memberId}`)).data.email).toBe(email);
+    await client.post("/contacts", { email: freshEmail(), owner_id: memberId });
+    await database()`delete from auth.users where id = ${userId}`;
+    expect((await mine.owner.client.get(`/members/${memberId}`)).status).toBe(404);
+    expect((await mine.owner.client.get(`/contacts?owner_id=${memberId}`)).data).toHaveLength(1);
+  });
+
   test("need no change that changes nothing, and take no other field", async () => {
     expect((await mine.owner.client.patch(`/members/${mine.admin.memberId}`, { role: "admin" })).status).toBe(200);
     for (const body of [{}, { role: "king" }, { role: "admin", email: "x@y.example" }])
@@ -166,6 +178,7 @@ describe("an invitation", () => {
     expect(headers.get("location")).toBe(`${stack().apiUrl}/v1/invitations/${data.id}`);
 
     const token = await tokenOf(data.email);
+    expect((await invited.client.get("/contacts")).error.message).toContain("Accept an invitation");
     const accepted = await invited.client.post("/invitations/accept", { token });
     expect(accepted).toMatchObject({
       status: 200,
@@ -194,6 +207,27 @@ describe("an invitation", () => {
     expect((await new Client(stack().apiUrl, null).post("/invitations/accept", { token })).status).toBe(401);
     await database()`update auth.users set email_confirmed_at = now() where id = ${unconfirmed.userId}`;
     expect((await accept(unconfirmed)).status).toBe(200);
+  });
+
+  test("holds no longer than who made it could make it", async () => {
+    for (const [role, invitedTo, becomes] of [
+      ["owner", "owner", undefined],
+      ["admin", "member", undefined],
+      ["owner", "owner", "admin"],
+      ["admin", "admin", "member"],
+    ] as const) {
+      const inviter = await join(mine.workspaceId, role);
+      const invited = await person();
+      const { data } = await inviter.client.post("/invitations", { email: invited.email, role: invitedTo });
+      const token = await tokenOf(invited.email);
+      if (becomes === undefined) await mine.owner.client.delete(`/members/${inviter.memberId}`);
+      else await mine.owner.client.patch(`/members/${inviter.memberId}`, { role: becomes });
+      expect((await invited.client.post("/invitations/accept", { token })).error).toMatchObject({
+        code: "invitation_not_pending",
+        details: { state: "revoked" },
+      });
+      expect((await mine.owner.client.get(`/invitations/${data.id}`)).data.state).toBe("revoked");
+    }
   });
 
   test("can't be made up", async () => {

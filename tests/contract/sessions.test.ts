@@ -73,7 +73,9 @@ describe("X-Workspace-Id", () => {
 
   test("doesn't point an API key at another workspace", async () => {
     const other = await createWorkspace();
-    const { data } = await mine.client.get("/me", { "x-workspace-id": other.workspaceId });
+    const { error } = await mine.client.get("/me", { "x-workspace-id": other.workspaceId });
+    expect(error.code).toBe("workspace_not_found");
+    const { data } = await mine.client.get("/me", { "x-workspace-id": mine.workspaceId });
     expect(data.workspace.id).toBe(mine.workspaceId);
   });
 });

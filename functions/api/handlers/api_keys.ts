@@ -7,7 +7,7 @@ import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
-import { allowedIps, apiKeys, permissionsOf } from "../../../shared/resources/api_keys.ts";
+import { allowedIps, apiKeys, permissionsOf, scopeNames } from "../../../shared/resources/api_keys.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { integer, oneOf, text, timestamp } from "../../../shared/resources/schemas.ts";
@@ -38,7 +38,7 @@ export const createdKey = apiKeys.record.extend({ key: z.string().optional() });
 
 export const usedPermissions = z.strictObject({
   scope: z.literal("custom"),
-  permissions: z.record(z.string(), z.enum(["read", "write"])),
+  permissions: z.record(z.string(), z.enum(["none", "read", "write"])),
 });
 
 /** `POST /v1/api_keys` */
@@ -86,11 +86,12 @@ export const readApiKey: Handler<Pick<ListQuery, "fields">> = async (exchange, {
 
 /** `GET /v1/api_keys/{id}/used_permissions`: what would do for what the key has done. */
 export const readUsedPermissions: Handler<{ days: number }> = async (exchange, { query }) => {
-  const { services, principal } = exchange;
+  const { services, principal, version } = exchange;
   const id = recordId(exchange);
   requireOwn(exchange, id);
-  const permissions = await services.database.call("used_permissions", { id, ...query }, claimsOf(principal));
-  return { data: { scope: "custom", permissions } };
+  const used = await services.database.call("used_permissions", { id, ...query }, claimsOf(principal));
+  const nothing = Object.fromEntries(scopeNames(version.resources).map((name) => [name, "none"]));
+  return { data: { scope: "custom", permissions: Object.keys(used).length > 0 ? used : nothing } };
 };
 
 async function readKey(

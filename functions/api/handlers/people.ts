@@ -47,7 +47,7 @@ export async function acceptInvitation(
   if (invitationId === undefined) throw new ApiError("not_found", { message: "No invitation has this token." });
   const { member, workspace } = await services.database.call(
     "accept_invitation",
-    { invitation_id: invitationId, user_id: session.userId, context: contextOf(exchange) },
+    { invitation_id: invitationId, user_id: session.userId, name: session.name ?? null, context: contextOf(exchange) },
     { role: "crm_auth" },
   );
   return { data: present(members, member), meta: { workspace } };
