@@ -21,7 +21,7 @@ export type Lane = "job" | "bulk";
 export type Claims =
   | { role: "crm_auth" }
   | { role: "crm_worker" }
-  | ({ role: "crm_api"; workspace_id: string; lane?: Lane } & ({ key_id: string } | { user_id: string }));
+  | ({ role: "crm_api"; workspace_id: string; lane?: Lane } & ({ key_id: string; ips?: string } | { user_id: string }));
 
 /** A short-lived JWT and when it must not be used any more (epoch milliseconds). */
 interface Token {

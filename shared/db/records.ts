@@ -4,6 +4,7 @@ import type { ApiError } from "../errors.ts";
 import type { ListQuery } from "../query/list_query.ts";
 import { type ReadPlan, recordPlan, shownColumns } from "../query/read_plan.ts";
 import type { Resource } from "../resources/define.ts";
+import { writeBlock } from "../standards/address_blocks.ts";
 import { type Claims, callWithRetry, type Database } from "./database.ts";
 import { misreadPhones, withStoredPhones } from "./phones.ts";
 import { type FailedWrite, writeError } from "./sql_errors.ts";
@@ -173,6 +174,9 @@ async function correctPhones(
 
 /** The claims that row-level security knows the principal by. */
 export function claimsOf(principal: Principal): Claims {
-  const who = principal.kind === "api_key" ? { key_id: principal.keyId } : { user_id: principal.userId };
+  const who =
+    principal.kind === "api_key"
+      ? { key_id: principal.keyId, ips: (principal.allowedIps ?? []).map(writeBlock).join() }
+      : { user_id: principal.userId };
   return { role: "crm_api", workspace_id: principal.workspaceId, ...who };
 }

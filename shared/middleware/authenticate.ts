@@ -21,11 +21,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
     const isWorkspaceless = route?.scope === "session" && credential.kind === "session";
     if (isWorkspaceless) exchange.session = await services.credentials.readSession(credential.token);
-    else {
-      const principal = await services.credentials.authenticate(credential, workspaceId);
-      if (principal.kind === "api_key") requirePlace(principal, exchange, workspaceId);
-      exchange.principal = principal;
-    }
+    else await identify(exchange, credential);
     exchange.credential = credential;
   } catch (error) {
     if (!(error instanceof ApiError) || !(isRefusal(error) || error.code === "ip_not_allowed")) throw error;
@@ -33,6 +29,25 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     exchange.decision = decision;
     throw decision.allowed ? error : rateLimitExceeded(decision);
   }
+}
+
+/** Finds out whose the credential is, and whether it may be used from here. @throws ApiError as a bad credential does */
+async function identify(exchange: Exchange, credential: Credential): Promise<void> {
+  const workspaceId = exchange.request.headers.get("x-workspace-id");
+  const principal = await exchange.services.credentials.authenticate(credential, workspaceId);
+  if (principal.kind === "api_key") requirePlace(principal, exchange, workspaceId);
+  exchange.principal = principal;
+}
+
+/**
+ * Looks again at a key whose addresses have changed since this isolate looked, which the database has noticed.
+ * @throws ApiError `ip_not_allowed` when they have changed against whoever asks
+ */
+export async function identifyAnew(exchange: Exchange): Promise<void> {
+  const { services, request, credential } = exchange;
+  if (credential === undefined) return;
+  services.credentials.forget(credential, request.headers.get("x-workspace-id"));
+  await identify(exchange, credential);
 }
 
 // Before the request is counted: whoever has stolen a key must not spend its quota from elsewhere. They may end it, though.

@@ -1,9 +1,15 @@
 import { ApiError, isRefusal } from "../errors.ts";
-import { type AuthorizedExchange, contextOf, type Exchange, type SignedInExchange } from "../http/exchange.ts";
+import {
+  type AuthorizedExchange,
+  contextOf,
+  type Exchange,
+  type Reply,
+  type SignedInExchange,
+} from "../http/exchange.ts";
 import { logRequest } from "../http/log.ts";
 import { failure, success } from "../http/respond.ts";
 import type { Route } from "../http/route.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticate, identifyAnew } from "./authenticate.ts";
 import { authorize } from "./authorize.ts";
 import { answerUnchanged } from "./conditional.ts";
 import { requireHttps } from "./https.ts";
@@ -31,7 +37,6 @@ const pipeline: readonly Step[] = [
   playScenario,
   requireUrl,
   readBody,
-  parse,
 ];
 
 /** Takes a request through the pipeline to its route's handler, or to why it has none. Never throws. */
@@ -54,10 +59,11 @@ async function answer(exchange: Exchange): Promise<Response> {
       const response = await step(exchange);
       if (response !== undefined) return response;
     }
-    const { route, given } = exchange;
-    if (route === undefined || given === undefined) throw new ApiError("not_found");
-    // authenticate let nobody through without a principal or a session, but on public routes.
-    const reply = await route.handler(exchange as AuthorizedExchange & SignedInExchange, given);
+    const reply = await handle(exchange).catch(async (error) => {
+      if (!isOutdated(error)) throw error;
+      await identifyAnew(exchange);
+      return handle(exchange); // Nothing was done: the database has refused all of it.
+    });
     return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);
@@ -66,6 +72,19 @@ async function answer(exchange: Exchange): Promise<Response> {
     exchange.endWork?.();
     noteUse(exchange);
   }
+}
+
+async function handle(exchange: Exchange): Promise<Reply> {
+  await parse(exchange);
+  const { route, given } = exchange;
+  if (route === undefined || given === undefined) throw new ApiError("not_found");
+  // authenticate let nobody through without a principal or a session, but on public routes.
+  return await route.handler(exchange as AuthorizedExchange & SignedInExchange, given);
+}
+
+/** Whether the database says that a key's addresses are others than those by which the request was let in. */
+function isOutdated(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "ip_not_allowed" && error.details["changed"] === true;
 }
 
 // What the request was for, whatever became of it. A key that reached for more than it may has used nothing.

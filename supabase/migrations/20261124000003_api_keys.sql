@@ -37,6 +37,13 @@ as $$
   select case granted when 'own' then access <> 'write' when 'write' then true else granted = access end;
 $$;
 
+-- Whether a request was let in by the addresses that its key may be used from now. The work of a job comes from nowhere.
+create function crm.is_as_checked(key crm.api_keys, claims jsonb) returns boolean
+language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
+as $$
+  select claims ->> 'ips' is null or claims ->> 'ips' = pg_catalog.array_to_string(key.allowed_ips, ',');
+$$;
+
 -- The workspace in which the request may `access` ('read', 'write' or 'revoke') what there is of `resource`; null when its
 -- key was revoked, has expired or lacks the scope, or its user has left or lacks the role. Roles decide what stands in
 -- crm.rights(); of records every user writes all, and a key what its scope says. Security definer, because the caller may
@@ -57,6 +64,7 @@ begin
         and key.workspace_id = (claims ->> 'workspace_id')::uuid
         and key.revoked_at is null
         and (key.expires_at is null or key.expires_at > statement_timestamp())
+        and crm.is_as_checked(key, claims)
         and case
               when rights is not null then crm.suffices(rights ->> 'key', access)
               when key.scope = 'full_access' then true
@@ -94,6 +102,7 @@ begin
       and key.workspace_id = (claims ->> 'workspace_id')::uuid
       and key.revoked_at is null
       and (key.expires_at is null or key.expires_at > statement_timestamp())
+      and crm.is_as_checked(key, claims)
       and case key.scope
             when 'full_access' then true
             when 'read_only' then access = 'read'
@@ -103,7 +112,8 @@ begin
 end;
 $$;
 
--- Raises why a request has no workspace: its key is not good any more, its user has left, or is gone.
+-- Raises why a request has no workspace: its key is not good any more, its user has left, or is gone. Where the addresses of its
+-- key have changed, whoever let it in looks again.
 create function crm.refuse_credential() returns void
 language plpgsql stable security definer
 set search_path = ''
@@ -111,6 +121,12 @@ as $$
 declare
   claims constant jsonb := crm.claims();
 begin
+  if exists (
+    select from crm.api_keys as key
+    where key.id = (claims ->> 'key_id')::uuid and key.revoked_at is null and not crm.is_as_checked(key, claims)
+  ) then
+    perform crm.fail('ip_not_allowed', '{"changed": true}');
+  end if;
   perform crm.fail(case
     when exists (
       select from crm.api_keys as key
@@ -213,7 +229,7 @@ as $$
   group by person.id;
 $$;
 
-grant execute on function crm.suffices(text, text), crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text),
+grant execute on function crm.suffices(text, text), crm.is_as_checked(crm.api_keys, jsonb), crm.workspace_for(text, text), crm.current_workspace(text), crm.require_workspace(text, text),
   crm.require_current_workspace(text), crm.refuse_credential() to crm_api;
 grant execute on function api.find_api_key(text), api.find_memberships(uuid) to crm_auth;
 

@@ -124,6 +124,18 @@ describe("in a second process of the function that knows them too", () => {
     await untilNoticed(there.key);
   });
 
+  test("a key that may be used from elsewhere only reads and writes nothing there at once, and where it may goes on", async () => {
+    const { owner, keyId, there } = await knownThere();
+    const from = { "x-forwarded-for": "198.51.100.7" };
+    await owner.patch(`/api_keys/${keyId}`, { allowed_ips: ["198.51.100.0/24"] });
+    expect((await there.key.get("/contacts")).error.code).toBe("ip_not_allowed");
+    expect((await there.key.post("/contacts", { email: freshEmail() })).error.code).toBe("ip_not_allowed");
+    expect((await there.key.post("/contacts", { email: freshEmail() }, from)).status).toBe(201);
+    await owner.patch(`/api_keys/${keyId}`, { allowed_ips: ["198.51.100.7"] });
+    expect((await there.key.get("/contacts", from)).status).toBe(200);
+    expect((await there.key.get("/me", from)).status).toBe(200);
+  });
+
   test("a member who is removed here reads nothing more there at once, and is nobody's colleague within 10 s", async () => {
     const { workspace, owner } = await knownThere();
     const colleague = await createWorkspace();

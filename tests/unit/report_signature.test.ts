@@ -98,12 +98,12 @@ describe("GitHub's keys are asked for", () => {
     // Known ones serve on while it is away again.
     status = 500;
     time += MINUTE;
-    await expect(check("two", "AAAA")).rejects.toMatchObject({ code: "service_unavailable" });
+    await expect(check("two", sign(REPORT, second.privateKey))).rejects.toMatchObject({ code: "service_unavailable" });
     expect(await good()).toBe(true);
   });
 });
 
 test("a list with something else than keys is as good as none", async () => {
   listed = [{ key_identifier: "one", key: "not a key", is_current: true }];
-  await expect(check("one", "AAAA")).rejects.toMatchObject({ code: "service_unavailable" });
+  await expect(check("one", sign(REPORT, first.privateKey))).rejects.toMatchObject({ code: "service_unavailable" });
 });

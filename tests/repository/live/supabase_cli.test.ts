@@ -50,6 +50,7 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.filterable` has a role mutable search_path",
     "Function `crm.fold` has a role mutable search_path",
     "Function `crm.folded` has a role mutable search_path", // An aggregate has none.
+    "Function `crm.is_as_checked` has a role mutable search_path",
     "Function `crm.minor_units` has a role mutable search_path",
     "Function `crm.purge_all` has a role mutable search_path", // It commits, which no routine with a setting may.
     "Function `crm.rights` has a role mutable search_path",
