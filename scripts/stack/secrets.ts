@@ -21,6 +21,8 @@ export interface Secrets {
   cronSecret: string;
   /** What links in mails are derived from. */
   masterKey: string;
+  /** What reports of leaked keys are signed with here, in the place of GitHub's (PEM). */
+  scanningKey: string;
   /** What the function shows the mailbox. */
   mailKey: string;
   upstashToken: string;
@@ -44,6 +46,7 @@ export function readSecrets(dataDir: string): Secrets {
     cursorSecret: random(),
     cronSecret: random(),
     masterKey: random(),
+    scanningKey: newScanningKey(),
     mailKey: random(),
     upstashToken: random(),
     demoPassword: randomBytes(12).toString("base64url"),
@@ -51,6 +54,12 @@ export function readSecrets(dataDir: string): Secrets {
   };
   writePrivate(file, JSON.stringify(secrets, null, 2));
   return secrets;
+}
+
+function newScanningKey(): string {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" })
+    .privateKey.export({ format: "pem", type: "pkcs8" })
+    .toString();
 }
 
 /** A new key, as `supabase gen signing-key` makes one. */

@@ -1,3 +1,4 @@
+import { createPublicKey } from "node:crypto";
 import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
@@ -92,6 +93,7 @@ export async function startStack(
     const gatewayUrl = gateway.url;
     const mailboxUrl = `${gatewayUrl}/mail`;
     const secrets = readSecrets(dataDir);
+    writePrivate(join(dataDir, "scanning_key.pem"), secrets.scanningKey);
     mailbox = startMailbox({ dataDir, port: ports.mail, key: secrets.mailKey });
     const mail = { MAIL_URL: `${mailboxUrl}/emails`, MAIL_API_KEY: secrets.mailKey, MAIL_FROM };
 
@@ -235,7 +237,8 @@ function functionEnvironment({
   secrets,
   logLevel,
 }: FunctionSurroundings): FunctionEnv {
-  const { functionKey, authKey, publishableKey, cursorSecret, cronSecret, masterKey, upstashToken } = secrets;
+  const { functionKey, authKey, publishableKey, scanningKey, cursorSecret, cronSecret, masterKey, upstashToken } =
+    secrets;
   return {
     SUPABASE_URL: gatewayUrl,
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: publishableKey }),
@@ -249,8 +252,16 @@ function functionEnvironment({
     MASTER_KEY: masterKey,
     ...mail,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
+    SECRET_SCANNING_KEYS_URL: scanningKeysUrl(scanningKey),
     LOG_LEVEL: logLevel,
   };
+}
+
+/** The list that GitHub publishes, with the one key that signs here, where no GitHub can be asked. */
+function scanningKeysUrl(privateKey: string): string {
+  const key = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
+  const list = { public_keys: [{ key_identifier: "local", key, is_current: true }] };
+  return `data:application/json,${encodeURIComponent(JSON.stringify(list))}`;
 }
 
 function describeRedis(givenUrl: string | undefined, startsRedis: boolean, port: number): string {

@@ -56,7 +56,9 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(inSql("acts", "max_a_day")).toBe(
     bound("what is done to its keys, people and sandboxes in 24 hours")?.replace(",", ""),
   );
-  expect(inSql("mail", "max_per_day")).toBe(bound("mails of a workspace in 24 hours"));
+  expect([inSql("mail", "max_per_day"), inSql("mail", "max_to_one")].join(", ")).toBe(
+    bound("mails of a workspace in 24 hours, to one address"),
+  );
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
   );

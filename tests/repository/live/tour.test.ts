@@ -95,10 +95,13 @@ test("who signs in makes keys, invites colleagues and tries a sandbox with the R
   const variables = Object.entries({ API_URL: stack().apiUrl, ...stack().signIn });
   writeFileSync(join(dataDir, "signed_in"), variables.map(([name, value]) => `${name}='${value}'\n`).join(""));
   const signIn = block("Sign in").replace(".local/env", `${dataDir}/signed_in`);
-  const commands = signIn + block("Keys, people, and what they did") + block("Sandboxes");
+  const leak = block("A key that leaked").replace(".local", stack().dataDir);
+  const commands = signIn + block("Keys, people, and what they did") + block("Sandboxes") + leak;
   const { stdout, stderr } = spawnSync("bash", ["-c", commands], { encoding: "utf8" });
   expect(stderr).toBe("");
-  const answers = stdout
+  const [printed = "", verdict] = stdout.split(/(?=\[\{"token_hash")/);
+  expect(verdict).toContain('"label":"true_positive"');
+  const answers = printed
     .trim()
     .split(/\s*(?=\{"success")/)
     .map((line) => JSON.parse(line));
