@@ -60,7 +60,7 @@ const systemRoutes = (resources: readonly Resource[]): Route[] => [
     method: "POST",
     path: "/leaked_keys",
     scope: "public",
-    operation: "leakedKeys.report",
+    operation: "leaked_keys.report",
     query: noParameters,
     body: leakReport,
     takes: [],

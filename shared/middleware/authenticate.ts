@@ -56,7 +56,7 @@ function requirePlace(
   { route, address }: Exchange,
   named: string | null,
 ): void {
-  if (allowedIps !== null && !isAmong(allowedIps, address) && route?.operation !== "apiKeys.revokeCurrent")
+  if (allowedIps !== null && !isAmong(allowedIps, address) && route?.operation !== "api_keys.revokeCurrent")
     throw new ApiError("ip_not_allowed", { details: { ip: address } });
   if (named === null || named.toLowerCase() === workspaceId) return;
   const message = "The API key is of another workspace than X-Workspace-Id names. A key has one; leave the header out.";

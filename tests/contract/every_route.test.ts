@@ -15,7 +15,7 @@ import { createKey, createWorkspace, freshEmail, type TestKey } from "../harness
 
 /** A path about nothing that there is; what a caller does to itself is only tried. */
 const urlOf = ({ path, operation }: Route) =>
-  path.replace(/\{\w+\}/g, randomUUID()) + (operation === "apiKeys.revokeCurrent" ? "?dry_run=true" : "");
+  path.replace(/\{\w+\}/g, randomUUID()) + (operation === "api_keys.revokeCurrent" ? "?dry_run=true" : "");
 
 const REFUSALS = ["invalid_session", "insufficient_scope", "insufficient_role", "user_required", "workspace_not_found"];
 
@@ -82,7 +82,7 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
     const [job] = await database()`
     insert into crm.jobs (workspace_id, kind, scope, arguments) values (${mine.workspaceId}, 'merge', 'contacts', '{"merge": null}') returning id`;
     known.set("jobs", job?.["id"]);
-    known.set("apiKeys", mine.id);
+    known.set("api_keys", mine.id);
     known.set("members", mine.ownerId);
     const [invitation] = await database()`
       insert into crm.invitations (workspace_id, email, role) values (${mine.workspaceId}, ${freshEmail()}, 'admin') returning id`;

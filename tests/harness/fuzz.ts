@@ -55,7 +55,7 @@ export async function fuzz({ seed, from = 0, requests, progress = () => {} }: Fu
   const before = await stateOf(theirs);
   // A key that revokes itself ends what is behind it.
   const kinds = routes
-    .filter(({ operation }) => operation !== "apiKeys.revokeCurrent")
+    .filter(({ operation }) => operation !== "api_keys.revokeCurrent")
     .map((route) => ({
       requests: requestsTo(route, known, foreign),
       credential: isForPeople(route) ? session : workspace.key,
