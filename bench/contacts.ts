@@ -3,6 +3,7 @@
 import type { Bench } from "./bench.ts";
 import { seedBook } from "./book_seed.ts";
 import { measureBoot } from "./boot.ts";
+import { measureFirstRequests } from "./first_requests.ts";
 import { measureDepth, measureGrowth } from "./growth.ts";
 import { CONNECTIONS } from "./load.ts";
 import { measureMemory } from "./memory.ts";
@@ -37,6 +38,7 @@ export async function measureContacts(bench: Bench): Promise<void> {
   const [compared, large] = [workspaces[1], workspaces.at(-1)] as [BenchWorkspace, BenchWorkspace];
 
   await measureBoot(bench, compared);
+  await measureFirstRequests(bench);
   await measureAdded(bench, compared);
   await measureReads(bench, compared, book);
   await measureWrites(bench, compared);
