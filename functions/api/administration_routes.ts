@@ -36,12 +36,13 @@ import {
   revokeInvitation,
   updateMember,
 } from "./handlers/people.ts";
-import { createSandbox, deleteSandbox, newSandbox, resetSandbox } from "./handlers/sandboxes.ts";
+import { createSandbox, deleteSandbox, resetSandbox } from "./handlers/sandboxes.ts";
 import { dryRun, listQuery, noParameters, readQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
 
-/** What any act may be refused with. */
-const ACT_ERRORS: readonly ErrorCode[] = ["too_many_acts", "live_workspace_required"];
+/** What acts are refused with: any but those that end something, and those that a sandbox has not. */
+const ACT: readonly ErrorCode[] = ["too_many_acts"];
+const LIVE: readonly ErrorCode[] = ["live_workspace_required"];
 
 const reading = { method: "GET", body: null, takes: [], headers: [] } as const;
 const acting = { query: parameters(dryRun), takes: ["Idempotency-Key"], headers: ["Idempotent-Replayed"] } as const;
@@ -71,7 +72,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       scope: "api_keys:write",
       operation: "api_keys.create",
       body: jsonBody(newKey(resources), { resource: apiKeys }),
-      errors: [...ACT_ERRORS, "idempotency_key_used", "api_key_limit_reached", "expiry_in_past"],
+      errors: [...ACT, "idempotency_key_used", "api_key_limit_reached", "expiry_in_past"],
       handler: createApiKey,
     }),
     route({
@@ -92,7 +93,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       operation: "api_keys.revokeCurrent",
       body: emptyBody,
       answers: gone,
-      errors: [...ACT_ERRORS, "not_found", "api_key_revoked"],
+      errors: ["not_found", "api_key_revoked"],
       handler: revokeCurrentKey,
     }),
     route({
@@ -113,7 +114,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       operation: "api_keys.update",
       body: jsonBody(keyChange(resources), { resource: apiKeys }),
       answers: { 200: aKey },
-      errors: [...ACT_ERRORS, "api_key_revoked", "scope_cannot_widen", "expiry_cannot_extend", "expiry_in_past"],
+      errors: [...ACT, "api_key_revoked", "scope_cannot_widen", "expiry_cannot_extend", "expiry_in_past"],
       handler: updateApiKey,
     }),
     route({
@@ -123,7 +124,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       scope: "api_keys:revoke",
       operation: "api_keys.revoke",
       answers: gone,
-      errors: [...ACT_ERRORS, "api_key_revoked"],
+      errors: ["api_key_revoked"],
       handler: revokeApiKey,
     }),
     route({
@@ -133,7 +134,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       operation: "api_keys.roll",
       body: jsonBody(rollBody),
       errors: [
-        ...ACT_ERRORS,
+        ...ACT,
         "idempotency_key_used",
         "api_key_limit_reached",
         "api_key_revoked",
@@ -176,7 +177,7 @@ const peopleRoutes: Route[] = [
     operation: "members.update",
     body: jsonBody(memberChange, { resource: members }),
     answers: { 200: one(members.record, dryRunMeta) },
-    errors: [...ACT_ERRORS, "last_owner"],
+    errors: [...ACT, ...LIVE, "last_owner"],
     handler: updateMember,
   }),
   route({
@@ -186,7 +187,7 @@ const peopleRoutes: Route[] = [
     scope: "members:write",
     operation: "members.remove",
     answers: gone,
-    errors: [...ACT_ERRORS, "last_owner"],
+    errors: [...LIVE, "last_owner"],
     handler: removeMember,
   }),
   route({
@@ -196,7 +197,7 @@ const peopleRoutes: Route[] = [
     operation: "invitations.create",
     body: jsonBody(newInvitation, { resource: invitations }),
     answers: { 201: one(invitations.record, dryRunMeta) },
-    errors: [...ACT_ERRORS, "already_member", "already_invited", "invitation_limit_reached", "too_many_mails"],
+    errors: [...ACT, ...LIVE, "already_member", "already_invited", "invitation_limit_reached", "too_many_mails"],
     handler: createInvitation,
   }),
   route({
@@ -219,7 +220,7 @@ const peopleRoutes: Route[] = [
     scope: "invitations:write",
     operation: "invitations.revoke",
     answers: gone,
-    errors: [...ACT_ERRORS, "invitation_not_pending"],
+    errors: [...LIVE, "invitation_not_pending"],
     handler: revokeInvitation,
   }),
 ];
@@ -232,9 +233,9 @@ const sandboxRoutes: Route[] = [
     path: "/sandboxes",
     scope: "sandboxes:write",
     operation: "sandboxes.create",
-    body: jsonBody(newSandbox, { resource: sandboxes }),
+    body: jsonBody(sandboxes.create, { resource: sandboxes }),
     answers: { 201: one(sandboxes.record, dryRunMeta) },
-    errors: [...ACT_ERRORS, "duplicate_name", "sandbox_limit_reached"],
+    errors: [...ACT, ...LIVE, "duplicate_name", "sandbox_limit_reached"],
     handler: createSandbox,
   }),
   ...resourceRoutes(sandboxes),
@@ -245,7 +246,7 @@ const sandboxRoutes: Route[] = [
     operation: "sandboxes.reset",
     body: emptyBody,
     answers: { 200: one(sandboxes.record, dryRunMeta), ...aJob },
-    errors: [...ACT_ERRORS, "sandbox_not_ready", "too_many_jobs"],
+    errors: [...ACT, ...LIVE, "sandbox_not_ready", "too_many_jobs"],
     handler: resetSandbox,
   }),
   route({
@@ -256,7 +257,7 @@ const sandboxRoutes: Route[] = [
     operation: "sandboxes.delete",
     answers: { ...gone, ...aJob },
     headers: ["Location"],
-    errors: [...ACT_ERRORS, "sandbox_not_ready", "too_many_jobs"],
+    errors: [...LIVE, "sandbox_not_ready", "too_many_jobs"],
     handler: deleteSandbox,
   }),
 ];

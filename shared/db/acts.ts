@@ -26,7 +26,6 @@ export interface ActArgument extends Omit<Act, "dryRun"> {
 export interface ActAnswer {
   /** As it is shown. */
   record: RecordData;
-  meta?: Record<string, unknown>;
   /** The job that goes on with it, where it is too large for a request. */
   job: RecordData | null;
   /** The first answer's id and time, when this is a repetition of it. */

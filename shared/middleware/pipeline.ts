@@ -62,7 +62,7 @@ async function answer(exchange: Exchange): Promise<Response> {
     const reply = await handle(exchange).catch(async (error) => {
       if (!isOutdated(error)) throw error;
       await identifyAnew(exchange);
-      return handle(exchange); // Nothing was done: the database has refused all of it.
+      return handle(exchange); // The database has refused all of the call that noticed it.
     });
     return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {

@@ -19,6 +19,7 @@ create table crm.workspaces (
 comment on table crm.workspaces is 'A tenant. A sandbox is a workspace with a parent; it shares no record with it.';
 
 create index workspaces_parent_workspace_id on crm.workspaces (parent_workspace_id);
+create index workspaces_expires_at on crm.workspaces (expires_at) where expires_at is not null;
 
 create table crm.members (
   id uuid primary key default crm.uuid_v7(),

@@ -24,7 +24,8 @@ create table crm.api_keys (
 );
 comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and last four are for display.';
 
-create index api_keys_workspace_id on crm.api_keys (workspace_id);
+create index api_keys_created_at on crm.api_keys (workspace_id, created_at, id);
+create index api_keys_live on crm.api_keys (workspace_id) where revoked_at is null;
 create index api_keys_rolled_to on crm.api_keys (rolled_to);
 
 alter table crm.api_keys enable row level security;

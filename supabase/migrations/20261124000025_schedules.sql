@@ -18,6 +18,9 @@ begin
   while crm.purge_sandboxes(max_rows) > 0 loop
     commit;
   end loop;
+  while crm.purge_sign_ins(max_rows) > 0 loop
+    commit;
+  end loop;
 end;
 $$;
 

@@ -36,12 +36,17 @@ declare
   mail uuid;
 begin
   perform pg_advisory_xact_lock(hashtextextended('mails:' || workspace, 0));
-  select count(*) as count, count(*) filter (where lower(mails.recipient) = lower(send_mail.recipient)) as to_one, min(created_at) as first_at
+  select count(*) as count, min(created_at) as first_at,
+    count(*) filter (where is_to_one) as to_one, min(created_at) filter (where is_to_one) as first_to_one
   into of_a_day
-  from crm.mails where workspace_id = workspace and created_at > now() - interval '24 hours';
+  from (
+    select created_at, lower(mails.recipient) = lower(send_mail.recipient) as is_to_one
+    from crm.mails where workspace_id = workspace and created_at > now() - interval '24 hours'
+  ) as listed;
   if of_a_day.count >= max_per_day or of_a_day.to_one >= max_to_one then
     perform crm.fail('too_many_mails', jsonb_build_object('max_per_day', max_per_day, 'max_to_one', max_to_one,
-      'retry_after', ceil(extract(epoch from of_a_day.first_at + interval '24 hours' - now()))));
+      'retry_after', ceil(extract(epoch from case when of_a_day.count >= max_per_day then of_a_day.first_at else of_a_day.first_to_one end
+        + interval '24 hours' - now()))));
   end if;
   insert into crm.mails (workspace_id, template, recipient, details) values (workspace, template, recipient, details) returning id into mail;
   return mail;

@@ -257,6 +257,7 @@ create table crm.sign_ins (
   used_at timestamptz not null default now(),
   primary key (workspace_id, session_id)
 );
+create index sign_ins_used_at on crm.sign_ins (used_at);
 alter table crm.sign_ins enable row level security;
 alter table crm.sign_ins force row level security;
 
@@ -270,6 +271,7 @@ declare
   used constant jsonb := $1;
   workspace constant uuid := (used ->> 'workspace_id')::uuid;
   is_first boolean;
+  max_told constant integer := 1000; -- a day: whoever may sign in may do so as often as they like
 begin
   -- A sandbox may be on its way out, or gone.
   perform from crm.workspaces where id = workspace and state <> 'deleting' for key share;
@@ -285,8 +287,11 @@ begin
     return;
   end if;
   insert into crm.sign_ins (workspace_id, session_id) values (workspace, (used ->> 'session_id')::uuid)
-  on conflict (workspace_id, session_id) do update set used_at = now() returning xmax = 0 into is_first;
-  if is_first then
+  on conflict (workspace_id, session_id) do update set used_at = now() where sign_ins.used_at < now() - interval '1 day'
+  returning xmax = 0 into is_first;
+  if is_first and (
+    select count(*) from crm.audit_log where workspace_id = workspace and action = 'user.signed_in' and occurred_at > now() - interval '24 hours'
+  ) < max_told then
     perform set_config('crm.act_context', used ->> 'context', true);
     perform crm.note_act(workspace, 'user.signed_in', jsonb_build_array(jsonb_build_object('type', 'user', 'id', used ->> 'user_id')),
       null, jsonb_build_object('type', 'user', 'id', used ->> 'user_id'));
@@ -294,6 +299,22 @@ begin
 end;
 $$;
 grant execute on function api.note_use(json) to crm_auth;
+
+-- Forgets sessions that nobody has used for 90 days; answers how many, at most so many.
+create function crm.purge_sign_ins(max_rows integer) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  purged integer;
+begin
+  delete from crm.sign_ins where ctid = any (array(
+    select ctid from crm.sign_ins where used_at < now() - interval '90 days' order by used_at limit max_rows
+  ));
+  get diagnostics purged = row_count;
+  return purged;
+end;
+$$;
 
 -- What the key {"id"} has used within {"days"}, as permissions: write where it wrote, else read.
 create function api.used_permissions(json) returns json

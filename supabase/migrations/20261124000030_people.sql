@@ -42,18 +42,26 @@ grant select on api.invitations to crm_api;
 
 insert into crm.acts values
   ('update_member', 'members', 'write', true),
-  ('remove_member', 'members', 'write', true),
+  ('remove_member', 'members', 'revoke', true),
   ('create_invitation', 'invitations', 'write', true),
-  ('revoke_invitation', 'invitations', 'write', true);
+  ('revoke_invitation', 'invitations', 'revoke', true);
 
 -- Whoever confirms another address has that one in their workspaces too; whoever is deleted has left them.
 create function crm.follow_user() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  member crm.members;
 begin
   if tg_op = 'DELETE' then
-    update crm.members set deleted_at = coalesce(deleted_at, now()) where user_id = old.id;
+    for member in
+      select members.* from crm.members join crm.workspaces on workspaces.id = workspace_id
+      where user_id = old.id and members.deleted_at is null and parent_workspace_id is null
+      order by workspace_id
+    loop
+      perform crm.end_membership(member, '{"type": "system", "id": null}');
+    end loop;
     return old;
   end if;
   update crm.members set email = new.email where user_id = new.id;
@@ -63,6 +71,50 @@ $$;
 create trigger follow_user_email after update of email on auth.users
   for each row when (new.email is distinct from old.email and length(new.email) between 3 and 254) execute function crm.follow_user();
 create trigger follow_user_deletion before delete on auth.users for each row execute function crm.follow_user();
+
+-- Takes an invitation back; its mail does not go out any more.
+create function crm.end_invitation(invitation crm.invitations, actor jsonb default crm.actor()) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update crm.invitations set revoked_at = now() where id = invitation.id;
+  update crm.mails set state = 'failed', error = '{"code": "invitation_revoked"}'
+  where workspace_id = invitation.workspace_id and state = 'queued' and details ->> 'invitation_id' = invitation.id::text;
+  perform crm.note_act(invitation.workspace_id, 'invitation.revoked', crm.invitation_target(invitation), null, actor);
+end;
+$$;
+
+-- Takes back what somebody has invited to, as far as they could not do so now: as an admin to be an owner, as a member at all.
+create function crm.end_invitations_by(inviter crm.members, may_invite text, actor jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  invitation crm.invitations;
+begin
+  for invitation in
+    select * from crm.invitations
+    where workspace_id = inviter.workspace_id and created_by ->> 'id' = inviter.user_id::text and accepted_at is null and revoked_at is null
+      and case may_invite when 'owner' then false when 'admin' then role = 'owner' else true end
+    order by id for no key update
+  loop
+    perform crm.end_invitation(invitation, actor);
+  end loop;
+end;
+$$;
+
+-- Has somebody leave; what they own stays theirs until somebody gives it to another member.
+create function crm.end_membership(member crm.members, actor jsonb default crm.actor()) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update crm.members set deleted_at = now() where id = member.id;
+  perform crm.end_invitations_by(member, null, actor);
+  perform crm.note_act(member.workspace_id, 'member.removed', crm.member_target(member), null, actor);
+end;
+$$;
 
 create function crm.member_as_shown(member crm.members) returns jsonb
 language sql stable
@@ -131,16 +183,6 @@ begin
 end;
 $$;
 
--- Takes back what somebody has invited to, as far as they could not do so now: as an admin to be an owner, as a member at all.
-create function crm.revoke_invitations_by(workspace uuid, inviter uuid, may_invite text) returns void
-language sql
-set search_path = ''
-as $$
-  update crm.invitations set revoked_at = now()
-  where workspace_id = workspace and created_by ->> 'id' = inviter::text and accepted_at is null and revoked_at is null
-    and case may_invite when 'owner' then false when 'admin' then role = 'owner' else true end;
-$$;
-
 -- {"id", "role"}
 create function crm.act_update_member(workspace uuid, given jsonb) returns jsonb
 language plpgsql
@@ -154,7 +196,7 @@ begin
   if given ->> 'role' <> old.role then
     perform crm.require_another_owner(old);
     update crm.members set role = given ->> 'role' where id = old.id returning * into member;
-    perform crm.revoke_invitations_by(workspace, member.user_id, member.role);
+    perform crm.end_invitations_by(member, member.role, crm.actor());
     perform crm.note_act(workspace, 'member.role_changed', crm.member_target(member),
       jsonb_build_object('role', jsonb_build_object('from', old.role, 'to', member.role)));
   end if;
@@ -162,7 +204,7 @@ begin
 end;
 $$;
 
--- {"id"}; what they own stays theirs until somebody gives it to another member.
+-- {"id"}
 create function crm.act_remove_member(workspace uuid, given jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -172,9 +214,7 @@ declare
 begin
   perform crm.require_owner_for(workspace, member.role);
   perform crm.require_another_owner(member);
-  update crm.members set deleted_at = now() where id = member.id;
-  perform crm.revoke_invitations_by(workspace, member.user_id, null);
-  perform crm.note_act(workspace, 'member.removed', crm.member_target(member));
+  perform crm.end_membership(member);
   return jsonb_build_object('record', jsonb_build_object('id', member.id));
 end;
 $$;
@@ -204,7 +244,10 @@ begin
   if existing is not null then
     perform crm.fail('already_invited', jsonb_build_object('existing_id', existing));
   end if;
-  if (select count(*) from crm.invitations_now where workspace_id = workspace and state = 'pending') >= max_pending then
+  if (
+    select count(*) from crm.invitations
+    where workspace_id = workspace and accepted_at is null and revoked_at is null and expires_at > now()
+  ) >= max_pending then
     perform crm.fail('invitation_limit_reached', jsonb_build_object('max_pending', max_pending));
   end if;
   insert into crm.invitations (id, workspace_id, email, role)
@@ -244,8 +287,7 @@ begin
   select * into invitation from crm.invitations where id = (given ->> 'id')::uuid and workspace_id = workspace for no key update;
   perform crm.require_pending(invitation);
   perform crm.require_owner_for(workspace, invitation.role);
-  update crm.invitations set revoked_at = now() where id = invitation.id;
-  perform crm.note_act(workspace, 'invitation.revoked', crm.invitation_target(invitation));
+  perform crm.end_invitation(invitation);
   return jsonb_build_object('record', jsonb_build_object('id', invitation.id));
 end;
 $$;

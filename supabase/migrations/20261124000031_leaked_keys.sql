@@ -13,6 +13,11 @@ declare
   leak record;
 begin
   perform set_config('crm.act_context', report ->> 'context', true);
+  -- The workspaces first, as whoever deletes a sandbox has it before its keys.
+  perform from crm.workspaces where id in (
+    select key.workspace_id from jsonb_to_recordset(report -> 'keys') as given (key_hash text)
+    join crm.api_keys as key on key.key_hash = decode(given.key_hash, 'hex')
+  ) order by id for key share;
   for leak in
     select key, nullif(given.url, '') as url
     from jsonb_to_recordset(report -> 'keys') as given (key_hash text, url text)

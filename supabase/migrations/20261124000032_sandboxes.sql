@@ -13,7 +13,7 @@ grant select on api.sandboxes to crm_api;
 insert into crm.acts values
   ('create_sandbox', 'sandboxes', 'write', true),
   ('reset_sandbox', 'sandboxes', 'write', true),
-  ('delete_sandbox', 'sandboxes', 'write', true);
+  ('delete_sandbox', 'sandboxes', 'revoke', true);
 
 -- People ---------------------------------------------------------------------------------------
 
@@ -33,7 +33,8 @@ begin
   return null;
 end;
 $$;
-create trigger follow_member after insert or update on crm.members for each row execute function crm.follow_member();
+create trigger follow_member after insert or update on crm.members
+  for each row when (new.user_id is not null) execute function crm.follow_member();
 
 -- What it starts from --------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ set search_path = ''
 as $$
   select case
     when sandbox.state = 'deleting' then 'workspace_id = $1'
-    when tablename in ('api_keys', 'members', 'sign_ins', 'mails') then null
+    when tablename in ('api_keys', 'api_key_uses', 'members', 'sign_ins', 'mails') then null
     when tablename = 'pipelines' then 'workspace_id = $1 and not is_default'
     when tablename = 'stages' then 'workspace_id = $1 and pipeline_id <> (select id from crm.pipelines where workspace_id = $1 and is_default)'
     else 'workspace_id = $1'
@@ -192,7 +193,7 @@ declare
   sandbox crm.workspaces;
 begin
   perform gate.close(sandbox_id);
-  perform pg_advisory_xact_lock(hashtextextended('purge', 0));
+  perform pg_advisory_xact_lock_shared(hashtextextended('purge', 0));
   delete from crm.jobs where workspace_id = sandbox_id;
   select * into sandbox from crm.workspaces where id = sandbox_id for update;
   return sandbox;
@@ -296,8 +297,13 @@ as $$
 declare
   sandbox crm.workspaces;
 begin
+  if not exists (select from crm.workspaces where id = sandbox_id and parent_workspace_id = workspace) then
+    perform crm.fail('not_found');
+  end if;
+  -- Before the parent is held: whoever waits for a busy sandbox keeps nobody else waiting.
+  perform gate.close(sandbox_id);
   perform crm.take_workspace(workspace);
-  select * into sandbox from crm.workspaces where id = sandbox_id and parent_workspace_id = workspace;
+  select * into sandbox from crm.workspaces where id = sandbox_id;
   if sandbox.id is null then
     perform crm.fail('not_found');
   elsif sandbox.state <> all (states) or exists (
@@ -363,7 +369,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  update crm.workspaces set state = 'deleting' where id = sandbox.id returning * into sandbox;
+  -- Expired from now on, so that the purge goes on where a job is cancelled or fails.
+  update crm.workspaces set state = 'deleting', expires_at = now() where id = sandbox.id returning * into sandbox;
   -- Nor does one key keep another: they go in batches.
   update crm.api_keys set revoked_at = coalesce(revoked_at, now()), revoked_by = coalesce(revoked_by, crm.actor()), rolled_to = null
   where workspace_id = sandbox.id;

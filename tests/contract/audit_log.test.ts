@@ -121,6 +121,6 @@ test("beyond 5,000 acts a day there are no more", async () => {
   const signedIn = new Client(stack().apiUrl, await sessionToken(busy.userId));
   const { status, error, headers } = await signedIn.post("/api_keys", { name: "x", scope: "read_only" });
   expect({ status, code: error.code }).toEqual({ status: 429, code: "too_many_acts" });
-  expect(headers.get("retry-after")).toBe("60");
+  expect(Number(headers.get("retry-after"))).toBeGreaterThan(86_000);
   expect((await busy.client.post("/api_keys/current/revoke")).status).toBe(200);
 });

@@ -195,6 +195,6 @@ test("no log has any of the keys", async () => {
   await report([found(key)]);
   await report([found(key)], signed("another"));
   const log = readFileSync(api.logFile, "utf8");
-  expect(log).toMatch(/"operation":"leakedKeys\.report","status":401/);
+  expect(log).toMatch(/"operation":"leaked_keys\.report","status":401/);
   expect(log).not.toMatch(/anx_(?:live|test)_\w{36}/);
 });

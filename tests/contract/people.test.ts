@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { createInvitationToken } from "../../shared/auth/invitation_token.ts";
 import { Client } from "../harness/client.ts";
+import { mailsTo } from "../harness/mailbox.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
 import { createWorkspace, freshEmail } from "../harness/workspace.ts";
@@ -44,19 +45,6 @@ async function team(): Promise<Team> {
     member: await join(workspaceId, "member"),
   };
 }
-
-interface Mail {
-  to: string[];
-  subject: string;
-  text: string;
-  html: string;
-}
-
-const mailsTo = async (address: string): Promise<Mail[]> => {
-  const headers = { accept: "application/json" };
-  const response = await fetch(`${stack().mailboxUrl}?to=${encodeURIComponent(address)}`, { headers });
-  return ((await response.json()) as { data: Mail[] }).data;
-};
 
 /** The token of the mail that has come to an address. */
 async function tokenOf(address: string): Promise<string> {
@@ -143,13 +131,20 @@ describe("members", () => {
   });
 
   test("have the address that they have confirmed with Auth, and leave when they are deleted there", async () => {
-    const { memberId, userId, client } = await join(mine.workspaceId, "member");
+    const { memberId, userId, client } = await join(mine.workspaceId, "admin");
     const email = freshEmail();
     await database()`update auth.users set email = ${email} where id = ${userId}`;
     expect((await mine.owner.client.get(`/members/${memberId}`)).data.email).toBe(email);
     await client.post("/contacts", { email: freshEmail(), owner_id: memberId });
+    const invited = await client.post("/invitations", { email: freshEmail(), role: "member" });
+    const sandbox = await mine.owner.client.post("/sandboxes", { name: freshEmail(), start_from: "empty" });
     await database()`delete from auth.users where id = ${userId}`;
     expect((await mine.owner.client.get(`/members/${memberId}`)).status).toBe(404);
+    expect((await mine.owner.client.get(`/invitations/${invited.data.id}`)).data.state).toBe("revoked");
+    const [left] =
+      await database()`select count(*)::integer from crm.members where user_id is null and workspace_id = ${sandbox.data.id} and deleted_at is null`;
+    expect(left?.["count"]).toBe(0);
+    await mine.owner.client.delete(`/sandboxes/${sandbox.data.id}`);
     expect((await mine.owner.client.get(`/contacts?owner_id=${memberId}`)).data).toHaveLength(1);
   });
 
@@ -194,6 +189,40 @@ describe("an invitation", () => {
     const log = await mine.owner.client.get("/audit_log?action=invitation.created,member.joined&limit=2");
     expect(log.data.map(({ action }: { action: string }) => action)).toEqual(["member.joined", "invitation.created"]);
     expect(JSON.stringify(log.body)).not.toContain(token);
+  });
+
+  test("comes to one address five times a day at most", async () => {
+    const email = freshEmail();
+    for (let at = 0; at < 5; at++) {
+      const { data } = await invite({ email, role: "member" });
+      expect((await mine.owner.client.delete(`/invitations/${data.id}`)).status).toBe(200);
+    }
+    const { status, error, headers } = await invite({ email, role: "member" });
+    expect({ status, code: error.code }).toEqual({ status: 429, code: "too_many_mails" });
+    expect(Number(headers.get("retry-after"))).toBeGreaterThan(80_000);
+  });
+
+  test("and all that is done to people, is in the audit log", async () => {
+    const small = await team();
+    const { data } = await small.owner.client.post("/invitations", { email: freshEmail(), role: "member" });
+    await small.owner.client.delete(`/invitations/${data.id}`);
+    await small.owner.client.patch(`/members/${small.member.memberId}`, { role: "admin" });
+    await small.owner.client.delete(`/members/${small.member.memberId}`);
+    const { data: told } = await small.owner.client.get(
+      "/audit_log?sort=occurred_at&action=invitation.created,invitation.revoked,member.role_changed,member.removed",
+    );
+    expect(
+      told.map(({ action, actor, targets }: { action: string; actor: { id: string }; targets: { id: string }[] }) => [
+        action,
+        actor.id,
+        targets[0]?.id,
+      ]),
+    ).toEqual([
+      ["invitation.created", small.owner.userId, data.id],
+      ["invitation.revoked", small.owner.userId, data.id],
+      ["member.role_changed", small.owner.userId, small.member.memberId],
+      ["member.removed", small.owner.userId, small.member.memberId],
+    ]);
   });
 
   test("is for its address alone, once that is confirmed", async () => {

@@ -40,7 +40,7 @@ export function created(
   const headers: Record<string, string> = dry_run
     ? {}
     : { Location: urlOf(exchange, `${resource.path}/${data["id"]}`) };
-  return answerOf(answer, { status: 201, data, ...(answer.meta && { meta: answer.meta }), headers }, dry_run);
+  return answerOf(answer, { status: 201, data, headers }, dry_run);
 }
 
 /** The answer to an act that has changed something; 202 where a job goes on with it. */

@@ -4,10 +4,8 @@ import { sandboxes } from "../../../shared/resources/sandboxes.ts";
 import { act, changed, created, ended, type Options } from "./acts.ts";
 import { recordId } from "./addressed.ts";
 
-export const newSandbox = sandboxes.create;
-
 /** `POST /v1/sandboxes` */
-export const createSandbox: Handler<Options, z.infer<typeof newSandbox>> = async (exchange, given) =>
+export const createSandbox: Handler<Options, z.infer<typeof sandboxes.create>> = async (exchange, given) =>
   created(exchange, sandboxes, await act(exchange, given, "create_sandbox", given.body), given.query);
 
 /** `POST /v1/sandboxes/{id}/reset`: back to what it started from. */

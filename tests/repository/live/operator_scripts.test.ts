@@ -105,6 +105,9 @@ test("another plan holds for the keys of the workspace and of its sandboxes with
   expect(changed.said).toContain("on professional now; before it was on standard");
   await expect.poll(limits, { timeout: 10_000, interval: 250 }).toEqual(["300", "300"]);
 
+  const told = await database()`
+    select actor ->> 'type' as actor, changes from crm.audit_log where workspace_id = ${live.workspaceId} and action = 'workspace.plan_changed'`;
+  expect(told).toEqual([{ actor: "system", changes: { plan: { from: "standard", to: "professional" } } }]);
   const again = await run("workspaces:plan", ["--workspace", live.workspaceId, "--plan", "professional"]);
   expect(again).toMatchObject({ code: 0, said: expect.stringContaining("on professional already") });
   const ofSandbox = await run("workspaces:plan", ["--workspace", sandbox.workspaceId, "--plan", "enterprise"]);
