@@ -14,7 +14,7 @@ export interface Sender {
 
 const WORKER: Claims = { role: "crm_worker" };
 /** How long a mail waits after each attempt. It is given up within a day, however long the service asks for: so long the service knows it by its id. */
-const WAITS_SECONDS = [5, 30, 300, 1_800, 7_200, 14_400, 28_800, 21_600];
+const WAITS_SECONDS = [5, 30, 300, 1_800, 7_200, 14_400, 25_200, 25_200];
 /** A service that asks for a longer rest is asked again all the same. */
 const MAX_RETRY_AFTER_SECONDS = 3_600;
 
