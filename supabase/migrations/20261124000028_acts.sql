@@ -55,6 +55,14 @@ as $$
   end);
 $$;
 
+-- What an act is done to, with the name that it has then.
+create function crm.target(type text, id uuid, name text) returns jsonb
+language sql immutable
+set search_path = ''
+as $$
+  select jsonb_build_array(jsonb_build_object('type', type, 'id', id, 'name', name));
+$$;
+
 -- Adds an entry. Where the act came from, {"ip", "user_agent", "request_id"}, api.act has noted.
 create function crm.note_act(workspace uuid, action text, targets jsonb, changes jsonb default null, actor jsonb default crm.actor()) returns void
 language sql

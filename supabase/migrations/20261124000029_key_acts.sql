@@ -29,14 +29,6 @@ insert into crm.acts values
   ('roll_api_key', 'api_keys', 'write'),
   ('revoke_api_key', 'api_keys', 'revoke');
 
--- A key as an entry of the audit log names it.
-create function crm.key_target(key crm.api_keys) returns jsonb
-language sql immutable
-set search_path = ''
-as $$
-  select jsonb_build_array(jsonb_build_object('type', 'api_key', 'id', key.id, 'name', key.name));
-$$;
-
 create function crm.key_as_shown(key_id uuid) returns jsonb
 language sql stable
 set search_path = ''
@@ -128,7 +120,7 @@ begin
     perform crm.fail('expiry_in_past');
   end if;
   key := crm.add_api_key(workspace, given, key);
-  perform crm.note_act(workspace, 'api_key.created', crm.key_target(key), crm.changes_between('{}', crm.key_facts(key)));
+  perform crm.note_act(workspace, 'api_key.created', crm.target('api_key', key.id, key.name), crm.changes_between('{}', crm.key_facts(key)));
   return crm.key_as_shown(key.id);
 end;
 $$;
@@ -176,7 +168,7 @@ begin
   update crm.api_keys set name = key.name, allowed_ips = key.allowed_ips, expires_at = key.expires_at, scope = key.scope, permissions = key.permissions
   where id = key.id returning * into key;
   if crm.key_facts(key) <> crm.key_facts(old) then
-    perform crm.note_act(workspace, 'api_key.updated', crm.key_target(key), crm.changes_between(crm.key_facts(old), crm.key_facts(key)));
+    perform crm.note_act(workspace, 'api_key.updated', crm.target('api_key', key.id, key.name), crm.changes_between(crm.key_facts(old), crm.key_facts(key)));
   end if;
   return crm.key_as_shown(key.id);
 end;
@@ -204,7 +196,7 @@ begin
   update crm.api_keys set expires_at = least(expires_at, ends_at) where id = old.id;
   key := crm.add_api_key(workspace, given -> 'new', old);
   update crm.api_keys set rolled_to = key.id where id = old.id;
-  perform crm.note_act(workspace, 'api_key.rolled', crm.key_target(old) || crm.key_target(key),
+  perform crm.note_act(workspace, 'api_key.rolled', crm.target('api_key', old.id, old.name) || crm.target('api_key', key.id, key.name),
     jsonb_build_object('expires_at', jsonb_build_object('from', crm.show_time(old.expires_at), 'to', crm.show_time(least(old.expires_at, ends_at)))));
   return crm.key_as_shown(key.id);
 end;
@@ -224,7 +216,7 @@ begin
   key := crm.take_api_key(workspace, (given ->> 'id')::uuid);
   perform crm.require_not_revoked(key);
   perform crm.revoke_api_key(key.id, crm.actor());
-  perform crm.note_act(workspace, 'api_key.revoked', crm.key_target(key));
+  perform crm.note_act(workspace, 'api_key.revoked', crm.target('api_key', key.id, key.name));
   return jsonb_build_object('record', jsonb_build_object('id', key.id));
 end;
 $$;

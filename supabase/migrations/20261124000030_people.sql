@@ -81,7 +81,7 @@ begin
   update crm.invitations set revoked_at = now() where id = invitation.id;
   update crm.mails set state = 'failed', error = '{"code": "invitation_revoked"}'
   where workspace_id = invitation.workspace_id and state = 'queued' and details ->> 'invitation_id' = invitation.id::text;
-  perform crm.note_act(invitation.workspace_id, 'invitation.revoked', crm.invitation_target(invitation), null, actor);
+  perform crm.note_act(invitation.workspace_id, 'invitation.revoked', crm.target('invitation', invitation.id, invitation.email), null, actor);
 end;
 $$;
 
@@ -112,7 +112,7 @@ as $$
 begin
   update crm.members set deleted_at = now() where id = member.id;
   perform crm.end_invitations_by(member, null, actor);
-  perform crm.note_act(member.workspace_id, 'member.removed', crm.member_target(member), null, actor);
+  perform crm.note_act(member.workspace_id, 'member.removed', crm.target('member', member.id, member.name), null, actor);
 end;
 $$;
 
@@ -121,20 +121,6 @@ language sql stable
 set search_path = ''
 as $$
   select jsonb_build_object('record', to_jsonb(shown)) from api.members as shown where id = member.id;
-$$;
-
-create function crm.member_target(member crm.members) returns jsonb
-language sql immutable
-set search_path = ''
-as $$
-  select jsonb_build_array(jsonb_build_object('type', 'member', 'id', member.id, 'name', member.name));
-$$;
-
-create function crm.invitation_target(invitation crm.invitations) returns jsonb
-language sql immutable
-set search_path = ''
-as $$
-  select jsonb_build_array(jsonb_build_object('type', 'invitation', 'id', invitation.id, 'name', invitation.email));
 $$;
 
 -- Only owners make owners, or touch one.
@@ -197,7 +183,7 @@ begin
     perform crm.require_another_owner(old);
     update crm.members set role = given ->> 'role' where id = old.id returning * into member;
     perform crm.end_invitations_by(member, member.role, crm.actor());
-    perform crm.note_act(workspace, 'member.role_changed', crm.member_target(member),
+    perform crm.note_act(workspace, 'member.role_changed', crm.target('member', member.id, member.name),
       jsonb_build_object('role', jsonb_build_object('from', old.role, 'to', member.role)));
   end if;
   return crm.member_as_shown(member);
@@ -255,7 +241,7 @@ begin
   perform crm.send_mail(workspace, 'invitation', invitation.email, jsonb_build_object(
     'invitation_id', invitation.id, 'workspace_name', inviting.name, 'inviter_name', crm.named_actor(workspace, crm.actor()) ->> 'name',
     'role', invitation.role, 'expires_at', invitation.expires_at));
-  perform crm.note_act(workspace, 'invitation.created', crm.invitation_target(invitation),
+  perform crm.note_act(workspace, 'invitation.created', crm.target('invitation', invitation.id, invitation.email),
     jsonb_build_object('role', jsonb_build_object('from', null, 'to', invitation.role)));
   return (select jsonb_build_object('record', to_jsonb(shown)) from crm.invitations_now as shown where id = invitation.id);
 end;
@@ -330,7 +316,7 @@ begin
   set role = excluded.role, name = coalesce(person.name, members.name), email = excluded.email, created_at = now(), deleted_at = null
   returning * into member;
   perform set_config('crm.act_context', $1 ->> 'context', true);
-  perform crm.note_act(joined.id, 'member.joined', crm.member_target(member) || crm.invitation_target(invitation),
+  perform crm.note_act(joined.id, 'member.joined', crm.target('member', member.id, member.name) || crm.target('invitation', invitation.id, invitation.email),
     jsonb_build_object('role', jsonb_build_object('from', null, 'to', member.role)), actor);
   return json_build_object('member', crm.member_as_shown(member) -> 'record', 'workspace', json_build_object('id', joined.id, 'name', joined.name));
 end;

@@ -27,7 +27,7 @@ begin
     for no key update of key
   loop
     perform crm.revoke_api_key((leak.key).id, crm.actor());
-    perform crm.note_act((leak.key).workspace_id, 'api_key.leaked', crm.key_target(leak.key), jsonb_build_object(
+    perform crm.note_act((leak.key).workspace_id, 'api_key.leaked', crm.target('api_key', (leak.key).id, (leak.key).name), jsonb_build_object(
       'source', jsonb_build_object('from', null, 'to', report -> 'source'),
       'url', jsonb_build_object('from', null, 'to', leak.url)));
     insert into crm.mails (workspace_id, template, recipient, details)

@@ -274,13 +274,6 @@ as $$
   select jsonb_build_object('record', to_jsonb(shown)) from crm.sandboxes_now as shown where id = sandbox_id;
 $$;
 
-create function crm.sandbox_target(sandbox crm.workspaces) returns jsonb
-language sql immutable
-set search_path = ''
-as $$
-  select jsonb_build_array(jsonb_build_object('type', 'sandbox', 'id', sandbox.id, 'name', sandbox.name));
-$$;
-
 create function crm.sandbox_expiry() returns timestamptz
 language sql stable
 set search_path = ''
@@ -342,7 +335,7 @@ begin
     delete from crm.pipelines where workspace_id = sandbox.id;
     perform crm.fill_sandbox(sandbox);
   end if;
-  perform crm.note_act(workspace, 'sandbox.created', crm.sandbox_target(sandbox),
+  perform crm.note_act(workspace, 'sandbox.created', crm.target('sandbox', sandbox.id, sandbox.name),
     jsonb_build_object('start_from', jsonb_build_object('from', null, 'to', sandbox.start_from)));
   return crm.sandbox_as_shown(sandbox.id);
 end;
@@ -357,7 +350,7 @@ declare
   sandbox crm.workspaces := crm.take_sandbox(workspace, (given ->> 'id')::uuid, 'ready', 'resetting');
 begin
   update crm.workspaces set state = 'resetting', expires_at = crm.sandbox_expiry() where id = sandbox.id returning * into sandbox;
-  perform crm.note_act(workspace, 'sandbox.reset', crm.sandbox_target(sandbox));
+  perform crm.note_act(workspace, 'sandbox.reset', crm.target('sandbox', sandbox.id, sandbox.name));
   perform crm.go_on_with('reset_sandbox', sandbox);
   return crm.sandbox_as_shown(sandbox.id);
 end;
@@ -375,7 +368,7 @@ begin
   update crm.api_keys set revoked_at = coalesce(revoked_at, now()), revoked_by = coalesce(revoked_by, crm.actor()), rolled_to = null
   where workspace_id = sandbox.id;
   update crm.members set deleted_at = now() where workspace_id = sandbox.id and deleted_at is null;
-  perform crm.note_act(sandbox.parent_workspace_id, 'sandbox.deleted', crm.sandbox_target(sandbox));
+  perform crm.note_act(sandbox.parent_workspace_id, 'sandbox.deleted', crm.target('sandbox', sandbox.id, sandbox.name));
   return sandbox;
 end;
 $$;

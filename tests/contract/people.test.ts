@@ -1,50 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { createInvitationToken } from "../../shared/auth/invitation_token.ts";
+import type { Role } from "../../shared/rights.ts";
 import { Client } from "../harness/client.ts";
 import { mailsTo } from "../harness/mailbox.ts";
+import { createTeam, join, type Person, person, type Team } from "../harness/people.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
 import { createWorkspace, freshEmail } from "../harness/workspace.ts";
-
-type Role = "owner" | "admin" | "member";
-type Person = { userId: string; email: string; client: Client };
-
-/** A workspace with somebody of each role, signed in. */
-interface Team extends Record<Role, Person & { memberId: string }> {
-  workspaceId: string;
-  key: Client;
-}
-
-const signedIn = async (userId: string, claims: Record<string, unknown> = {}) =>
-  new Client(stack().apiUrl, await sessionToken(userId, claims));
-
-/** Somebody who has signed up, and confirmed their address unless told otherwise. */
-async function person({ email = freshEmail(), confirmed = true, name = "Pat Person" } = {}): Promise<Person> {
-  const [user] = await database()`
-    insert into auth.users (id, email, email_confirmed_at)
-    values (gen_random_uuid(), ${email}, ${confirmed ? new Date() : null}) returning id`;
-  return { userId: user?.["id"], email, client: await signedIn(user?.["id"], { user_metadata: { full_name: name } }) };
-}
-
-async function join(workspaceId: string, role: Role) {
-  const someone = await person();
-  const [member] = await database()`
-    insert into crm.members (workspace_id, user_id, role, name, email)
-    values (${workspaceId}, ${someone.userId}, ${role}, 'Pat Person', ${someone.email}) returning id`;
-  return { ...someone, memberId: member?.["id"] as string };
-}
-
-async function team(): Promise<Team> {
-  const { workspaceId, userId, ownerId, client } = await createWorkspace();
-  const [user] = await database()`select email from auth.users where id = ${userId}`;
-  return {
-    workspaceId,
-    key: client,
-    owner: { userId, email: user?.["email"], client: await signedIn(userId), memberId: ownerId },
-    admin: await join(workspaceId, "admin"),
-    member: await join(workspaceId, "member"),
-  };
-}
 
 /** The token of the mail that has come to an address. */
 async function tokenOf(address: string): Promise<string> {
@@ -63,7 +25,7 @@ async function tokenOf(address: string): Promise<string> {
 
 let mine: Team;
 beforeAll(async () => {
-  mine = await team();
+  mine = await createTeam();
 });
 
 describe("members", () => {
@@ -113,7 +75,7 @@ describe("members", () => {
   });
 
   test("keep an owner, also when two leave at once", async () => {
-    const small = await team();
+    const small = await createTeam();
     expect((await small.owner.client.delete(`/members/${small.owner.memberId}`)).error.code).toBe("last_owner");
     expect((await small.owner.client.patch(`/members/${small.owner.memberId}`, { role: "admin" })).error.code).toBe(
       "last_owner",
@@ -203,7 +165,7 @@ describe("an invitation", () => {
   });
 
   test("and all that is done to people, is in the audit log", async () => {
-    const small = await team();
+    const small = await createTeam();
     const { data } = await small.owner.client.post("/invitations", { email: freshEmail(), role: "member" });
     await small.owner.client.delete(`/invitations/${data.id}`);
     await small.owner.client.patch(`/members/${small.member.memberId}`, { role: "admin" });
@@ -323,7 +285,7 @@ describe("an invitation", () => {
   });
 
   test("waits with a hundred others at most", async () => {
-    const busy = await team();
+    const busy = await createTeam();
     await database()`
       insert into crm.invitations (workspace_id, email, role)
       select ${busy.workspaceId}, 'p' || n || '@test.example', 'member' from generate_series(1, 100) as n`;
@@ -333,7 +295,7 @@ describe("an invitation", () => {
 
   test("is not made in a sandbox, whose people are those of its workspace", async () => {
     const { userId, workspaceId } = await createWorkspace({ parentId: mine.workspaceId });
-    const client = await signedIn(userId);
+    const client = new Client(stack().apiUrl, await sessionToken(userId));
     const { error } = await client.post(
       "/invitations",
       { email: freshEmail(), role: "member" },

@@ -1,14 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Role } from "../../shared/rights.ts";
 import { Client } from "../harness/client.ts";
 import { deadlocksDuring } from "../harness/deadlocks.ts";
 import { endOfJob, MANY } from "../harness/large_changes.ts";
+import { join } from "../harness/people.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
 import { createWorkspace, freshEmail, type TestKey } from "../harness/workspace.ts";
 
 type StartFrom = "empty" | "sample" | "configuration";
-type Role = "owner" | "admin" | "member";
 
 /** A workspace with somebody of each role, signed in. */
 interface Team extends Record<Role, Client> {
@@ -18,15 +19,6 @@ interface Team extends Record<Role, Client> {
 const freshName = () => `Sandbox ${randomUUID()}`;
 const clientOf = (key: string) => new Client(stack().apiUrl, key);
 const inside = (sandboxId: string) => ({ "x-workspace-id": sandboxId });
-
-async function join(workspaceId: string, role: Role): Promise<{ client: Client; memberId: string; userId: string }> {
-  const sql = database();
-  const [user] = await sql`insert into auth.users (id, email) values (gen_random_uuid(), ${freshEmail()}) returning id`;
-  const [member] = await sql`
-    insert into crm.members (workspace_id, user_id, role, name, email)
-    values (${workspaceId}, ${user?.["id"]}, ${role}, 'Pat Person', ${freshEmail()}) returning id`;
-  return { client: clientOf(await sessionToken(user?.["id"])), memberId: member?.["id"], userId: user?.["id"] };
-}
 
 /** Sandboxes are counted: who makes many has a workspace of their own. */
 async function team(): Promise<Team> {
