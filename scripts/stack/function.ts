@@ -74,7 +74,6 @@ export async function startFunction({
       "--quiet",
       "--no-remote", // What the bundle holds comes from node_modules; nothing is fetched.
       HEAP,
-      "--unstable-no-legacy-abort", // A request's signal tells that its client has left, and not, with a warning, that it is answered.
       "--allow-net",
       `--allow-env=${[...OWN_VARIABLES, ...LIBRARY_VARIABLES].join(",")}`,
       "--config",

@@ -1,8 +1,8 @@
 import type { Principal } from "../auth/principal.ts";
-import type { RequestContext } from "../db/acts.ts";
 import type { Database } from "../db/database.ts";
 import type { Background } from "../jobs/worker.ts";
 import { RIGHTS } from "../rights.ts";
+import { contextOf, type Exchange } from "./exchange.ts";
 import type { Log } from "./log.ts";
 
 /** How long what was noted is new enough: `last_used_at` is at most a minute old (platform.md §10). */
@@ -11,21 +11,23 @@ const MAX_ENTRIES = 10_000;
 
 /** Tells the database who was there, and with which scopes: after the answer, and seldom. */
 export interface Uses {
-  note(principal: Principal, scopes: ReadonlySet<string>, context: RequestContext): void;
+  note(exchange: Exchange): void;
 }
 
 export function createUses(database: Database, log: Log, background: Background): Uses {
   const noted = new Map<string, { at: number; scopes: Set<string> }>();
   return {
-    note(principal, scopes, context) {
-      const id = identity(principal);
-      if (id === undefined) return;
+    note(exchange) {
+      const { principal, used: scopes } = exchange;
+      const id = principal && identity(principal);
+      if (principal === undefined || id === undefined) return;
       const known = noted.get(id);
       const isNew = known === undefined || Date.now() - known.at >= NOTED_FOR_MS;
       if (!isNew && [...scopes].every((scope) => known.scopes.has(scope))) return;
       noted.delete(id);
       if (noted.size >= MAX_ENTRIES) noted.delete(noted.keys().next().value ?? "");
       noted.set(id, { at: Date.now(), scopes: new Set(isNew ? scopes : [...known.scopes, ...scopes]) });
+      const context = contextOf(exchange); // Seldom needed, and headers are dear to read.
       const who =
         principal.kind === "api_key"
           ? { key_id: principal.keyId, scopes: [...scopes].filter(isPermission) }

@@ -21,7 +21,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
     if (!services.credentials.isKnown(credential, workspaceId)) takeLookup(exchange);
     const isWorkspaceless = route?.scope === "session" && credential.kind === "session";
     if (isWorkspaceless) exchange.session = await services.credentials.readSession(credential.token);
-    else await identify(exchange, credential);
+    else await identify(exchange, credential, workspaceId);
     exchange.credential = credential;
   } catch (error) {
     if (!(error instanceof ApiError) || !(isRefusal(error) || error.code === "ip_not_allowed")) throw error;
@@ -32,8 +32,7 @@ export async function authenticate(exchange: Exchange): Promise<void> {
 }
 
 /** Finds out whose the credential is, and whether it may be used from here. @throws ApiError as a bad credential does */
-async function identify(exchange: Exchange, credential: Credential): Promise<void> {
-  const workspaceId = exchange.request.headers.get("x-workspace-id");
+async function identify(exchange: Exchange, credential: Credential, workspaceId: string | null): Promise<void> {
   const principal = await exchange.services.credentials.authenticate(credential, workspaceId);
   if (principal.kind === "api_key") requirePlace(principal, exchange, workspaceId);
   exchange.principal = principal;
@@ -46,8 +45,9 @@ async function identify(exchange: Exchange, credential: Credential): Promise<voi
 export async function identifyAnew(exchange: Exchange): Promise<void> {
   const { services, request, credential } = exchange;
   if (credential === undefined) return;
-  services.credentials.forget(credential, request.headers.get("x-workspace-id"));
-  await identify(exchange, credential);
+  const workspaceId = request.headers.get("x-workspace-id");
+  services.credentials.forget(credential, workspaceId);
+  await identify(exchange, credential, workspaceId);
 }
 
 // Before the request is counted: whoever has stolen a key must not spend its quota from elsewhere. They may end it, though.

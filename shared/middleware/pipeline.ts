@@ -1,11 +1,5 @@
 import { ApiError, isRefusal } from "../errors.ts";
-import {
-  type AuthorizedExchange,
-  contextOf,
-  type Exchange,
-  type Reply,
-  type SignedInExchange,
-} from "../http/exchange.ts";
+import type { AuthorizedExchange, Exchange, Reply, SignedInExchange } from "../http/exchange.ts";
 import { logRequest } from "../http/log.ts";
 import { failure, success } from "../http/respond.ts";
 import type { Route } from "../http/route.ts";
@@ -59,18 +53,14 @@ async function answer(exchange: Exchange): Promise<Response> {
       const response = await step(exchange);
       if (response !== undefined) return response;
     }
-    const reply = await handle(exchange).catch(async (error) => {
-      if (!isOutdated(error)) throw error;
-      await identifyAnew(exchange);
-      return handle(exchange); // The database has refused all of the call that noticed it.
-    });
+    const reply = await handleOrTryAgain(exchange);
     return (await answerUnchanged(exchange, reply)) ?? success(exchange, reply);
   } catch (thrown) {
     forgetRefusedKey(exchange, thrown);
     return failure(exchange, thrown);
   } finally {
     exchange.endWork?.();
-    noteUse(exchange);
+    exchange.services.uses.note(exchange); // Whatever became of it.
   }
 }
 
@@ -82,15 +72,19 @@ async function handle(exchange: Exchange): Promise<Reply> {
   return await route.handler(exchange as AuthorizedExchange & SignedInExchange, given);
 }
 
+async function handleOrTryAgain(exchange: Exchange): Promise<Reply> {
+  try {
+    return await handle(exchange);
+  } catch (error) {
+    if (!isOutdated(error)) throw error;
+    await identifyAnew(exchange);
+    return handle(exchange); // The database has refused all of the call that noticed it.
+  }
+}
+
 /** Whether the database says that a key's addresses are others than those by which the request was let in. */
 function isOutdated(error: unknown): boolean {
   return error instanceof ApiError && error.code === "ip_not_allowed" && error.details["changed"] === true;
-}
-
-// What the request was for, whatever became of it. A key that reached for more than it may has used nothing.
-function noteUse(exchange: Exchange): void {
-  const { services, principal, used } = exchange;
-  if (principal !== undefined) services.uses.note(principal, used, contextOf(exchange));
 }
 
 // Row-level security found the key revoked, or the user gone, before this isolate's memory did.
