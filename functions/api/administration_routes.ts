@@ -37,7 +37,7 @@ import {
   updateMember,
 } from "./handlers/people.ts";
 import { createSandbox, deleteSandbox, resetSandbox } from "./handlers/sandboxes.ts";
-import { dryRun, listQuery, noParameters, readQuery } from "./queries.ts";
+import { dryRun, listQuery, readQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
 
 /** What acts are refused with: any but those that end something, and those that a sandbox has not. */
@@ -206,9 +206,10 @@ const peopleRoutes: Route[] = [
     path: "/invitations/accept",
     scope: "session",
     operation: "invitations.accept",
-    query: noParameters,
     body: jsonBody(acceptance),
-    answers: { 200: one(members.record, { workspace: z.strictObject({ id: z.uuid(), name: z.string() }) }) },
+    answers: {
+      200: one(members.record, { ...dryRunMeta, workspace: z.strictObject({ id: z.uuid(), name: z.string() }) }),
+    },
     errors: ["not_found", "invitation_for_another_address", "invitation_not_pending", "already_member"],
     handler: acceptInvitation,
   }),

@@ -32,6 +32,7 @@ export interface ApiFunctions {
     user_id: string;
     name: string | null;
     context: RequestContext;
+    dry_run: boolean;
   }): AcceptedInvitation;
 
   // A request: with the rights of its key or person.
@@ -46,7 +47,7 @@ export interface ApiFunctions {
   read_phones(asked: { resource: string; keys: Record<string, string[]> }): StoredPhone[];
   merged_into(asked: { resource: string; ids: readonly string[] }): Record<string, string>;
   write_records(request: WriteArgument): WrittenAnswer;
-  cancel_job(asked: ById): RecordData;
+  cancel_job(asked: ById & { dry_run: boolean }): RecordData;
   act(request: ActArgument): ActAnswer;
   used_permissions(asked: ById & { days: number }): Record<string, "read" | "write">;
 

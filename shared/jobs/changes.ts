@@ -52,6 +52,10 @@ async function failJob(database: Database, { id, lease }: Job, error: unknown): 
 }
 
 /** Stops a job where it is. @throws ApiError `not_found`, `job_finished` */
-export async function cancelJob(database: Database, claims: Claims, id: string): Promise<RecordData> {
-  return database.call("cancel_job", { id }, claims);
+export async function cancelJob(
+  database: Database,
+  claims: Claims,
+  job: { id: string; dry_run: boolean },
+): Promise<RecordData> {
+  return database.call("cancel_job", job, claims);
 }

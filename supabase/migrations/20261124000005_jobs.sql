@@ -158,13 +158,14 @@ as $$
   where id = ($1 ->> 'id')::uuid and lease = ($1 ->> 'lease')::uuid and state = 'running';
 $$;
 
--- Stops the job {"id"} where it is: what is done stays done.
+-- Stops the job {"id"} where it is: what is done stays done. {"dry_run"} says what it would be, and leaves it at work.
 create function api.cancel_job(json) returns json
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
   job crm.jobs;
+  shown json;
 begin
   select * into job from crm.jobs where id = ($1 ->> 'id')::uuid and workspace_id = crm.require_current_workspace('read') for update;
   if job.id is null or crm.workspace_for(job.scope, 'read') is null then
@@ -174,9 +175,17 @@ begin
   if job.state not in ('queued', 'running') then
     perform crm.fail('job_finished', jsonb_build_object('state', job.state));
   end if;
-  update crm.jobs set state = 'cancelled', finished_at = clock_timestamp(), lease = null, lease_until = null where id = job.id;
-  perform set_config('crm.started_job', job.id::text, true);
-  return crm.started_job();
+  begin
+    update crm.jobs set state = 'cancelled', finished_at = clock_timestamp(), lease = null, lease_until = null where id = job.id;
+    perform set_config('crm.started_job', job.id::text, true);
+    shown := crm.started_job();
+    if ($1 -> 'dry_run')::jsonb::boolean then
+      raise exception using errcode = 'AN002', message = 'undo';
+    end if;
+  exception when sqlstate 'AN002' then
+    null;
+  end;
+  return shown;
 end;
 $$;
 

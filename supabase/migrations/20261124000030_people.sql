@@ -278,7 +278,7 @@ begin
 end;
 $$;
 
--- Makes a signed-in user a member: {"invitation_id", "user_id", "name", "context"}. They need no workspace to ask, so this is no act,
+-- Makes a signed-in user a member: {"invitation_id", "user_id", "name", "context", "dry_run"}. They need no workspace to ask, so this is no act,
 -- and whose token named the invitation the function has checked. Answers {"member", "workspace": {"id", "name"}}.
 create function api.accept_invitation(json) returns json
 language plpgsql security definer
@@ -290,6 +290,7 @@ declare
   invitation crm.invitations;
   member crm.members;
   joined crm.workspaces;
+  answer json;
   actor constant jsonb := jsonb_build_object('type', 'user', 'id', $1 ->> 'user_id');
 begin
   select id, email, email_confirmed_at, left(nullif(btrim($1 ->> 'name'), ''), 200) as name
@@ -309,16 +310,24 @@ begin
   if exists (select from crm.members where workspace_id = joined.id and user_id = person.id and deleted_at is null) then
     perform crm.fail('already_member');
   end if;
-  update crm.invitations set accepted_at = now() where id = invitation.id;
-  insert into crm.members (workspace_id, user_id, role, name, email)
-  values (joined.id, person.id, invitation.role, coalesce(person.name, split_part(person.email, '@', 1)), person.email)
-  on conflict (workspace_id, user_id) do update
-  set role = excluded.role, name = coalesce(person.name, members.name), email = excluded.email, created_at = now(), deleted_at = null
-  returning * into member;
-  perform set_config('crm.act_context', $1 ->> 'context', true);
-  perform crm.note_act(joined.id, 'member.joined', crm.target('member', member.id, member.name) || crm.target('invitation', invitation.id, invitation.email),
-    jsonb_build_object('role', jsonb_build_object('from', null, 'to', member.role)), actor);
-  return json_build_object('member', crm.member_as_shown(member) -> 'record', 'workspace', json_build_object('id', joined.id, 'name', joined.name));
+  begin
+    update crm.invitations set accepted_at = now() where id = invitation.id;
+    insert into crm.members (workspace_id, user_id, role, name, email)
+    values (joined.id, person.id, invitation.role, coalesce(person.name, split_part(person.email, '@', 1)), person.email)
+    on conflict (workspace_id, user_id) do update
+    set role = excluded.role, name = coalesce(person.name, members.name), email = excluded.email, created_at = now(), deleted_at = null
+    returning * into member;
+    perform set_config('crm.act_context', $1 ->> 'context', true);
+    perform crm.note_act(joined.id, 'member.joined', crm.target('member', member.id, member.name) || crm.target('invitation', invitation.id, invitation.email),
+      jsonb_build_object('role', jsonb_build_object('from', null, 'to', member.role)), actor);
+    answer := json_build_object('member', crm.member_as_shown(member) -> 'record', 'workspace', json_build_object('id', joined.id, 'name', joined.name));
+    if ($1 -> 'dry_run')::jsonb::boolean then
+      raise exception using errcode = 'AN002', message = 'undo';
+    end if;
+  exception when sqlstate 'AN002' then
+    null;
+  end;
+  return answer;
 end;
 $$;
 grant execute on function api.accept_invitation(json) to crm_auth;

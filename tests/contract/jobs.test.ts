@@ -94,3 +94,14 @@ test("a job is seen by who may read what it changes, of its workspace, and stopp
   expect((await reader.client.post(`${path}/cancel`)).error?.code).toBe("insufficient_scope");
   await endOfJob(client, data.id);
 });
+
+test("what it would be to cancel a job is told by a dry run, and the job stays at work", async () => {
+  const { client, workspaceId } = await createWorkspace();
+  const [job] = await database()`
+    insert into crm.jobs (workspace_id, kind, scope, arguments, state, lease_until)
+    values (${workspaceId}, 'merge', 'contacts', '{}', 'running', now() + interval '1 hour') returning id`;
+  const tried = await client.post(`/jobs/${job?.["id"]}/cancel?dry_run=true`);
+  expect(tried).toMatchObject({ status: 200, data: { state: "cancelled" }, meta: { dry_run: true } });
+  expect((await client.get(`/jobs/${job?.["id"]}`)).data).toMatchObject({ state: "running", finished_at: null });
+  expect((await client.post(`/jobs/${job?.["id"]}/cancel`)).data.state).toBe("cancelled");
+});

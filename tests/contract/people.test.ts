@@ -136,6 +136,8 @@ describe("an invitation", () => {
 
     const token = await tokenOf(data.email);
     expect((await invited.client.get("/contacts")).error.message).toContain("Accept an invitation");
+    const tried = await invited.client.post("/invitations/accept?dry_run=true", { token });
+    expect(tried).toMatchObject({ status: 200, data: { role: "admin" }, meta: { dry_run: true } });
     const accepted = await invited.client.post("/invitations/accept", { token });
     expect(accepted).toMatchObject({
       status: 200,

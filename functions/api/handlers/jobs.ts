@@ -16,9 +16,10 @@ export const readJob: Handler<Pick<ListQuery, "fields">> = async (exchange, { qu
 };
 
 /** `POST /v1/jobs/{id}/cancel`: it stops where it is, and what is done stays done. */
-export const stopJob: Handler = async (exchange) => {
+export const stopJob: Handler<{ dry_run: boolean }> = async (exchange, { query }) => {
   const { services, principal } = exchange;
-  return { data: present(jobs, await cancelJob(services.database, claimsOf(principal), recordId(exchange))) };
+  const row = await cancelJob(services.database, claimsOf(principal), { id: recordId(exchange), ...query });
+  return { data: present(jobs, row), ...(query.dry_run && { meta: { dry_run: true } }) };
 };
 
 /** The answer to a request whose change goes on in a job. */

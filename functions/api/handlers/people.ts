@@ -40,15 +40,21 @@ export const revokeInvitation: Handler<Options> = async (exchange, given) =>
 /** `POST /v1/invitations/accept`: by whoever has signed in with the address that was invited. */
 export async function acceptInvitation(
   exchange: SignedInExchange,
-  { body }: Given<unknown, z.infer<typeof acceptance>>,
+  { query, body }: Given<Options, z.infer<typeof acceptance>>,
 ): Promise<Reply> {
   const { services, session } = exchange;
   const invitationId = readInvitationToken(services.config.masterKey, body.token);
   if (invitationId === undefined) throw new ApiError("not_found", { message: "No invitation has this token." });
   const { member, workspace } = await services.database.call(
     "accept_invitation",
-    { invitation_id: invitationId, user_id: session.userId, name: session.name ?? null, context: contextOf(exchange) },
+    {
+      invitation_id: invitationId,
+      user_id: session.userId,
+      name: session.name ?? null,
+      context: contextOf(exchange),
+      ...query,
+    },
     { role: "crm_auth" },
   );
-  return { data: present(members, member), meta: { workspace } };
+  return { data: present(members, member), meta: { workspace, ...(query.dry_run && { dry_run: true }) } };
 }
