@@ -1,7 +1,7 @@
 -- What runs by the clock, and what Postgres writes down about it.
 
--- Deletes all that has outlived its promise, some rows in each transaction. Without a search_path of its own, which a
--- procedure that commits can't have.
+-- Deletes all that has outlived its promise, some rows in each transaction; the last of each kind, which finds nothing, gives back
+-- its lock too. Without a search_path of its own, which a procedure that commits can't have.
 create procedure crm.purge_all(max_rows integer default 250)
 language plpgsql
 as $$
@@ -9,18 +9,23 @@ begin
   while crm.purge(max_rows) > 0 loop
     commit;
   end loop;
+  commit;
   while crm.purge_imports(max_rows) > 0 loop
     commit;
   end loop;
+  commit;
   while crm.purge_mails(max_rows) > 0 loop
     commit;
   end loop;
+  commit;
   while crm.purge_sandboxes(max_rows) > 0 loop
     commit;
   end loop;
+  commit;
   while crm.purge_sign_ins(max_rows) > 0 loop
     commit;
   end loop;
+  commit;
 end;
 $$;
 

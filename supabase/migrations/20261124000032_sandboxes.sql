@@ -403,6 +403,7 @@ begin
   if sandbox.id is null then
     return 0;
   elsif sandbox.state <> 'deleting' then
+    perform gate.close(sandbox.id); -- in the order of crm.take_sandbox
     perform crm.take_workspace(sandbox.parent_workspace_id);
     sandbox := crm.hold_sandbox(sandbox.id);
     if sandbox.expires_at < now() and sandbox.state <> 'deleting' then -- nobody has come before us

@@ -449,6 +449,25 @@ describe("a reset", () => {
 });
 
 describe("a deletion", () => {
+  test("by the purge, beside a reset and a deletion that somebody asks for, is no circle of waiting", async () => {
+    const own = await team();
+    const deadlocks = await deadlocksDuring(async () => {
+      for (let round = 0; round < 4; round++) {
+        const id = await make(own);
+        await database()`update crm.workspaces set expires_at = now() - interval '1 second' where id = ${id}`;
+        const [reset, deleted] = await Promise.all([
+          own.owner.post(`/sandboxes/${id}/reset`),
+          own.admin.delete(`/sandboxes/${id}`),
+          database()`call crm.purge_all()`,
+        ]);
+        for (const { status } of [reset, deleted]) expect([200, 404, 409]).toContain(status);
+        if (reset.status === 200 && deleted.status !== 200) await own.owner.delete(`/sandboxes/${id}`);
+        expect(await tablesWith(id)).toEqual([]);
+      }
+    });
+    expect(deadlocks).toBe(0);
+  });
+
   test("beside a reset, or another deletion, happens once and nobody waits for ever", async () => {
     const own = await team();
     const answers: string[] = [];
