@@ -68,7 +68,7 @@ export function isGranted(principal: Principal, scope: Scope): boolean {
   }
 }
 
-/** What the principal was given, as shown in `details.granted` and by `GET /v1/me`. */
+/** What a key was given, as shown in `details.granted`. */
 export function granted(principal: Principal & { kind: "api_key" }): string | Record<string, string> {
   return principal.scope === "custom" ? principal.permissions : principal.scope;
 }

@@ -29,7 +29,7 @@ const block = z
   });
 
 /** Where a key may be used; null and an empty list are anywhere. */
-export const allowedIps = shown(
+const allowedIps = shown(
   list(block, 50, "must be a list of addresses and CIDR blocks")
     .nullable()
     .transform((blocks) => [...new Set(blocks ?? [])]),

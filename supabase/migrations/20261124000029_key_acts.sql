@@ -125,7 +125,7 @@ begin
 end;
 $$;
 
--- What a scope with its permissions grants, as the rights of a custom key; those of full_access and read_only have one member.
+-- Whether a scope with its permissions grants nothing that the old one with its own did not.
 create function crm.is_within(scope text, permissions jsonb, old_scope text, old_permissions jsonb) returns boolean
 language sql immutable
 set search_path = ''

@@ -1,4 +1,4 @@
-import { claimsOf, findMergeWinners, findRecord } from "../../../shared/db/records.ts";
+import { claimsOf, findMergeWinners, findRecord, type RecordData } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
@@ -48,6 +48,14 @@ export async function notFound(resource: Resource, exchange: AuthorizedExchange,
 export async function absent({ services, principal }: AuthorizedExchange): Promise<ApiError> {
   await services.database.call("require_live_key", {}, claimsOf(principal));
   return new ApiError("not_found");
+}
+
+/** The row of a view of `api` that row-level security shows whoever asks. @throws ApiError as `absent` says why there is none */
+export async function findVisible(exchange: AuthorizedExchange, view: string, id: string): Promise<RecordData> {
+  const { services, principal } = exchange;
+  const row = await services.database.find(view, id, claimsOf(principal));
+  if (row === undefined) throw await absent(exchange);
+  return row;
 }
 
 /** What a change of a merged record is answered. */

@@ -1,31 +1,22 @@
 import { z } from "zod";
 import { generateApiKey } from "../../../shared/auth/key_format.ts";
 import type { ActAnswer } from "../../../shared/db/acts.ts";
-import { claimsOf } from "../../../shared/db/records.ts";
+import { claimsOf, type RecordData } from "../../../shared/db/records.ts";
 import { uuidsV7 } from "../../../shared/db/uuid_v7.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
-import { allowedIps, apiKeys, permissionsOf, scopeNames } from "../../../shared/resources/api_keys.ts";
+import { apiKeys, permissionsOf, scopeNames } from "../../../shared/resources/api_keys.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { integer, oneOf, text, timestamp } from "../../../shared/resources/schemas.ts";
+import { integer } from "../../../shared/resources/schemas.ts";
 import { act, changed, created, ended, type Options } from "./acts.ts";
-import { absent, recordId } from "./addressed.ts";
+import { findVisible, recordId } from "./addressed.ts";
 
-const SCOPES = ["full_access", "read_only", "custom"] as const;
-
-const fieldsOf = (resources: readonly Resource[]) => ({
-  name: text(100),
-  scope: oneOf(SCOPES),
-  permissions: permissionsOf(resources).nullable().optional(),
-  expires_at: timestamp().nullable().optional(),
-  allowed_ips: allowedIps.optional(),
-});
-
-/** What a key is made of. */
-export const newKey = (resources: readonly Resource[]) => z.strictObject(fieldsOf(resources));
+/** What a key is made of; which permissions there are, the version's resources say. */
+export const newKey = (resources: readonly Resource[]) =>
+  apiKeys.create.extend({ permissions: permissionsOf(resources).nullable().optional() });
 
 /** What of a key can change, and only to less. */
 export const keyChange = (resources: readonly Resource[]) => newKey(resources).partial();
@@ -42,14 +33,14 @@ export const usedPermissions = z.strictObject({
 });
 
 /** `POST /v1/api_keys` */
-export const createApiKey: Handler<Options, z.infer<ReturnType<typeof newKey>>> = async (exchange, given) => {
+export const createApiKey: Handler<Options, RecordData> = async (exchange, given) => {
   const { key, stored } = generate(exchange);
   const answer = await act(exchange, given, "create_api_key", { ...given.body, ...stored });
   return withKey(exchange, answer, key, given.query);
 };
 
 /** `PATCH /v1/api_keys/{id}` */
-export const updateApiKey: Handler<Options, z.infer<ReturnType<typeof keyChange>>> = async (exchange, given) => {
+export const updateApiKey: Handler<Options, RecordData> = async (exchange, given) => {
   const answer = await act(exchange, given, "update_api_key", { ...given.body, id: recordId(exchange) });
   return changed(exchange, apiKeys, answer, given.query);
 };
@@ -99,10 +90,7 @@ async function readKey(
   id: string,
   { fields }: Pick<ListQuery, "fields">,
 ): Promise<Reply> {
-  const { services, principal } = exchange;
-  const row = await services.database.find("api_keys", id, claimsOf(principal));
-  if (row === undefined) throw await absent(exchange);
-  return { data: present(apiKeys, row, fields) };
+  return { data: present(apiKeys, await findVisible(exchange, "api_keys", id), fields) };
 }
 
 async function revoke(exchange: AuthorizedExchange, given: Parameters<typeof act>[1], id: string): Promise<Reply> {

@@ -5,15 +5,12 @@ import { cancelJob } from "../../../shared/jobs/changes.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
 import { jobs } from "../../../shared/resources/jobs.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { absent, recordId, urlOf } from "./addressed.ts";
+import { findVisible, recordId, urlOf } from "./addressed.ts";
 
 /** `GET /v1/jobs/{id}` */
-export const readJob: Handler<Pick<ListQuery, "fields">> = async (exchange, { query }) => {
-  const { services, principal } = exchange;
-  const row = await services.database.find("jobs", recordId(exchange), claimsOf(principal));
-  if (row === undefined) throw await absent(exchange);
-  return { data: present(jobs, row, query.fields) };
-};
+export const readJob: Handler<Pick<ListQuery, "fields">> = async (exchange, { query }) => ({
+  data: present(jobs, await findVisible(exchange, "jobs", recordId(exchange)), query.fields),
+});
 
 /** `POST /v1/jobs/{id}/cancel`: it stops where it is, and what is done stays done. */
 export const stopJob: Handler<{ dry_run: boolean }> = async (exchange, { query }) => {

@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { claimsOf } from "../../../shared/db/records.ts";
 import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import { requireScope } from "../../../shared/middleware/authorize.ts";
 import { resourceNamed } from "../../../shared/resources/all.ts";
 import { actor } from "../../../shared/resources/common.ts";
 import { shownTime } from "../../../shared/resources/time.ts";
-import { absent, recordId } from "./addressed.ts";
+import { findVisible, recordId } from "./addressed.ts";
 import { writeOne } from "./write.ts";
 
 /** A merge as it is shown. */
@@ -59,8 +58,5 @@ export const revertMerge: Handler<{ dry_run: boolean }> = async (exchange, { que
 };
 
 async function findMerge(exchange: AuthorizedExchange): Promise<Merge> {
-  const { services, principal } = exchange;
-  const row = await services.database.find("merges", recordId(exchange), claimsOf(principal));
-  if (row === undefined) throw await absent(exchange);
-  return row as unknown as Merge;
+  return (await findVisible(exchange, "merges", recordId(exchange))) as unknown as Merge;
 }

@@ -6,13 +6,12 @@ import { contextOf, type Reply, type SignedInExchange } from "../../../shared/ht
 import type { Given, Handler } from "../../../shared/http/route.ts";
 import { invitations, members } from "../../../shared/resources/people.ts";
 import { present } from "../../../shared/resources/present.ts";
-import { email, oneOf } from "../../../shared/resources/schemas.ts";
+import { oneOf } from "../../../shared/resources/schemas.ts";
 import { ROLES } from "../../../shared/rights.ts";
 import { act, changed, created, ended, type Options } from "./acts.ts";
 import { recordId } from "./addressed.ts";
 
 export const memberChange = z.strictObject({ role: oneOf(ROLES) });
-export const newInvitation = z.strictObject({ email: email(), role: oneOf(ROLES) });
 export const acceptance = z.strictObject({ token: z.string("must be text").max(200, "must be the token of the mail") });
 
 /** `PATCH /v1/members/{id}` */
@@ -26,7 +25,7 @@ export const removeMember: Handler<Options> = async (exchange, given) =>
   ended(exchange, await act(exchange, given, "remove_member", { id: recordId(exchange) }), given.query);
 
 /** `POST /v1/invitations`: the mail leaves after the answer. */
-export const createInvitation: Handler<Options, z.infer<typeof newInvitation>> = async (exchange, given) => {
+export const createInvitation: Handler<Options, z.infer<typeof invitations.create>> = async (exchange, given) => {
   const [id = ""] = uuidsV7(1);
   const answer = await act(exchange, given, "create_invitation", { ...given.body, id });
   exchange.services.worker.wake();
