@@ -68,7 +68,7 @@ begin
         and (key.expires_at is null or key.expires_at > statement_timestamp())
         and crm.is_as_checked(key, claims)
         and case
-              when rights is not null then crm.suffices(rights ->> 'key', access)
+              when rights ->> 'key' <> 'scope' then crm.suffices(rights ->> 'key', access)
               when key.scope = 'full_access' then true
               when key.scope = 'read_only' then access = 'read'
               else key.permissions ->> resource in ('write', access)
@@ -169,7 +169,7 @@ begin
     return workspace;
   end if;
   perform crm.require_current_workspace('read');
-  if rights is null then
+  if rights is null or (rights ->> 'key' = 'scope' and crm.claims() ->> 'key_id' is not null) then
     perform crm.fail('insufficient_scope', jsonb_build_object('required_scope', resource || ':' || access));
   elsif crm.claims() ->> 'key_id' is not null then
     perform crm.fail('user_required');

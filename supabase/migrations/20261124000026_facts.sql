@@ -132,6 +132,7 @@ create function crm.rights() returns jsonb
 language sql immutable parallel safe -- no "set search_path": a setting would keep it from being inlined
 as $$
   select '{
+    "webhooks": {"owner":"write","admin":"write","member":"read","key":"scope"},
     "api_keys": {"owner":"write","admin":"write","member":"read","key":"own"},
     "members": {"owner":"write","admin":"write","member":"read","key":"none"},
     "invitations": {"owner":"write","admin":"write","member":"read","key":"none"},
