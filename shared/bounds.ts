@@ -79,6 +79,12 @@ export const MAX_REPORT_BYTES = 2 * MAX_IMPORT_BYTES;
 export const MAX_LISTED_FAILURES = 10_000;
 /** Jobs of a workspace that have not ended. */
 export const MAX_UNFINISHED_JOBS = 20;
+/** Names and patterns of events that an endpoint is sent, and characters of its filter; each is listed with its own. */
+export const MAX_EVENT_PATTERNS = 50;
+export const MAX_WEBHOOK_FILTER = 64 * 1024;
+/** How long the secret before goes on being used after a rotation: a week, and a day where nothing is said. */
+export const MAX_ROTATION_GRACE_SECONDS = 604_800;
+export const ROTATION_GRACE_SECONDS = 86_400;
 /** Bytes of an activity's `body`, and of its `data` as JSON. */
 export const MAX_ACTIVITY_BODY_BYTES = 64 * 1024;
 export const MAX_DATA_BYTES = 64 * 1024;
