@@ -77,7 +77,8 @@ export class AnswerReader {
       if (!/^\d+$/.test(length)) throw malformed();
       await this.#exactly(Number(length), kept);
     } else {
-      while (await this.#fill()) this.#take(this.#buffer.length, kept);
+      do this.#take(this.#buffer.length, kept);
+      while (await this.#fill());
     }
     return kept.bytes;
   }
