@@ -104,3 +104,14 @@ export const SLOW_SCENARIO_MS = 10_000;
 export const MAX_SLOW_AT_ONCE = 10;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;
+
+/** Characters of the URL of a webhook. */
+export const MAX_WEBHOOK_URL_LENGTH = 2_000;
+/** How long a whole attempt at a delivery may take: looking up, connecting, sending, the answer. */
+export const WEBHOOK_TIMEOUT_MS = 15_000;
+/** Bytes of a receiver's answer that are read, those of its head, and those of its body that are kept. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+export const MAX_ANSWER_HEAD_BYTES = 16 * 1024;
+export const MAX_ANSWER_KEPT_BYTES = 1024;
+/** How long a receiver may ask to be left alone. */
+export const MAX_RETRY_AFTER_SECONDS = 24 * 60 * 60;
