@@ -44,6 +44,7 @@ function factsOf(resource: Resource): Record<string, unknown> {
   const column = (name: string) => columns[name]?.given ?? name;
   const derived = all.flatMap(([name, { e164 }]) => (e164 ? [[e164, name] as const] : []));
   return {
+    singular: resource.singular,
     columns: names.all,
     writable: [...names.writable.map(column), ...derived.map(([name]) => name)],
     fixed: all.filter(([, { createOnly }]) => createOnly).map(([name]) => column(name)),

@@ -102,6 +102,10 @@ export const MAX_BULK_WAIT_MS = 15_000;
 /** How much later the scenario `slow` answers, and how many of a workspace an isolate has wait for that. */
 export const SLOW_SCENARIO_MS = 10_000;
 export const MAX_SLOW_AT_ONCE = 10;
+/** Events of one page, and how long a request may wait for the first of them, and how many of a workspace an isolate has wait. */
+export const MAX_EVENTS = 1_000;
+export const MAX_EVENT_WAIT_SECONDS = 20;
+export const MAX_EVENT_WAITS_AT_ONCE = 10;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;
 

@@ -96,7 +96,10 @@ export const ERRORS = {
   already_invited: [409, "This address has an invitation already. Revoke that one to send another."],
   invitation_limit_reached: [409, "The workspace has as many open invitations as it may. Revoke some of them."],
   invitation_not_pending: [409, "The invitation was accepted or revoked, or has expired. Ask for a new one."],
-  events_expired: [410, "Events are kept for 30 days. The oldest position that is there is details.oldest."],
+  events_expired: [
+    410,
+    "Events are kept for 30 days, and those after this position are older. Take a new copy, and follow the feed from the position that it names.",
+  ],
   precondition_failed: [
     412,
     'The record has changed since the version in If-Match. Read it again and retry with its new ETag, such as "3.k1Jx0aVb2c".',

@@ -4,6 +4,7 @@ import { chosen, deletedRecord, dryRunMeta, one, page } from "../../shared/http/
 import { emptyBody, jsonBody } from "../../shared/http/body_schemas.ts";
 import { parameters } from "../../shared/http/parameters.ts";
 import { type Route, route } from "../../shared/http/route.ts";
+import { wholeNumber } from "../../shared/query/parameters.ts";
 import { apiKeys } from "../../shared/resources/api_keys.ts";
 import { auditLog } from "../../shared/resources/audit_log.ts";
 import type { Resource } from "../../shared/resources/define.ts";
@@ -61,7 +62,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
       operation: "api_keys.list",
       query: listQuery(apiKeys),
       answers: { 200: page(chosen(apiKeys)) },
-      headers: ["Link"],
+      headers: ["Link", "X-Event-Position"],
       errors: [],
       handler: listRecords,
     }),
@@ -157,13 +158,7 @@ const keyRoutes = (resources: readonly Resource[]): Route[] => {
 
 /** How far back is looked. */
 function days() {
-  const message = "must be a whole number from 1 to 365";
-  return z
-    .string()
-    .regex(/^\d{1,3}$/, message)
-    .transform(Number)
-    .pipe(z.int().min(1, message).max(365, message))
-    .default(30);
+  return wholeNumber(1, 365).default(30);
 }
 
 const peopleRoutes: Route[] = [

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
 import { createReportVerifier } from "../../shared/auth/report_signature.ts";
-import { MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
+import { MAX_EVENT_WAITS_AT_ONCE, MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
@@ -70,7 +70,11 @@ function createServices(config: Config, background: Background, versions: readon
     refunds: limiters.refunds,
     bodies: new BodyPlaces(),
     thread: new Thread(),
-    slowAnswers: new Gate({ places: { slow: MAX_SLOW_AT_ONCE }, maxWaiting: 0, maxWaitMs: 0 }),
+    patience: new Gate({
+      places: { slow: MAX_SLOW_AT_ONCE, events: MAX_EVENT_WAITS_AT_ONCE },
+      maxWaiting: 0,
+      maxWaitMs: 0,
+    }),
     versions,
     sender: createSender(config),
     worker: createWorkers(config, { database, log, background, versions }),

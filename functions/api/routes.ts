@@ -11,6 +11,7 @@ import type { Resource } from "../../shared/resources/define.ts";
 import { imports } from "../../shared/resources/imports.ts";
 import { jobs } from "../../shared/resources/jobs.ts";
 import { administrationRoutes } from "./administration_routes.ts";
+import { eventRoutes } from "./event_routes.ts";
 import { dealSummary, dealTransitions, groupsOf, summaryGroup, transition } from "./handlers/deals.ts";
 import {
   addImportPart,
@@ -265,7 +266,7 @@ function ownRoutes(resource: Resource): Route[] {
       operation: `${resource.plural}.list`,
       query: listQuery(resource),
       answers: { 200: page(chosen(resource)) },
-      headers: ["Link"],
+      headers: ["Link", "X-Event-Position"],
       handler: listRecords,
     }),
   ];
@@ -281,6 +282,7 @@ export function routesOf({ resources }: Pick<ApiVersion, "resources">): readonly
     ...mergeRoutes(resources),
     ...importRoutes,
     ...jobRoutes,
+    ...eventRoutes,
     ...administrationRoutes(resources),
     ...webhookRoutes,
   ];

@@ -49,6 +49,7 @@ export interface ApiFunctions {
   write_records(request: WriteArgument): WrittenAnswer;
   cancel_job(asked: ById & { dry_run: boolean }): RecordData;
   act(request: ActArgument): ActAnswer;
+  read_events(asked: EventsAsked): ReadResult & { position: number; oldest: number };
   used_permissions(asked: ById & { days: number }): Record<string, "read" | "write">;
 
   create_import(asked: {
@@ -132,6 +133,15 @@ interface NotedUse {
   scopes?: string[];
   user_id?: string;
   session_id?: string | undefined;
+}
+
+interface EventsAsked {
+  after?: number;
+  limit: number;
+  types?: string[] | undefined;
+  resource?: string | undefined;
+  record_id?: string | undefined;
+  since?: string | undefined;
 }
 
 interface LeakReport {

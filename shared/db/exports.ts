@@ -10,10 +10,18 @@ export type ExportFormat = "csv" | "ndjson";
 /** What an export asks for: a list without pages. */
 export type ExportQuery = Pick<ListQuery, "resource" | "where" | "sort" | "fields" | "deleted">;
 
+/** Some lines of an export. */
+export interface ExportPage {
+  lines: Uint8Array<ArrayBuffer>;
+  /** The newest position of the feed when they were read. */
+  eventPosition: number;
+}
+
 interface PageEnd {
   rows: number;
   last: (string | null)[] | null;
   has_more: boolean;
+  event_position: number;
 }
 
 // Small records fill the largest page, those with long texts a smaller one: a page is in memory whole.
@@ -21,13 +29,13 @@ const PAGE_ROWS = [2_000, 200, 20] as const;
 const PAGE_BYTES = 2 * 1024 * 1024;
 const LINE_FEED = 10;
 
-/** The pages of an export as the bytes of their lines, each fetched when it is asked for. */
+/** The pages of an export, each fetched when it is asked for. */
 export async function* exportPages(
   database: Database,
   principal: Principal,
   query: ExportQuery,
   format: ExportFormat,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<ExportPage> {
   let after: readonly (string | null)[] | undefined;
   let limit: number = PAGE_ROWS[1];
   for (;;) {
@@ -35,7 +43,7 @@ export async function* exportPages(
     const bytes = await database.bytes("export_records", plan, claimsOf(principal));
     const headLength = bytes.indexOf(LINE_FEED) + 1;
     const end = JSON.parse(Buffer.from(bytes.buffer, 0, headLength).toString()) as PageEnd;
-    yield bytes.subarray(headLength);
+    yield { lines: bytes.subarray(headLength), eventPosition: end.event_position };
     if (!end.has_more || end.last === null) return;
     after = end.last;
     const bytesPerRow = bytes.length / end.rows;

@@ -18,6 +18,10 @@ export interface ReadResult {
   /** Whether the page ended before its limit, because of its size. */
   cut?: boolean;
   total: number | null;
+  /** The newest position of the feed: what the rows don't show has a later one. */
+  event_position?: number;
+  /** Where the plan asked for it: up to when all stamps are seen, RFC 3339. */
+  updated_through?: string | null;
 }
 
 /** What SQL needs to keep or replay an answer, in the transaction of the change. */
@@ -75,6 +79,7 @@ export interface WriteArgument {
   below?: RecordData | undefined;
   atomic: boolean;
   dry_run: boolean;
+  request_id: string;
   idempotency?: Idempotency;
 }
 
@@ -122,13 +127,20 @@ export async function readRecords(database: Database, principal: Principal, plan
   return database.call("read_records", plan, claimsOf(principal));
 }
 
+/** Who asks for a write, and by which request. */
+export interface Writer {
+  principal: Principal;
+  requestId: string;
+}
+
 /** Writes records in one transaction with the principal's rights, under row-level security. */
 export async function writeRecords(
   database: Database,
-  principal: Principal,
+  writer: Writer,
   resource: Resource,
   request: WriteRequest,
 ): Promise<WriteAnswer> {
+  const { principal, requestId } = writer;
   const upserted = request.onConflict === "update" ? shownColumns(resource, resource.names.unique) : [];
   const by = request.operation === "create" ? upserted : ["id"];
   const argument = {
@@ -141,6 +153,7 @@ export async function writeRecords(
     ...(resource.parent && { below: request.below }),
     atomic: request.atomic ?? false,
     dry_run: request.dryRun ?? false,
+    request_id: requestId,
     ...(request.idempotency && { idempotency: request.idempotency }),
   };
   const lane = request.records.length >= MIN_BULK_RECORDS ? "bulk" : undefined;
@@ -151,14 +164,14 @@ export async function writeRecords(
       result.status === "failed" ? { status: "failed", error: writeError(resource, result) } : result,
   );
   if (request.dryRun !== true && answer.replayed === null && by.length > 0)
-    await correctPhones(database, principal, resource, request.records, results);
+    await correctPhones(database, writer, resource, request.records, results);
   return { results, job: answer.job ?? null, abridged: answer.abridged ?? false, replayed: answer.replayed };
 }
 
 /** Puts right what `misreadPhones` finds, in `results` too. A record that somebody has changed again is left to them. */
 async function correctPhones(
   database: Database,
-  principal: Principal,
+  writer: Writer,
   resource: Resource,
   rows: readonly RecordData[],
   results: WriteResult[],
@@ -166,7 +179,7 @@ async function correctPhones(
   const written = results.map((result) => (result.status === "failed" ? undefined : result.record));
   for (const { version, ...change } of misreadPhones(resource, rows, written)) {
     const request: WriteRequest = { operation: "update", records: [change], versions: [Number(version)] };
-    const [corrected] = (await writeRecords(database, principal, resource, request)).results;
+    const [corrected] = (await writeRecords(database, writer, resource, request)).results;
     const index = written.findIndex((record) => record?.["id"] === change["id"]);
     if (corrected !== undefined && corrected.status !== "failed") results[index] = corrected;
   }

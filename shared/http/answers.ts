@@ -17,6 +17,8 @@ export function page(entry: z.ZodType, meta: z.ZodRawShape = {}): Answer {
       limit: z.int(),
       next_cursor: z.string().nullable(),
       has_more: z.boolean(),
+      event_position: z.int().optional(),
+      updated_through: z.string().optional(),
       ...meta,
     },
   };

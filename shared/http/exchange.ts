@@ -34,8 +34,8 @@ export interface Services {
   refunds: Limiter;
   bodies: BodyPlaces;
   thread: Thread;
-  /** Of answers that a sandbox has asked to be slow. */
-  slowAnswers: Gate<"slow">;
+  /** Of requests that wait on purpose: for events, or because a sandbox has asked for slow answers. */
+  patience: Gate<"slow" | "events">;
   worker: Worker;
   /** Of webhooks. */
   sender: Sender;

@@ -21,6 +21,7 @@ const EXPOSED_HEADERS = [
   "Deprecation",
   "Sunset",
   "Link",
+  "X-Event-Position",
 ].join(", ");
 
 /** The success envelope, or what stands in its place. A replayed answer carries the request id and time of the first. */
@@ -28,7 +29,7 @@ export function success(
   exchange: Exchange,
   { status = 200, data, meta, headers = {}, file, document }: Reply,
 ): Response {
-  if (file !== undefined) return streamed(exchange, file);
+  if (file !== undefined) return streamed(exchange, file, headers);
   if (document !== undefined) return json(exchange, status, document, headers);
   const complete = { request_id: exchange.requestId, timestamp: timestamp(exchange.receivedAt), ...meta };
   return json(
@@ -40,12 +41,13 @@ export function success(
 }
 
 /** A file in the place of the envelope, with the headers that every answer has. */
-function streamed(exchange: Exchange, { name, type, body }: StreamedFile): Response {
+function streamed(exchange: Exchange, { name, type, body }: StreamedFile, headers: Record<string, string>): Response {
   return new Response(body, {
     headers: {
       ...standardHeaders(exchange),
       "Content-Type": type,
       "Content-Disposition": `attachment; filename="${name}"`,
+      ...headers,
     },
   });
 }

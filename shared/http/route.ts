@@ -44,6 +44,7 @@ export type AnswerHeader =
   | "ETag"
   | "Location"
   | "Link"
+  | "X-Event-Position"
   | "Idempotent-Replayed"
   | "Content-Disposition"
   | "Cache-Control";

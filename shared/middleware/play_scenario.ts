@@ -42,7 +42,7 @@ export async function playScenario(exchange: Exchange): Promise<Response | undef
 /** Whether the client is still there afterwards. It holds up no long work meanwhile. */
 function wait(exchange: Exchange, workspaceId: string): Promise<boolean> {
   const { services, request } = exchange;
-  return services.slowAnswers.pass(workspaceId, "slow", async () => {
+  return services.patience.pass(workspaceId, "slow", async () => {
     exchange.turns.end();
     const stays = await staysFor(request.signal, SLOW_SCENARIO_MS);
     exchange.turns = services.thread.open();

@@ -12,6 +12,14 @@ export interface CursorScope {
   filter: string;
 }
 
+/** What the first page of a walk says of the moment that it began at, and the others after it. */
+export interface Beginning {
+  /** The newest position of the feed. */
+  event_position: number;
+  /** Up to when all stamps were seen, RFC 3339; absent where nothing asks for it. */
+  updated_through?: string;
+}
+
 /** Where a page ended. */
 export interface Position {
   /** The sort values of the last row as Postgres prints them; null for null. */
@@ -20,6 +28,7 @@ export interface Position {
   total: number | null;
   /** When it counted it, RFC 3339. */
   totalAsOf?: string;
+  beginning?: Beginning | undefined;
 }
 
 interface Payload {
@@ -30,6 +39,7 @@ interface Payload {
   v: (string | null)[];
   t: number | null;
   a?: string;
+  b?: Beginning;
 }
 
 const MAC_BYTES = 16;
@@ -44,6 +54,7 @@ export function encodeCursor(secret: string, scope: CursorScope, position: Posit
     v: position.values,
     t: position.total,
     ...(position.totalAsOf !== undefined && { a: position.totalAsOf }),
+    ...(position.beginning !== undefined && { b: position.beginning }),
   };
   const body = Buffer.from(JSON.stringify(payload));
   return Buffer.concat([mac(secret, body), body]).toString("base64url");
@@ -69,7 +80,8 @@ export function decodeCursor(secret: string, scope: CursorScope, cursor: string)
     throw invalid(`The cursor belongs to another sort: ${payload.s}. Send the same sort on every page.`);
   if (payload.f !== digest(scope.filter))
     throw invalid("The cursor belongs to other filters. Send the same filters on every page.");
-  return { values: payload.v, total: payload.t, ...(payload.a !== undefined && { totalAsOf: payload.a }) };
+  const { v: values, t: total, a: totalAsOf, b: beginning } = payload;
+  return { values, total, ...(totalAsOf !== undefined && { totalAsOf }), ...(beginning && { beginning }) };
 }
 
 function mac(secret: string, body: Uint8Array): Buffer {

@@ -48,13 +48,20 @@ export const pageParameters = { limit: limit(), cursor: z.string().optional() };
 
 /** How many records a page has at most. */
 export function limit() {
-  const message = `must be a whole number from 1 to ${MAX_LIMIT}`;
+  return wholeNumber(1, MAX_LIMIT).default(DEFAULT_LIMIT);
+}
+
+/** A whole number of a range. */
+export function wholeNumber(min: number, max: number) {
+  const message =
+    max === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number from ${min}`
+      : `must be a whole number from ${min} to ${max}`;
   return z
     .string()
-    .regex(/^\d{1,3}$/, message)
+    .regex(new RegExp(`^\\d{1,${String(max).length}}$`), message)
     .transform(Number)
-    .pipe(z.number().min(1, message).max(MAX_LIMIT, message))
-    .default(DEFAULT_LIMIT);
+    .pipe(z.int(message).min(min, message).max(max, message));
 }
 
 /** The parameters of a URL, each of which may be given once. @throws ApiError `validation_error` */

@@ -8,7 +8,12 @@ import { type SortKey, segments } from "./sort.ts";
 export interface ReadPlan {
   shape: Record<string, unknown>;
   values: (string | null)[];
+  /** Whether to say up to when all stamps are seen. */
+  bookmark?: true;
 }
+
+/** The column that says when a record was changed last. */
+const STAMP = "updated_at";
 
 /** How a list's total is had: adding up the database's tallies, counting rows, or not at all. */
 export type TotalSource = "tallies" | "count" | "none";
@@ -47,7 +52,11 @@ export function listPlan(
     ...(totalSource === "tallies" && { total: { tally: tallyOf(resource, query.where), ...where() } }),
     ...(totalSource === "count" && { total: where() }),
   };
-  return { shape, values: values.given };
+  // Who follows what changes asks by the time of the change.
+  const isFollowed =
+    after === undefined &&
+    (query.sort.some(({ column }) => column === STAMP) || query.where.some((condition) => compares(condition, STAMP)));
+  return { shape, values: values.given, ...(isFollowed && { bookmark: true }) };
 }
 
 /** Where a segment takes the values of a custom field that it is sorted by from, see `crm.render_source`. */
@@ -116,6 +125,14 @@ export function isSearch(condition: Condition): boolean {
   if ("related" in condition) return isSearch(condition.where);
   if ("custom" in condition) return true;
   return ["text", "filter", "has_any", "has_none", "has_contact"].includes(condition.op);
+}
+
+/** Whether a condition compares a column of the records themselves. */
+function compares(condition: Condition, column: string): boolean {
+  if ("and" in condition) return condition.and.some((child) => compares(child, column));
+  if ("or" in condition) return condition.or.some((child) => compares(child, column));
+  if ("not" in condition) return compares(condition.not, column);
+  return !("related" in condition) && "column" in condition && condition.column === column;
 }
 
 /** The columns that a condition compares; undefined when it looks at more than columns. */

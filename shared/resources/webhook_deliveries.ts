@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineResource, type Resource } from "./define.ts";
-import { EVENT_TYPES } from "./events.ts";
+import { EVENT_TYPES } from "./event_types.ts";
 import { integer, oneOf, text, timestamp, uuid } from "./schemas.ts";
 import { webhooks } from "./webhooks.ts";
 

@@ -1,24 +1,17 @@
 import { z } from "zod";
-import { MAX_EVENT_PATTERNS } from "../bounds.ts";
+import { MAX_EVENT_PATTERNS, MAX_WEBHOOK_URL_LENGTH } from "../bounds.ts";
 import { unknownName } from "../query/suggest.ts";
 import { actor } from "./common.ts";
 import { defineResource, type Resource } from "./define.ts";
-import { EVENT_TYPES } from "./events.ts";
+import { EVENT_PATTERNS } from "./event_types.ts";
 import { boolean, integer, list, oneOf, text, timestamp, uuid } from "./schemas.ts";
 
 const position = integer(0, Number.MAX_SAFE_INTEGER);
 
-/** What an endpoint can be sent: each kind of event, all of a resource, and everything. */
-const PATTERNS = [
-  "*",
-  ...new Set(EVENT_TYPES.map((type) => type.replace(/\..*/, ".*"))),
-  ...EVENT_TYPES,
-] as const satisfies readonly string[];
-
 const pattern = z.string().check((context) => {
   const { value } = context;
-  if (PATTERNS.includes(value)) return;
-  const params = { sentence: unknownName("event", value, PATTERNS) };
+  if (EVENT_PATTERNS.includes(value)) return;
+  const params = { sentence: unknownName("event", value, EVENT_PATTERNS) };
   context.issues.push({ code: "custom", params, message: "must be the name of an event", input: value });
 });
 
@@ -37,7 +30,7 @@ export const webhooks: Resource = defineResource({
   operations: ["list", "get"],
   fields: {
     id: { schema: uuid(), readOnly: true, filter: "reference", sort: true },
-    url: { schema: text(2000), required: true },
+    url: { schema: text(MAX_WEBHOOK_URL_LENGTH), required: true },
     description: { schema: text(1000).nullable() },
     events: { schema: events, required: true },
     filter: { schema: filter.nullable() },

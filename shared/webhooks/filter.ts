@@ -49,7 +49,7 @@ export interface FilteredEvent {
   /** The record as the API shows it. */
   data: Record<string, unknown>;
   /** By field: what changed. */
-  changes?: Record<string, unknown> | null;
+  changes: Record<string, unknown> | null;
 }
 
 /** The resource whose records an endpoint's events are about. @throws ApiError `invalid_filter` when they are not about one */

@@ -132,6 +132,44 @@ begin
 end;
 $$;
 
+-- Bookmarks ------------------------------------------------------------------------------------
+
+-- A stamp is older than the commit that makes it seen, so whoever asks again for what is newer than the newest stamp they
+-- saw misses what was under way. Who writes says since when, by a lock that hinders nobody and ends with the transaction:
+-- of their workspace, and of the second in which they began.
+create function crm.note_writer() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  workspace constant text := crm.claims() ->> 'workspace_id';
+begin
+  if workspace is not null and current_setting('crm.is_writing', true) is distinct from 'on' then
+    perform pg_advisory_xact_lock_shared(hashtext(workspace), floor(extract(epoch from clock_timestamp()))::integer),
+      set_config('crm.is_writing', 'on', true);
+  end if;
+  return null;
+end;
+$$;
+
+-- Up to when all stamps of the request's workspace are seen by whoever looks after this: none under way is older.
+create function crm.updated_through() returns timestamptz
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  now constant timestamptz := clock_timestamp();
+begin
+  return (
+    select least(now, to_timestamp(min(objid::bigint)))
+    from pg_catalog.pg_locks
+    where locktype = 'advisory' and objsubid = 2 and database = (select oid from pg_catalog.pg_database where datname = current_database())
+      and classid = hashtext(crm.claims() ->> 'workspace_id')::oid
+  );
+end;
+$$;
+grant execute on function crm.updated_through() to crm_api;
+
 -- References -----------------------------------------------------------------------------------
 
 -- The ids that records of a request name in some of their fields, be it one each or a list of objects.
@@ -319,6 +357,7 @@ begin
   execute format('create index %I on crm.%I (workspace_id, updated_at, id) where deleted_at is null', resource || '_updated_at', resource);
   -- deleted=only
   execute format('create index %I on crm.%I (workspace_id, deleted_at, id) where deleted_at is not null', resource || '_deleted_at', resource);
+  execute format('create trigger note_writer before insert or update on crm.%I for each statement execute function crm.note_writer()', resource);
   execute format('create trigger stamp before insert or update on crm.%I for each row execute function crm.stamp()', resource);
   perform crm.keep_history(resource, coalesce(scope, resource));
   perform crm.secure_records(resource, coalesce(scope, resource));

@@ -122,7 +122,7 @@ begin
   if job.state is distinct from 'running' or job.lease is distinct from ($1 ->> 'lease')::uuid then
     return json_build_object('state', 'lost');
   end if;
-  perform set_config('request.jwt.claims', jsonb_build_object(
+  perform set_config('crm.is_bulk', 'on', true), set_config('request.jwt.claims', jsonb_build_object(
     'workspace_id', job.workspace_id,
     'key_id', case job.created_by ->> 'type' when 'api_key' then job.created_by ->> 'id' end,
     'user_id', case job.created_by ->> 'type' when 'user' then job.created_by ->> 'id' end)::text, true);

@@ -1,5 +1,6 @@
--- Who changed what when: a row per changed field, written in the transaction of the change. Creation
--- needs none, the record has created_at and created_by; deletion and restoring are changes of deleted_at.
+-- Who changed what when: a row per changed field, written in the transaction of the change, where its event is made too
+-- (crm.tell_versions). Creation needs none, the record has created_at and created_by; deletion and restoring are changes of
+-- deleted_at.
 
 -- A time as the API shows it: UTC, six places, a Z.
 create function crm.show_time(at timestamptz) returns text
@@ -26,16 +27,6 @@ set search_path = ''
 as $$
 declare
   history constant text := resource || '_history';
-  omitted constant text[] := array(
-    select attname::text from pg_catalog.pg_attribute
-    where attrelid = format('crm.%I', resource)::regclass
-      and (attgenerated <> '' or attname in ('version', 'created_at', 'updated_at', 'created_by', 'updated_by', 'last_activity_at'))
-  );
-  -- What JSON would not show as the record does: money, which is text, and times.
-  texts constant text[] := array(
-    select attname::text from pg_catalog.pg_attribute
-    where attrelid = format('crm.%I', resource)::regclass and atttypid in ('numeric'::regtype, 'timestamptz'::regtype)
-  );
 begin
   insert into crm.resources values (history, scope);
   execute format($ddl$
@@ -60,41 +51,5 @@ begin
     create policy %3$I on crm.%1$I for select to crm_api
       using (workspace_id = (select crm.workspace_for(%4$L, 'read')));
   $ddl$, history, resource, 'requests read the history of ' || resource || ' they may read', scope);
-
-  execute format($ddl$
-    create function crm.%1$I() returns trigger
-    language plpgsql security definer
-    set search_path = ''
-    set timezone = 'UTC'
-    set enable_nestloop = off -- its plan is kept: made for one row, it would compare all of thousands with all
-    as $function$
-    begin
-      insert into crm.%2$I (workspace_id, record_id, field, "from", "to", version, changed_at, changed_by)
-      select later.workspace_id, later.id, change.field,
-        case when change.field = any (%5$L) then crm.as_text(change."from") else change."from" end,
-        case when change.field = any (%5$L) then crm.as_text(change."to") else change."to" end,
-        later.version, later.updated_at, later.updated_by
-      from new_rows as later
-      join old_rows as earlier on earlier.id = later.id
-      -- Once each, for "offset 0". No function of ours: that would double the time of it all.
-      cross join lateral (select to_jsonb(earlier) - %3$L::text[] as before, to_jsonb(later) - %3$L::text[] as after offset 0) as states
-      cross join lateral (
-        select field, before -> field as "from", value as "to"
-        from jsonb_each(after) as given (field, value)
-        where field <> 'custom_fields' and value is distinct from before -> field
-        union all
-        select 'custom_fields.' || field, earlier_one.value, later_one.value
-        from jsonb_each(before -> 'custom_fields') as earlier_one (field, value)
-        full join jsonb_each(after -> 'custom_fields') as later_one (field, value) using (field)
-        where before -> 'custom_fields' <> after -> 'custom_fields' and earlier_one.value is distinct from later_one.value
-      ) as change
-      where later.version <> earlier.version;
-      return null;
-    end;
-    $function$;
-    create trigger note_changes after update on crm.%4$I
-      referencing old table as old_rows new table as new_rows
-      for each statement execute function crm.%1$I();
-  $ddl$, 'note_changes_of_' || resource, history, omitted, resource, texts);
 end;
 $$;

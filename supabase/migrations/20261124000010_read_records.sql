@@ -571,6 +571,8 @@ begin
     select json_build_object(
       'rows', coalesce(json_agg(line) filter (where fits), '[]'),
       'cut', coalesce(not bool_and(fits), false),
+      'event_position', crm.event_position($1),
+      'updated_through', nullif(current_setting('crm.updated_through', true), ''),
       'total', %s)
     from (
       select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 1024 * 1024 as fits
@@ -702,8 +704,8 @@ $$;
 --   total      {"tally", "where"} adds up the cells of a tally, {"where"} counts rows, absent leaves it out
 --   search     true when a condition looks into text or arrays
 --
--- Answers {"rows": […], "cut": whether the page ended for its size, "total": n | null}. Volatile, because only
--- volatile functions may prepare. PostgREST applies the timeout to the transaction before it calls.
+-- and {"bookmark": true} beside them asks for "updated_through". Answers {"rows": […], "cut": whether the page ended for
+-- its size, "event_position", "updated_through", "total": n | null}. Volatile, because only volatile functions may prepare. PostgREST applies the timeout to the transaction before it calls.
 create function api.read_records(json) returns json
 language plpgsql
 set search_path = ''
@@ -712,6 +714,9 @@ as $$
 declare
   shape constant jsonb := $1 -> 'shape'; -- parsed once
 begin
+  if ($1 ->> 'bookmark')::boolean then
+    perform set_config('crm.updated_through', crm.show_time(crm.updated_through()), true); -- before what is read is looked at
+  end if;
   if (shape ->> 'search')::boolean then
     return crm.run_search($1);
   end if;

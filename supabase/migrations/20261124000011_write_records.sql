@@ -34,6 +34,7 @@ create policy "requests replace expired answers of their workspace" on crm.idemp
 
 -- What the functions below are told of a resource that is written, beside its name and scope:
 --
+--   singular    what one of them is called
 --   columns     those that are answered
 --   writable    those that a create or update may give; "fixed" are given on creation only
 --   objects     whose members are merged, one by one
@@ -875,6 +876,7 @@ $$;
 --   move_to               what refers to the record goes there first (delete)
 --   below                 {"pipeline_id"}: columns that the record must have, those that its path names
 --   atomic, dry_run       undo everything when one failed; undo everything
+--   request_id            whose events it makes
 --   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
 --
 -- Answers {"results": [{"status", "record"} | {"status": "failed", "code" | "sqlstate", …}],
@@ -901,6 +903,8 @@ declare
   max_answer_bytes constant integer := 4 * 1024 * 1024;
 begin
   perform crm.require_sound(request, records);
+  perform set_config('crm.request_id', coalesce(request ->> 'request_id', ''), true),
+    set_config('crm.is_bulk', case when json_array_length(records) > 1 then 'on' else 'off' end, true);
   if idempotency is not null then
     answer := crm.kept_answer(workspace, idempotency);
     if answer is not null then

@@ -741,7 +741,7 @@ begin
     -- Where nearly all rows were new so far, looking for their holders first is a waste.
     'expects_new', not job.dry_run and (job.rows_processed - job.created) * 20 <= job.rows_processed);
   perform crm.require_sound(request, batch.records);
-  perform set_config('crm.source', 'import', true);
+  perform set_config('crm.source', 'import', true), set_config('crm.is_bulk', 'on', true);
   perform crm.take_locks(job.resource, workspace, batch.records);
   room := greatest(batch.max_listed - job.failed, 0);
   failures := json_array_length(batch.failures);

@@ -88,7 +88,8 @@ begin
     select json_build_object(
         'rows', count(*) filter (where fits),
         'last', (array_agg(position) filter (where fits))[count(*) filter (where fits)],
-        'has_more', count(*) = $2 or not bool_and(fits)
+        'has_more', count(*) = $2 or not bool_and(fits),
+        'event_position', crm.event_position($1)
       )::text || e'\n' || coalesce(string_agg(line, '') filter (where fits), '')
     from (
       select line, position, sum(octet_length(line)) over (rows unbounded preceding) - octet_length(line) < 4 * 1024 * 1024 as fits
@@ -138,7 +139,7 @@ $$;
 --   names      […] what each is called in a line of NDJSON
 --   position   […] the columns whose values, as text, say where the page ended
 --
--- Answers a line {"rows", "last": […] | null, "has_more"} and the lines of the page.
+-- Answers a line {"rows", "last": […] | null, "has_more", "event_position"} and the lines of the page.
 create function api.export_records(json) returns api."text/plain"
 language plpgsql
 set search_path = ''

@@ -30,6 +30,8 @@ begin
     commit;
   end loop;
   commit;
+  perform crm.keep_weeks();
+  commit;
 end;
 $$;
 

@@ -2,6 +2,7 @@
 -- two. Do not edit.
 
 insert into crm.resources (name, facts) values ('contacts', '{
+  "singular": "contact",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","email","first_name","last_name","phone","phone_e164","company_id","job_title","department","status","lifecycle_stage","lead_source","address","linkedin_url","website","timezone","locale","birthday","do_not_contact","score","last_activity_at"],
   "writable": ["external_id","owner_id","tags","custom_fields","email","first_name","last_name","phone","company_id","job_title","department","status","lifecycle_stage","lead_source","address","linkedin_url","website","timezone","locale","birthday","do_not_contact","score","phone_e164"],
   "fixed": [],
@@ -16,6 +17,7 @@ insert into crm.resources (name, facts) values ('contacts', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('companies', '{
+  "singular": "company",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","name","domain","website","industry","employee_count","annual_revenue","currency","phone","phone_e164","address","type","lifecycle_stage","parent_company_id","description","linkedin_url","contacts_count","open_deals_count"],
   "writable": ["external_id","owner_id","tags","custom_fields","name","domain","website","industry","employee_count","annual_revenue","currency","phone","address","type","lifecycle_stage","parent_company_id","description","linkedin_url","phone_e164"],
   "fixed": [],
@@ -30,6 +32,7 @@ insert into crm.resources (name, facts) values ('companies', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('pipelines', '{
+  "singular": "pipeline",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","name","position","is_default","currency","rules","stages"],
   "writable": ["external_id","owner_id","tags","custom_fields","name","position","is_default","currency","rules","given_stages"],
   "fixed": ["given_stages"],
@@ -44,6 +47,7 @@ insert into crm.resources (name, facts) values ('pipelines', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('stages', '{
+  "singular": "stage",
   "columns": ["id","version","created_at","updated_at","created_by","updated_by","pipeline_id","name","type","probability","position","required_fields","rotting_days"],
   "writable": ["pipeline_id","name","type","probability","position","required_fields","rotting_days"],
   "fixed": [],
@@ -58,6 +62,7 @@ insert into crm.resources (name, facts) values ('stages', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('deals', '{
+  "singular": "deal",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","name","pipeline_id","stage_id","status","amount","currency","probability","weighted_amount","expected_close_date","closed_at","lost_reason","company_id","primary_contact_id","contacts","type","priority","stage_entered_at"],
   "writable": ["external_id","owner_id","tags","custom_fields","name","pipeline_id","stage_id","amount","currency","probability","expected_close_date","lost_reason","company_id","primary_contact_id","contacts","type","priority"],
   "fixed": [],
@@ -72,6 +77,7 @@ insert into crm.resources (name, facts) values ('deals', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('tasks', '{
+  "singular": "task",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","title","description","type","status","priority","due_at","remind_at","assignee_id","completed_at","contact_id","company_id","deal_id"],
   "writable": ["external_id","owner_id","tags","custom_fields","title","description","type","status","priority","due_at","remind_at","assignee_id","contact_id","company_id","deal_id"],
   "fixed": [],
@@ -86,6 +92,7 @@ insert into crm.resources (name, facts) values ('tasks', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('activities', '{
+  "singular": "activity",
   "columns": ["id","external_id","owner_id","tags","custom_fields","source","version","created_at","updated_at","created_by","updated_by","type","occurred_at","direction","subject","body","duration_seconds","outcome","data","contact_id","company_id","deal_id"],
   "writable": ["external_id","owner_id","tags","custom_fields","type","occurred_at","direction","subject","body","duration_seconds","outcome","data","contact_id","company_id","deal_id"],
   "fixed": [],
@@ -100,6 +107,7 @@ insert into crm.resources (name, facts) values ('activities', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('tags', '{
+  "singular": "tag",
   "columns": ["id","version","created_at","updated_at","created_by","updated_by","name","count"],
   "writable": ["name"],
   "fixed": [],
@@ -114,6 +122,7 @@ insert into crm.resources (name, facts) values ('tags', '{
 on conflict (name) do update set facts = excluded.facts;
 
 insert into crm.resources (name, facts) values ('custom_fields', '{
+  "singular": "custom_field",
   "columns": ["id","version","created_at","updated_at","created_by","updated_by","resource","key","label","type","options","required"],
   "writable": ["resource","key","label","type","options","required"],
   "fixed": ["resource","key","type"],

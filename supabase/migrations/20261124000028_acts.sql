@@ -146,7 +146,7 @@ begin
       return result;
     end if;
   end if;
-  perform set_config('crm.act_context', request ->> 'context', true);
+  perform set_config('crm.act_context', request ->> 'context', true), set_config('crm.request_id', request -> 'context' ->> 'request_id', true);
 
   begin
     execute format('select crm.%I($1, $2)', 'act_' || known.name) into result using workspace, request -> 'given';

@@ -312,7 +312,7 @@ declare
   old constant crm.webhooks := webhook;
   start constant text := given ->> 'from';
   newest bigint;
-  oldest bigint;
+  oldest constant bigint := crm.oldest_event(workspace);
 begin
   if old.state = 'active' then
     if start <> 'last' then
@@ -328,7 +328,6 @@ begin
   end if;
 
   newest := crm.publish(workspace);
-  select feeds.oldest into oldest from crm.feeds where workspace_id = workspace;
   if start <> 'last' then
     webhook.cursor := case start when 'now' then newest else greatest(start::bigint - 1, 0) end;
     webhook.bulk_cursor := webhook.cursor;

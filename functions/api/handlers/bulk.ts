@@ -133,7 +133,7 @@ async function writeMany(
   const answer =
     sent.length === 0
       ? { results: [], job: null, abridged: false, replayed: null }
-      : await writeRecords(services.database, principal, resource, {
+      : await writeRecords(services.database, exchange, resource, {
           ...request,
           records: sent,
           atomic,

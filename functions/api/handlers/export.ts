@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { type ExportFormat, exportedFields, exportPages } from "../../../shared/db/exports.ts";
+import { type ExportFormat, type ExportPage, exportedFields, exportPages } from "../../../shared/db/exports.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { Handler } from "../../../shared/http/route.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
@@ -27,19 +27,23 @@ export const exportRecords: Handler<ListQuery & { format: ExportFormat }> = asyn
     throw explainExpense(error, adviceFor({ ...query, total: false }));
   });
   const header = format === "csv" ? Buffer.from(`${exportedFields(query).join(",")}\r\n`) : new Uint8Array();
-  const lines = first.done ? [header] : [header, first.value];
+  if (first.done) throw new ApiError("internal_error", { cause: "an export without a page" });
+  const { lines, eventPosition } = first.value;
   const onError = (error: unknown) =>
     services.log("error", "export_broken_off", {
       request_id: exchange.requestId,
       code: error instanceof ApiError ? error.code : "internal_error",
     });
-  return { file: { ...file, body: streamOf(lines, pages, onError) } };
+  return {
+    file: { ...file, body: streamOf([header, lines], pages, onError) },
+    headers: { "X-Event-Position": String(eventPosition) },
+  };
 };
 
 /** Chunks as a stream that asks for the next one when its reader wants it; an error breaks it off. */
 function streamOf(
   first: Uint8Array<ArrayBuffer>[],
-  rest: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  rest: AsyncGenerator<ExportPage>,
   onError: (error: unknown) => void,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
@@ -50,7 +54,7 @@ function streamOf(
       try {
         const { done, value } = await rest.next();
         if (done) controller.close();
-        else if (value.length > 0) controller.enqueue(value);
+        else if (value.lines.length > 0) controller.enqueue(value.lines);
         else controller.close();
       } catch (error) {
         onError(error);

@@ -1,7 +1,7 @@
 import { type ReadResult, type RecordData, readRecords } from "../../../shared/db/records.ts";
 import { ApiError } from "../../../shared/errors.ts";
 import type { AuthorizedExchange, Reply } from "../../../shared/http/exchange.ts";
-import { decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
+import { type Beginning, decodeCursor, encodeCursor, type Position } from "../../../shared/query/cursor.ts";
 import type { ListQuery } from "../../../shared/query/list_query.ts";
 import { isSearch, listPlan, shownColumns, totalSource } from "../../../shared/query/read_plan.ts";
 import { sortText } from "../../../shared/query/sort.ts";
@@ -51,6 +51,8 @@ export async function answerPage(exchange: AuthorizedExchange, source: Source): 
   const now = exchange.receivedAt.toISOString();
   const asOf = isCarried ? position.totalAsOf : now;
 
+  const beginning = position?.beginning ?? beginningOf(found);
+
   const shown = found.rows.slice(0, limit);
   const last = found.cut || found.rows.length > limit ? shown.at(-1) : undefined;
   const carried = carriesTotal ? total : null;
@@ -60,6 +62,7 @@ export async function answerPage(exchange: AuthorizedExchange, source: Source): 
       values: source.valuesOf(last).map((value) => (value == null ? null : String(value))),
       total: carried,
       ...(carried !== null && asOf !== undefined && { totalAsOf: asOf }),
+      beginning,
     });
   return {
     data: source.show(shown),
@@ -70,9 +73,19 @@ export async function answerPage(exchange: AuthorizedExchange, source: Source): 
       limit,
       next_cursor: next ?? null,
       has_more: next !== undefined,
+      ...beginning,
     },
-    headers: next === undefined ? {} : nextLink(exchange, next),
+    headers: {
+      ...(beginning && { "X-Event-Position": String(beginning.event_position) }),
+      ...(next !== undefined && nextLink(exchange, next)),
+    },
   };
+}
+
+/** What a page that is the first of its walk says of when it was read; undefined for what has no place in the feed. */
+function beginningOf({ event_position: position, updated_through: through }: Rows): Beginning | undefined {
+  if (position === undefined) return undefined;
+  return { event_position: position, ...(through && { updated_through: through }) };
 }
 
 /** `Link: <…>; rel="next"` (RFC 8288), for clients that follow it. Only a GET can be followed. */

@@ -87,8 +87,8 @@ export async function writeOne(
   exchange: AuthorizedExchange,
   request: WriteRequest,
 ): Promise<Reply> {
-  const { services, principal } = exchange;
-  const answer = await writeRecords(services.database, principal, resource, request);
+  const { services } = exchange;
+  const answer = await writeRecords(services.database, exchange, resource, request);
   const [result] = answer.results;
   if (result === undefined || result.status === "failed") {
     const error = result?.error ?? new ApiError("internal_error");
