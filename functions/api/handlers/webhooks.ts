@@ -22,9 +22,11 @@ import { absent, findVisible, isBelow, recordId, requireParent } from "./address
 /** An endpoint as the answer to its creation, and to a rotation, shows it: the only ones that have the secret. */
 export const webhookWithSecret = webhooks.record.extend({ secret: z.string().optional() });
 
+const FROM = "must be last, now or a position";
+
 /** Where an endpoint goes on: where it stopped, with what is written from now on, or with the event of a position. */
 export const resumption = z.strictObject({
-  from: z.union([z.enum(["last", "now"]), z.int().min(0)], "must be last, now or a position").optional(),
+  from: z.union([z.enum(["last", "now"], FROM), z.int(FROM).min(0, FROM)], FROM).optional(),
 });
 
 export const rotation = z.strictObject({ grace_period_seconds: integer(0, MAX_ROTATION_GRACE_SECONDS).optional() });
