@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { argumentsOrHelp, type Usage } from "./arguments.ts";
 import { DEMO_WORKSPACES } from "./seed/demo.ts";
 import { grouped, growWorkspace, tidyUp } from "./seed/grow.ts";
+import { UNTOLD } from "./seed/untold.ts";
 import { DATA_DIR_OPTION, dataDirOf } from "./stack/settings.ts";
 import type { StackInfo } from "./stack/stack_info.ts";
 
@@ -84,7 +85,12 @@ async function connect(dataDir: string): Promise<postgres.Sql> {
   const notRunning = `No stack runs on ${dataDir}. Start one first, in another terminal: npm start`;
   if (!existsSync(file)) throw new Error(notRunning);
   const { databaseUrl }: StackInfo = JSON.parse(readFileSync(file, "utf8"));
-  const sql = postgres(databaseUrl, { max: connections(), connect_timeout: 5, onnotice: () => {} });
+  const sql = postgres(databaseUrl, {
+    max: connections(),
+    connect_timeout: 5,
+    onnotice: () => {},
+    connection: UNTOLD,
+  });
   try {
     await sql`select 1`;
   } catch (error) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
 import { publicKey } from "../../shared/signing_key.ts";
+import { UNTOLD } from "../seed/untold.ts";
 import { startAuth } from "./auth.ts";
 import { type Cron, startCron } from "./cron.ts";
 import { lockDataDir } from "./data_dir_lock.ts";
@@ -186,7 +187,7 @@ async function prepareDatabase(
   progress: Progress,
   runAuth: () => Promise<unknown>,
 ): Promise<{ keys: Record<string, string>; users: Record<string, string> }> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: UNTOLD });
   try {
     const [platform] = await sql`
       select exists (select from pg_roles where rolname = 'authenticator') as ready, to_regclass('auth.users') is not null as has_users`;

@@ -32,7 +32,8 @@ let mine: Workspace;
 beforeAll(async () => {
   const sql = database();
   tables = (
-    await sql`select relname from pg_class where relnamespace = 'crm'::regnamespace and relkind = 'r' and relname not in ('resources', 'acts')`
+    await sql`select relname from pg_class where relnamespace = 'crm'::regnamespace and relkind in ('r', 'p') and not relispartition
+        and relname not in ('resources', 'acts')`
   ).map((row) => row["relname"]);
   mine = await createWorkspace();
   const sandbox = await createWorkspace({ parentId: mine.workspaceId });
@@ -101,6 +102,8 @@ async function fill(workspace: Workspace): Promise<void> {
   await database()`insert into crm.sign_ins (workspace_id, session_id) values (${workspaceId}, gen_random_uuid())`;
   await database()`select crm.note_act(${workspaceId}, 'user.signed_in', '[]')`;
   await database()`select crm.send_mail(${workspaceId}, 'invitation', 'ann@test.example', '{}')`;
+  await database()`select crm.publish(${workspaceId})`;
+  await database()`select crm.emit(${workspaceId}, '{import.failed}', 'imports', 'contacts', ${data.id}, '{}')`;
   await database()`insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer) values (${workspaceId}, 'k', 'f', '{}')`;
 }
 
@@ -221,6 +224,7 @@ const READABLE: Record<string, readonly string[]> = {
   import_rows: ["contacts"],
   // As is the job.
   jobs: ["contacts"],
+  events: ["webhooks"],
   // Companies show how many contacts and open deals they have.
   contacts_by_company_id: ["contacts", "companies"],
   deals_by_company_id_status: ["deals", "companies"],
@@ -332,6 +336,7 @@ test("each exposed function can be called by exactly one role", async () => {
     finish_mail: ["crm_worker"],
     release_mail: ["crm_worker"],
     fail_mail: ["crm_worker"],
+    read_events: ["crm_api"],
     read_phones: ["crm_api"],
     release_job: ["crm_worker"],
     require_live_key: ["crm_api"],
