@@ -79,6 +79,12 @@ export const MAX_REPORT_BYTES = 2 * MAX_IMPORT_BYTES;
 export const MAX_LISTED_FAILURES = 10_000;
 /** Jobs of a workspace that have not ended. */
 export const MAX_UNFINISHED_JOBS = 20;
+/** Names and patterns of events that an endpoint is sent, and characters of its filter; each is listed with its own. */
+export const MAX_EVENT_PATTERNS = 50;
+export const MAX_WEBHOOK_FILTER = 64 * 1024;
+/** How long the secret before goes on being used after a rotation: a week, and a day where nothing is said. */
+export const MAX_ROTATION_GRACE_SECONDS = 604_800;
+export const ROTATION_GRACE_SECONDS = 86_400;
 /** Bytes of an activity's `body`, and of its `data` as JSON. */
 export const MAX_ACTIVITY_BODY_BYTES = 64 * 1024;
 export const MAX_DATA_BYTES = 64 * 1024;
@@ -102,3 +108,14 @@ export const MAX_EVENT_WAIT_SECONDS = 20;
 export const MAX_EVENT_WAITS_AT_ONCE = 10;
 /** How long a page of an export waits for its turn: a file that is under way must not break off. */
 export const MAX_EXPORT_WAIT_MS = 30_000;
+
+/** Characters of the URL of a webhook. */
+export const MAX_WEBHOOK_URL_LENGTH = 2_000;
+/** How long a whole attempt at a delivery may take: looking up, connecting, sending, the answer. */
+export const WEBHOOK_TIMEOUT_MS = 15_000;
+/** Bytes of a receiver's answer that are read, those of its head, and those of its body that are kept. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+export const MAX_ANSWER_HEAD_BYTES = 16 * 1024;
+export const MAX_ANSWER_KEPT_BYTES = 1024;
+/** How long a receiver may ask to be left alone. */
+export const MAX_RETRY_AFTER_SECONDS = 24 * 60 * 60;

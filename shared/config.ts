@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type PublicKey, publicKey, type SigningKey, signingKey } from "./signing_key.ts";
+import { readBlock, writeBlock } from "./standards/address_blocks.ts";
 
 /** JSON of a shape; `what` says what it must be. */
 function json<Schema extends z.ZodType>(schema: Schema, what: string) {
@@ -12,6 +13,21 @@ function json<Schema extends z.ZodType>(schema: Schema, what: string) {
     }
   });
 }
+
+function flag(otherwise: "true" | "false") {
+  return z
+    .enum(["true", "false"])
+    .default(otherwise)
+    .transform((value) => value === "true");
+}
+
+/** Addresses and blocks of them, with commas between them. */
+const addresses = z.string().transform((text, context): string[] => {
+  const blocks = text.split(",").map((part) => readBlock(part.trim()));
+  if (blocks.every((block) => block !== undefined)) return blocks.map(writeBlock);
+  context.addIssue("must be addresses or CIDR blocks, with commas between them");
+  return z.NEVER;
+});
 
 const settings = z.object({
   SUPABASE_URL: z.url(),
@@ -34,10 +50,10 @@ const settings = z.object({
   MAIL_API_KEY: z.string().min(1).optional(),
   MAIL_FROM: z.string().min(3).optional(),
   SECRET_SCANNING_KEYS_URL: z.url().default("https://api.github.com/meta/public_keys/secret_scanning"),
-  REQUIRE_HTTPS: z
-    .enum(["true", "false"])
-    .default("true")
-    .transform((value) => value === "true"),
+  EGRESS_PROXY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  EGRESS_ADDRESSES: addresses.default([]),
+  WEBHOOKS_ALLOW_LOOPBACK: flag("false"),
+  REQUIRE_HTTPS: flag("true"),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
@@ -93,6 +109,12 @@ export interface Config {
   mail: MailService | undefined;
   /** Where the keys are published that reports of leaked keys are signed with. */
   secretScanningKeysUrl: string;
+  /** What webhooks go through: a proxy that has fixed addresses, and refuses those of our own network. */
+  egressProxyUrl: string | undefined;
+  /** The addresses that webhooks come from, where they are always the same. */
+  egressAddresses: readonly string[];
+  /** Whether webhooks may go to this machine over http, for a local stack. */
+  allowLoopbackWebhooks: boolean;
   requireHttps: boolean;
   trustedProxyHops: number;
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -127,6 +149,9 @@ export function readConfig(read: (name: string) => string | undefined = (name) =
     appUrl: values.APP_URL?.replace(/\/$/, "") ?? new URL(publicApiUrl).origin,
     mail: key !== undefined && from !== undefined ? { url, key, from } : undefined,
     secretScanningKeysUrl: values.SECRET_SCANNING_KEYS_URL,
+    egressProxyUrl: values.EGRESS_PROXY_URL,
+    egressAddresses: values.EGRESS_ADDRESSES,
+    allowLoopbackWebhooks: values.WEBHOOKS_ALLOW_LOOPBACK,
     requireHttps: values.REQUIRE_HTTPS,
     trustedProxyHops: values.TRUSTED_PROXY_HOPS,
     logLevel: values.LOG_LEVEL,

@@ -20,6 +20,7 @@ import { Gate } from "../../shared/limits/gate.ts";
 import { Thread } from "../../shared/limits/thread.ts";
 import { claimMail } from "../../shared/mail/send.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
+import { createSender } from "../../shared/webhooks/send.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routesOf } from "./routes.ts";
 
@@ -75,6 +76,7 @@ function createServices(config: Config, background: Background, versions: readon
       maxWaitMs: 0,
     }),
     versions,
+    sender: createSender(config),
     worker: createWorkers(config, { database, log, background, versions }),
   };
 }

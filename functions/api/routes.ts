@@ -34,6 +34,7 @@ import { health, healthData, jwks, jwksDocument, me, meData } from "./handlers/s
 import { entryOf, readTimeline, timelineQuery } from "./handlers/timeline.ts";
 import { dryRun, listQuery, noParameters, readQuery, summaryQuery } from "./queries.ts";
 import { resourceRoutes } from "./resource_routes.ts";
+import { webhookRoutes } from "./webhook_routes.ts";
 
 /** Of a route that only reads, and needs nothing but its path. */
 const reading = { method: "GET", query: noParameters, body: null, takes: [], headers: [], errors: [] } as const;
@@ -283,5 +284,6 @@ export function routesOf({ resources }: Pick<ApiVersion, "resources">): readonly
     ...jobRoutes,
     ...eventRoutes,
     ...administrationRoutes(resources),
+    ...webhookRoutes,
   ];
 }

@@ -135,7 +135,7 @@ export async function startStack(
       supervisor.run(() => startUpstash({ dataDir, port: ports.upstash, token: upstashToken, redisUrl })),
     );
 
-    progress(`The function on port ${ports.function}`);
+    progress(`The function on port ${ports.function}, with webhooks allowed to http://127.0.0.1`);
     const functionEnv = functionEnvironment({
       gatewayUrl,
       restUrl: rest.url,
@@ -254,6 +254,7 @@ function functionEnvironment({
     ...mail,
     PUBLIC_API_URL: `${gatewayUrl}/functions/v1/api`,
     SECRET_SCANNING_KEYS_URL: scanningKeysUrl(scanningKey),
+    WEBHOOKS_ALLOW_LOOPBACK: "true",
     LOG_LEVEL: logLevel,
   };
 }

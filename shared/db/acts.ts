@@ -9,7 +9,7 @@ export interface RequestContext {
   request_id: string;
 }
 
-/** What people do to keys, members and sandboxes: an act of `crm.acts`, with what it takes. */
+/** What people do to keys, members, sandboxes and endpoints: an act of `crm.acts`, with what it takes. */
 export interface Act {
   act: string;
   given: RecordData;

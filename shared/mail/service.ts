@@ -1,4 +1,5 @@
 import type { MailService } from "../config.ts";
+import { retryAfterSeconds } from "../http/retry_after.ts";
 import type { Letter } from "./text.ts";
 
 /** What became of a mail that was handed to the service. */
@@ -37,16 +38,9 @@ export async function deliver(
     const { status } = response;
     if (response.ok) return { kind: "accepted" };
     if (status >= 400 && status < 500 && !PASSING.includes(status)) return { kind: "refused", status };
-    const retryAfterSeconds = secondsOf(response.headers.get("retry-after"));
-    return { kind: "deferred", status, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+    const seconds = retryAfterSeconds(response.headers.get("retry-after"));
+    return { kind: "deferred", status, ...(seconds !== undefined && { retryAfterSeconds: seconds }) };
   } catch {
     return { kind: "deferred" };
   }
-}
-
-/** `Retry-After` as seconds from now: a number of them, or a date (RFC 9110 §10.2.3). */
-function secondsOf(retryAfter: string | null): number | undefined {
-  if (retryAfter === null) return undefined;
-  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }

@@ -1,5 +1,6 @@
 import { columnOf, type Resource } from "../resources/define.ts";
-import type { Comparison, Condition } from "./filter.ts";
+import type { Comparison } from "./comparison.ts";
+import type { Condition, Like } from "./filter.ts";
 import type { ListQuery } from "./list_query.ts";
 import { type SortKey, segments } from "./sort.ts";
 
@@ -198,7 +199,7 @@ export function renderCondition(condition: Condition, values: Values): Record<st
   }
 }
 
-function renderComparison(comparison: Comparison, values: Values): Record<string, unknown> {
+function renderComparison(comparison: Comparison | Like, values: Values): Record<string, unknown> {
   switch (comparison.op) {
     case "in":
     case "nin":

@@ -19,6 +19,12 @@ const ACTIONS = [
   "sandbox.reset",
   "sandbox.deleted",
   "user.signed_in",
+  "webhook.created",
+  "webhook.updated",
+  "webhook.deleted",
+  "webhook.paused",
+  "webhook.resumed",
+  "webhook.secret_rotated",
   "workspace.created",
   "workspace.plan_changed",
 ] as const;

@@ -1,53 +1,23 @@
 import { z } from "zod";
-import { resources } from "./all.ts";
 import { apiKeys } from "./api_keys.ts";
 import { actor } from "./common.ts";
 import { nameOf, type Resource, withDeleted } from "./define.ts";
+import { versioned } from "./event_types.ts";
 import { historyOf } from "./history.ts";
 import { imports } from "./imports.ts";
 import { invitations, members } from "./people.ts";
 import { present } from "./present.ts";
 import { sandboxes } from "./sandboxes.ts";
 import { shownTime } from "./time.ts";
-
-/** What changes of some fields are called beside `updated` (`crm.render_special_types`). */
-const SPECIAL: Record<string, readonly string[]> = {
-  deal: ["stage_changed", "won", "lost", "reopened"],
-  task: ["completed", "reopened"],
-};
-
-/** What happens beside the versions of records (platform.md §14). */
-const OTHERS = {
-  import: ["completed", "failed"],
-  api_key: ["created", "updated", "rolled", "revoked", "expiring", "leaked"],
-  webhook: ["created", "updated", "deleted", "paused", "resumed", "failing", "secret_rotated"],
-  member: ["invited", "invitation_revoked", "joined", "role_changed", "removed"],
-  sandbox: ["created", "reset", "deleted"],
-  changelog: ["published"],
-};
-
-/** The resources whose records have versions, each of which is an event. */
-export const versioned: readonly Resource[] = resources.filter(({ operations }) => operations.includes("create"));
-
-/** Every name that an event can have. */
-export const EVENT_TYPES: readonly string[] = [
-  ...versioned.flatMap(({ singular, operations, mergeable }) => [
-    ...["created", "updated", "deleted"].map((what) => `${singular}.${what}`),
-    ...(operations.includes("restore") ? [`${singular}.restored`] : []),
-    ...(mergeable ? [`${singular}.merged`] : []),
-    ...(SPECIAL[singular] ?? []).map((what) => `${singular}.${what}`),
-  ]),
-  ...Object.entries(OTHERS).flatMap(([singular, names]) => names.map((what) => `${singular}.${what}`)),
-];
+import { webhooks } from "./webhooks.ts";
 
 /** What else `data` may be, by the event's `resource`. */
-const SHOWN_OTHERS: readonly Resource[] = [apiKeys, imports, invitations, members, sandboxes];
+const SHOWN_OTHERS: readonly Resource[] = [apiKeys, imports, invitations, members, sandboxes, webhooks];
 
 /** What an event can be of. */
 export const EVENT_RESOURCES: readonly string[] = [
   ...versioned.map(({ plural }) => plural),
   ...SHOWN_OTHERS.map(({ plural }) => plural),
-  "webhooks",
 ];
 
 const change = z.object({ from: z.unknown(), to: z.unknown() });

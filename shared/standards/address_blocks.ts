@@ -41,7 +41,8 @@ function cidr([address, bits]: AddressBlock): [ipaddr.IPv4 & ipaddr.IPv6, number
   return [address as ipaddr.IPv4 & ipaddr.IPv6, bits];
 }
 
-function readAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+/** An address in its usual spelling; one of IPv4 that is written as IPv6 is the one of IPv4. */
+export function readAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text)) return undefined;
   return ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
 }

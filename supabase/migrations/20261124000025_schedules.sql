@@ -26,6 +26,10 @@ begin
     commit;
   end loop;
   commit;
+  while crm.purge_webhooks(max_rows) > 0 loop
+    commit;
+  end loop;
+  commit;
   perform crm.keep_weeks();
   commit;
 end;

@@ -107,7 +107,7 @@ as $$
   group by relname order by max(depth) desc nulls last, relname;
 $$;
 
--- The rows of a table that go from a sandbox, as a condition; null when none does. A reset leaves people and keys, and until the
+-- The rows of a table that go from a sandbox, as a condition; null when none does. A reset leaves people, keys and endpoints, and until the
 -- end one pipeline, without which there can be no deal.
 create function crm.going_from(sandbox crm.workspaces, tablename text) returns text
 language sql immutable
@@ -115,7 +115,7 @@ set search_path = ''
 as $$
   select case
     when sandbox.state = 'deleting' then 'workspace_id = $1'
-    when tablename in ('api_keys', 'api_key_uses', 'members', 'sign_ins', 'mails', 'feeds') then null
+    when tablename in ('api_keys', 'api_key_uses', 'members', 'sign_ins', 'mails', 'webhooks', 'feeds') then null
     when tablename = 'pipelines' then 'workspace_id = $1 and not is_default'
     when tablename = 'stages' then 'workspace_id = $1 and pipeline_id <> (select id from crm.pipelines where workspace_id = $1 and is_default)'
     else 'workspace_id = $1'

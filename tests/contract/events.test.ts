@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { EVENT_TYPES } from "../../shared/resources/events.ts";
+import { EVENT_TYPES } from "../../shared/resources/event_types.ts";
 import { Client } from "../harness/client.ts";
 import { eventsAfter, expectOrdered, newestPosition } from "../harness/feed.ts";
 import { createTeam, join, type Team } from "../harness/people.ts";

@@ -6,7 +6,8 @@ import { codeOf, filesIn, importsOf } from "./source_files.ts";
 const code = [...filesIn("functions"), ...filesIn("shared")].filter((path) => path.endsWith(".ts"));
 
 const ABSENT: Record<string, RegExp> = {
-  "Deno, but for serve and env": /\bDeno\.(?!serve\b|env\b)\w+/,
+  "Deno, but for serve, env and sockets":
+    /\bDeno\.(?!serve\b|env\b|resolveDns\b|connect\b|startTls\b|createHttpClient\b|TcpConn\b)\w+/,
   "Node's globals": /(?<![\w.])(?:process|global|setImmediate|clearImmediate|require|__dirname|__filename)\b\s*[.([]/,
   threads: /\bnew (?:Shared)?Worker\b|\bAtomics\b|\bSharedArrayBuffer\b/,
   "code made from text": /(?<![\w.])eval\s*\(|\bnew Function\s*\(/,
@@ -40,6 +41,15 @@ test("imports are own files, packages of deno.json, or what the edge has of Node
       .map((name) => `${path}: ${name}`),
   );
   expect(foreign).toEqual([]);
+});
+
+test("only shared/webhooks/network.ts uses sockets, and looks first whether there are any", () => {
+  const users = code.filter((path) => /\bDeno\.(?!serve\b|env\b)/.test(codeOf(path)));
+  expect(users).toEqual(["shared/webhooks/network.ts"]);
+  const [, looked = ""] = /function ownNetwork.*?\{(.*?)\n\}/s.exec(codeOf("shared/webhooks/network.ts")) ?? [];
+  const used = [...codeOf("shared/webhooks/network.ts").matchAll(/\bDeno\.(\w+)\(/g)].map(([, name]) => name);
+  expect(used.length).toBeGreaterThan(3);
+  expect(used.filter((name) => !looked.includes(`Deno.${name}`))).toEqual([]);
 });
 
 test("only shared/config.ts reads the environment, and only the entry file serves", () => {

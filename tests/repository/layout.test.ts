@@ -16,7 +16,15 @@ const LAYERS = [
   ],
   ["shared/resources"],
   ["shared/query", "shared/db", "shared/auth", "shared/limits", "shared/events"],
-  ["shared/http", "shared/middleware", "shared/imports", "shared/jobs", "shared/mail", "shared/openapi"],
+  [
+    "shared/http",
+    "shared/middleware",
+    "shared/imports",
+    "shared/jobs",
+    "shared/mail",
+    "shared/webhooks",
+    "shared/openapi",
+  ],
   ["functions"],
 ];
 

@@ -6,7 +6,8 @@ import { parameters } from "../../../shared/http/parameters.ts";
 import type { Handler, Query } from "../../../shared/http/route.ts";
 import { oneName, pageParameters, wholeNumber } from "../../../shared/query/parameters.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
-import { EVENT_RESOURCES, EVENT_TYPES, presentEvent } from "../../../shared/resources/events.ts";
+import { EVENT_PATTERNS } from "../../../shared/resources/event_types.ts";
+import { EVENT_RESOURCES, presentEvent } from "../../../shared/resources/events.ts";
 import { namesIn } from "../../../shared/resources/plain_text.ts";
 import { timestamp } from "../../../shared/resources/schemas.ts";
 import { answerPage, type Rows } from "./page.ts";
@@ -14,13 +15,6 @@ import { answerPage, type Rows } from "./page.ts";
 const DEFAULT_LIMIT = 100;
 /** How often it is looked for what a request waits for. */
 const LOOK_EVERY_MS = 250;
-
-/** The names that `types` takes: those of events, those of a resource (`deal.*`), and all (`*`). */
-export const TYPE_PATTERNS: readonly string[] = [
-  ...EVENT_TYPES,
-  ...new Set(EVENT_TYPES.map((type) => `${type.split(".")[0]}.*`)),
-  "*",
-];
 
 const eventParameters = {
   limit: wholeNumber(1, MAX_EVENTS).default(DEFAULT_LIMIT),
@@ -30,9 +24,9 @@ const eventParameters = {
     .string()
     .transform((raw, context) => {
       const names = [...new Set(namesIn(raw))];
-      const unknown = names.find((name) => !TYPE_PATTERNS.includes(name));
+      const unknown = names.find((name) => !EVENT_PATTERNS.includes(name));
       if (unknown === undefined) return names;
-      context.addIssue({ code: "custom", params: { sentence: unknownName("event type", unknown, TYPE_PATTERNS) } });
+      context.addIssue({ code: "custom", params: { sentence: unknownName("event type", unknown, EVENT_PATTERNS) } });
       return z.NEVER;
     })
     .optional(),
