@@ -20,6 +20,7 @@ import { Gate } from "../../shared/limits/gate.ts";
 import { Thread } from "../../shared/limits/thread.ts";
 import { claimMail } from "../../shared/mail/send.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
+import { createSender } from "../../shared/webhooks/send.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routesOf } from "./routes.ts";
 
@@ -71,6 +72,7 @@ function createServices(config: Config, background: Background, versions: readon
     thread: new Thread(),
     slowAnswers: new Gate({ places: { slow: MAX_SLOW_AT_ONCE }, maxWaiting: 0, maxWaitMs: 0 }),
     versions,
+    sender: createSender(config, { log }),
     worker: createWorkers(config, { database, log, background, versions }),
   };
 }

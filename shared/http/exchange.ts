@@ -12,6 +12,7 @@ import type { AddressLimiter } from "../limits/address_limiter.ts";
 import type { Gate } from "../limits/gate.ts";
 import type { Bucket, Limiter, RateDecision } from "../limits/limiter.ts";
 import type { Thread, Turns } from "../limits/thread.ts";
+import type { Sender } from "../webhooks/send.ts";
 import type { BodyPlaces } from "./body_places.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { Log } from "./log.ts";
@@ -36,6 +37,8 @@ export interface Services {
   /** Of answers that a sandbox has asked to be slow. */
   slowAnswers: Gate<"slow">;
   worker: Worker;
+  /** Of webhooks. */
+  sender: Sender;
   versions: readonly ApiVersion[];
   log: Log;
 }
