@@ -253,11 +253,26 @@ describe("over TLS", () => {
     }
   });
 
+  test("a name that DNS has no way to ask for", async () => {
+    const { port, asked } = await names({});
+    for (const host of [
+      "-b_.example.com",
+      `${"a".repeat(64)}.example.com`,
+      "a..example.com",
+      `${"a.".repeat(130)}com`,
+    ]) {
+      const { became } = await send(`https://${host}/`, { dnsPort: port });
+      expect([host, became]).toEqual([host, { kind: "failed", error: "dns" }]);
+    }
+    expect(asked).toEqual([]);
+  });
+
   test("a receiver that hangs up or keeps silent where TLS begins", async () => {
     const { port } = await names(zone);
     const url = ({ port: theirs }: Receiver) => `https://hooks.example.com:${theirs}/`;
     const gone = await receiver((socket) => socket.resetAndDestroy(), { speaksFirst: true });
-    expect((await send(url(gone), { dnsPort: port })).became).toEqual({ kind: "failed", error: "connection" });
+    for (let i = 0; i < 20; i += 1)
+      expect((await send(url(gone), { dnsPort: port })).became).toEqual({ kind: "failed", error: "connection" });
     const silent = await receiver(() => {}, { speaksFirst: true });
     const { became } = await send(url(silent), { dnsPort: port, timeoutMs: 400 });
     expect(became).toEqual({ kind: "failed", error: "timeout" });
