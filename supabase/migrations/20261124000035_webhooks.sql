@@ -47,6 +47,7 @@ comment on table crm.webhooks is 'Endpoints that events are sent to, and how far
 create index webhooks_created_at on crm.webhooks (workspace_id, created_at, id);
 create index webhooks_creator on crm.webhooks ((created_by ->> 'id')) where deleted_at is null;
 create index webhooks_due_at on crm.webhooks (due_at) where state = 'active';
+create index webhooks_failing_since on crm.webhooks (failing_since) where state = 'active' and failing_since is not null;
 create index webhooks_deleted_at on crm.webhooks (deleted_at) where deleted_at is not null;
 alter table crm.webhooks enable row level security;
 alter table crm.webhooks force row level security;
@@ -84,6 +85,9 @@ create table crm.webhook_deliveries (
   attempts jsonb not null default '[]' check (jsonb_typeof(attempts) = 'array'),
   attempt_count integer not null generated always as (jsonb_array_length(attempts)) stored,
   last_status integer generated always as ((attempts -> -1 ->> 'status')::integer) stored,
+  -- Since it was last asked for.
+  tries integer not null default 0,
+  -- Infinity where an earlier event of the record must go first.
   next_attempt_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
@@ -95,6 +99,7 @@ comment on table crm.webhook_deliveries is 'What was tried to be delivered to an
 create index webhook_deliveries_created_at on crm.webhook_deliveries (webhook_id, created_at, id);
 create index webhook_deliveries_state on crm.webhook_deliveries (webhook_id, state, created_at, id);
 create index webhook_deliveries_waiting on crm.webhook_deliveries (webhook_id, next_attempt_at) where state = 'pending';
+create index webhook_deliveries_record_id on crm.webhook_deliveries (webhook_id, record_id, position) where state = 'pending';
 create index webhook_deliveries_age on crm.webhook_deliveries (created_at);
 create index webhook_deliveries_workspace_id on crm.webhook_deliveries (workspace_id);
 alter table crm.webhook_deliveries enable row level security;
@@ -102,9 +107,9 @@ alter table crm.webhook_deliveries force row level security;
 grant select on crm.webhook_deliveries to crm_api;
 create policy "requests see what was delivered to endpoints of their workspace" on crm.webhook_deliveries
   for select to crm_api using (workspace_id = (select crm.workspace_for('webhooks', 'read')));
-insert into crm.resources values ('webhook_deliveries', 'webhooks', '{attempts,payload}');
+insert into crm.resources values ('webhook_deliveries', 'webhooks', '{attempts,payload,tries}');
 create view api.webhook_deliveries with (security_invoker = true) as
-  select id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status, next_attempt_at,
+  select id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status, nullif(next_attempt_at, 'infinity') as next_attempt_at,
     created_at, finished_at, attempts
   from crm.webhook_deliveries;
 grant select on api.webhook_deliveries to crm_api;
@@ -385,6 +390,8 @@ begin
   update crm.webhooks
   set deleted_at = now(), state = 'paused', paused_reason = coalesce(paused_reason, 'by_user'), lease = null, lease_until = null
   where id = webhook.id;
+  update crm.jobs set state = 'cancelled', finished_at = clock_timestamp()
+  where workspace_id = workspace and kind = 'replay_webhook' and state in ('queued', 'running') and arguments ->> 'webhook' = webhook.id::text;
   perform crm.note_webhook(webhook, 'deleted');
   return jsonb_build_object('record', jsonb_build_object('id', webhook.id));
 end;
