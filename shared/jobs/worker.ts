@@ -69,6 +69,7 @@ export function createWorker({
   let isQueued = false;
   let isAway = false;
   let turn = 0;
+  let wakes = 0;
   let stir = () => {};
 
   /** Claims and drains until nothing waits or a limit is reached; says which. */
@@ -76,6 +77,7 @@ export function createWorker({
     const budget = new Budget(cpuMs, wallMs);
     isAway = false;
     for (;;) {
+      const seen = wakes;
       const mayTake = !budget.isSpent && !isAway && underWay.size < places;
       const slice = mayTake ? await claimNext(budget) : undefined;
       if (slice !== undefined) start(slice);
@@ -83,8 +85,11 @@ export function createWorker({
         return "idle"; // The timer comes again.
       else if (budget.isSpent && (underWay.size === 0 || isQueued)) return "exhausted";
       else if (underWay.size === 0) return "idle";
-      else {
-        await Promise.race([...underWay, new Promise<void>((resolve) => (stir = resolve))]);
+      else if (wakes === seen || !mayTake) {
+        const stirred = new Promise<void>((resolve) => {
+          stir = resolve;
+        });
+        await Promise.race([...underWay, stirred]);
       }
     }
   }
@@ -150,6 +155,7 @@ export function createWorker({
 
   return {
     wake() {
+      wakes += 1;
       stir();
       if (isQueued) return;
       isQueued = true;

@@ -354,7 +354,7 @@ begin
     when 'webhook' then select to_jsonb(webhook) - 'workspace_id' into shown from crm.webhooks_now as webhook where id = target_id;
   end case;
   perform crm.emit(new.workspace_id, array[told], case kind when 'sandbox' then 'sandboxes' else kind || 's' end, case kind when 'webhook' then 'webhooks' end, target_id,
-    coalesce(shown, target), new.changes, new.actor);
+    coalesce(shown, target), new.changes, new.actor - 'name');
   return null;
 end;
 $$;

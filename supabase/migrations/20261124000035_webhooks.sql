@@ -232,13 +232,14 @@ begin
   if (select count(*) from crm.webhooks where workspace_id = workspace and deleted_at is null) >= max_webhooks then
     perform crm.fail('webhook_limit_reached', jsonb_build_object('max_webhooks', max_webhooks));
   end if;
-  newest := crm.publish(workspace);
   insert into crm.webhooks (id, workspace_id, url, description, events, filter, matcher, mode, ordering, ignore_own, api_version, readable, cursor, bulk_cursor)
   values (webhook.id, workspace, webhook.url, webhook.description, webhook.events,
     webhook.filter, webhook.matcher, coalesce(webhook.mode, 'full'), coalesce(webhook.ordering, 'none'), coalesce(webhook.ignore_own, false), webhook.api_version,
-    crm.readable_scopes(), newest, newest)
+    crm.readable_scopes(), 0, 0)
   returning * into webhook;
   perform crm.note_webhook(webhook, 'created', crm.changes_between('{}', crm.webhook_facts(webhook)));
+  newest := crm.publish(workspace); -- its own creation is no news to it
+  update crm.webhooks set cursor = newest, bulk_cursor = newest where id = webhook.id returning * into webhook;
   return crm.webhook_as_shown(webhook);
 end;
 $$;

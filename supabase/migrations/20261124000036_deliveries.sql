@@ -15,7 +15,7 @@ language sql immutable -- no "set search_path", to be inlined
 as $$
   select crm.is_asked_for(event.types, webhook.events)
     and (webhook.readable is null or event.scope = any (webhook.readable))
-    and not (webhook.ignore_own and event.actor ->> 'id' = webhook.created_by ->> 'id');
+    and (not webhook.ignore_own or event.actor ->> 'id' is distinct from webhook.created_by ->> 'id');
 $$;
 
 -- The event of a delivery as it is sent.
@@ -87,8 +87,8 @@ begin
       'is_blocked', webhook.ordering = 'record' and exists (
         select from crm.webhook_deliveries as waiting
         where waiting.webhook_id = webhook.id and waiting.record_id = sized.record_id and waiting.state = 'pending'
-      )) order by position) filter (where fits),
-    case when count(*) < max_events and bool_and(fits) is not false then window_end else max(position) filter (where fits) end
+      )) order by sized.position) filter (where fits),
+    case when count(*) < max_events and bool_and(fits) is not false then window_end else max(sized.position) filter (where fits) end
   into items, upto
   from (
     select line, position, id, record_id, sum(octet_length(line::text)) over (order by position) - octet_length(line::text) < max_bytes as fits

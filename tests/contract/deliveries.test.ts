@@ -1,0 +1,327 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { endOf as importEnd } from "../harness/import_jobs.ts";
+import { expectSigned, openReceiver, type Received, type Receiver } from "../harness/receiver.ts";
+import { createSalesTeam, type Made, refusal, type SalesTeam } from "../harness/sales_team.ts";
+import { database } from "../harness/stack.ts";
+import { freshEmail } from "../harness/workspace.ts";
+
+let team: SalesTeam;
+let receiver: Receiver;
+beforeEach(async () => {
+  team = await createSalesTeam();
+  receiver = await openReceiver();
+});
+afterEach(() => receiver.close());
+
+const endpoint = (fields: Made = {}) => team.make("/webhooks", { url: receiver.url, events: ["*"], ...fields });
+const of = (id: string) => (received: Received) => received.body["record_id"] === id;
+const deliveriesOf = async (webhook: Made, query = ""): Promise<Made[]> =>
+  (await team.client.get(`/webhooks/${webhook["id"]}/deliveries?limit=100${query}`)).data;
+
+/** Waits until something is so. */
+async function eventually(what: () => Promise<void>, timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await what();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+describe("a delivery", () => {
+  test("is the event as the feed has it, signed, within a second", async () => {
+    const { id, secret } = await endpoint();
+    const contact = await team.contact();
+    const writtenAt = Date.now();
+    const [received] = (await receiver.until(1, of(contact["id"]))) as [Received];
+    expect(received.at - writtenAt).toBeLessThan(1000);
+    const { data } = await team.client.get(`/events?record_id=${contact["id"]}`);
+    expect(received.body).toEqual(data[0]);
+    expect(received.headers["webhook-id"]).toBe(data[0].id);
+    expect(received.headers["content-type"]).toBe("application/json");
+    expectSigned(received, secret);
+    await eventually(async () => {
+      const webhook = await team.read(`/webhooks/${id}`);
+      expect([webhook["position"], webhook["lag"]]).toEqual([data[0].position, 0]);
+    });
+    const [delivery] = (await deliveriesOf({ id })) as [Made];
+    expect(delivery).toMatchObject({
+      event_id: data[0].id,
+      state: "succeeded",
+      attempt_count: 1,
+      last_status: 204,
+      lane: "live",
+    });
+    const { attempts } = await team.read(`/webhooks/${id}/deliveries/${delivery["id"]}`);
+    expect(attempts).toEqual([
+      { at: expect.any(String), status: 204, duration_ms: expect.any(Number), error: null, response: "" },
+    ]);
+  });
+
+  test("is made of what the endpoint asks for, once, whatever of it holds", async () => {
+    await endpoint({ events: ["deal.won", "deal.updated"], filter: { field: "amount", op: "gte", value: "100" } });
+    const [small, large] = [
+      await team.deal({ amount: "50", currency: "EUR" }),
+      await team.deal({ amount: "500", currency: "EUR" }),
+    ];
+    for (const deal of [small, large]) await team.client.post(`/deals/${deal["id"]}/win`);
+    await team.contact();
+    await receiver.until(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(receiver.received.map(({ body }) => [body["type"], body["record_id"]])).toEqual([["deal.won", large["id"]]]);
+  });
+
+  test("of what its own key did is left out where it asks for that", async () => {
+    await endpoint({ ignore_own: true });
+    await team.contact();
+    const [other] = await database()`
+      insert into crm.tags (workspace_id, name) values (${team.workspaceId}, 'theirs') returning id`;
+    await receiver.until(1);
+    expect(receiver.received.map(({ body }) => body["record_id"])).toEqual([other?.["id"]]);
+  });
+
+  test("has in mode thin the names of what changed, and no data", async () => {
+    await endpoint({ mode: "thin" });
+    const contact = await team.contact();
+    await team.client.patch(`/contacts/${contact["id"]}`, { score: 5 });
+    const [, changed] = await receiver.until(2, of(contact["id"]));
+    expect(changed?.body).toMatchObject({ type: "contact.updated", version: 2, changed: ["score"] });
+    expect(changed?.body).not.toHaveProperty("data");
+    expect(changed?.body).not.toHaveProperty("changes");
+  });
+
+  test("is signed with both secrets while the old one has its grace", async () => {
+    const { id, secret } = await endpoint();
+    const rotated = await team.client.post(`/webhooks/${id}/rotate_secret`, { grace_period_seconds: 60 });
+    const contact = await team.contact();
+    const [received] = (await receiver.until(1, of(contact["id"]))) as [Received];
+    expect(rotated.data.secret).not.toBe(secret);
+    for (const either of [secret, rotated.data.secret]) expectSigned(received, either);
+    await team.client.post(`/webhooks/${id}/rotate_secret`, { grace_period_seconds: 0 });
+    const later = await team.contact();
+    const [second] = (await receiver.until(1, of(later["id"]))) as [Received];
+    for (const old of [secret, rotated.data.secret]) expect(() => expectSigned(second, old)).toThrow();
+  });
+});
+
+describe("a doorbell", () => {
+  test("rings at most once a second, and says which positions there are to read", async () => {
+    await endpoint({ mode: "doorbell" });
+    for (let n = 0; n < 3; n++) {
+      await team.client.post("/contacts/bulk", {
+        records: Array.from({ length: 50 }, () => ({ email: freshEmail() })),
+      });
+    }
+    const { position } = (await team.client.get("/events?limit=1")).meta;
+    await eventually(async () => expect(receiver.received.at(-1)?.body["to"]).toBe(position));
+    const rings = receiver.received.map(({ body }) => body);
+    expect(new Set(rings.map(({ type }) => type))).toEqual(new Set(["events.available"]));
+    for (const [n, ring] of rings.entries()) if (n > 0) expect(ring["from"]).toBe((rings[n - 1]?.["to"] ?? 0) + 1);
+    const times = receiver.received.map(({ at }) => at);
+    for (const [n, at] of times.entries()) if (n > 0) expect(at - (times[n - 1] ?? 0)).toBeGreaterThanOrEqual(950);
+    expect(rings.length).toBeLessThan(6);
+  });
+});
+
+describe("an endpoint that fails", () => {
+  test("is tried again on its schedule, with the same id and another time", async () => {
+    receiver.answer((_received, response, nth) => void response.writeHead(nth === 1 ? 500 : 200).end("sorry"));
+    const webhook = await endpoint();
+    const contact = await team.contact();
+    const [first, second] = (await receiver.until(2, of(contact["id"]), 20_000)) as [Received, Received];
+    expect(second.at - first.at).toBeGreaterThan(4_000);
+    expect(second.headers["webhook-id"]).toBe(first.headers["webhook-id"]);
+    expect(second.text).toBe(first.text);
+    expect(second.headers["webhook-timestamp"]).not.toBe(first.headers["webhook-timestamp"]);
+    await eventually(async () =>
+      expect((await deliveriesOf(webhook))[0]).toMatchObject({
+        state: "succeeded",
+        attempt_count: 2,
+        last_status: 200,
+      }),
+    );
+    expect((await team.read(`/webhooks/${webhook["id"]}`))["failing_since"]).toBeNull();
+  }, 40_000);
+
+  test("is given its oldest event alone, and all others when it answers again, of which none is lost", async () => {
+    receiver.answer(503);
+    const webhook = await endpoint({ events: ["contact.*"] });
+    const made: string[] = [];
+    for (let n = 0; n < 30; n++) made.push((await team.contact())["id"]);
+    await receiver.until(5);
+    await eventually(async () =>
+      expect((await team.read(`/webhooks/${webhook["id"]}`))["failing_since"]).not.toBeNull(),
+    );
+    const tried = receiver.received.length;
+    expect(tried).toBeLessThan(15);
+    const failing = await team.read(`/webhooks/${webhook["id"]}`);
+    expect(failing["lag"]).toBeGreaterThan(15);
+    const pending = await deliveriesOf(webhook, "&state=pending");
+    expect(pending.length).toBe(tried);
+    expect(pending[0]).toMatchObject({ last_status: 503, next_attempt_at: expect.any(String) });
+
+    receiver.answer(200);
+    await eventually(async () => {
+      const got = new Set(receiver.received.slice(tried).map(({ body }) => body["record_id"]));
+      expect(got).toEqual(new Set(made));
+    }, 20_000);
+    await eventually(async () => expect((await team.read(`/webhooks/${webhook["id"]}`))["lag"]).toBe(0));
+  }, 60_000);
+
+  test("with 410 is paused at once, and goes on where it stopped when it is resumed", async () => {
+    receiver.answer(410);
+    const webhook = await endpoint({ events: ["contact.*"] });
+    const contact = await team.contact();
+    await eventually(async () =>
+      expect(await team.read(`/webhooks/${webhook["id"]}`)).toMatchObject({ state: "paused", paused_reason: "gone" }),
+    );
+    const second = await team.contact();
+    receiver.answer(200);
+    const tried = receiver.received.length;
+    expect((await team.client.post(`/webhooks/${webhook["id"]}/resume`)).status).toBe(200);
+    await eventually(async () => {
+      const got = receiver.received.slice(tried).map(({ body }) => body["record_id"]);
+      expect(new Set(got)).toEqual(new Set([contact["id"], second["id"]]));
+    });
+    const types = (await team.client.get("/events?types=webhook.*")).data.map(({ type }: Made) => type);
+    expect(types).toEqual(["webhook.created", "webhook.paused", "webhook.resumed"]);
+  });
+
+  test("delays no other", async () => {
+    const quick = await openReceiver();
+    receiver.answer(() => {}); // It never answers.
+    await endpoint();
+    await team.make("/webhooks", { url: quick.url, events: ["contact.*"] });
+    for (let n = 0; n < 5; n++) {
+      const contact = await team.contact();
+      const writtenAt = Date.now();
+      const [received] = (await quick.until(1, of(contact["id"]))) as [Received];
+      expect(received.at - writtenAt).toBeLessThan(1500);
+    }
+    await quick.close();
+  });
+});
+
+describe("order and lanes", () => {
+  test("with ordering = record a record's events wait for each other, and no other's", async () => {
+    let isDown = true;
+    const [stuck, free] = [await team.contact(), await team.contact()];
+    receiver.answer((received, response) => {
+      const fails = isDown && received.body["record_id"] === stuck["id"];
+      response.writeHead(fails ? 500 : 200).end();
+    });
+    await endpoint({ events: ["contact.updated"], ordering: "record" });
+    for (let score = 1; score <= 3; score++)
+      for (const contact of [stuck, free]) await team.client.patch(`/contacts/${contact["id"]}`, { score });
+    await receiver.until(3, of(free["id"]));
+    isDown = false;
+    await receiver.until(4, of(stuck["id"]), 20_000);
+    const versions = receiver.received.filter(of(stuck["id"])).map(({ body }) => body["version"]);
+    expect(versions.slice(-3)).toEqual([2, 3, 4]);
+    expect(new Set(versions.slice(0, -3))).toEqual(new Set([2]));
+  }, 40_000);
+
+  test("an import keeps no single event waiting, and is told by its end too", async () => {
+    receiver.answer((_received, response) => void setTimeout(() => response.writeHead(200).end(), 20));
+    await endpoint();
+    const rows = Array.from({ length: 600 }, () => freshEmail());
+    const made = await team.client.post("/imports", {
+      resource: "contacts",
+      format: "csv",
+      content: ["email", ...rows].join("\n"),
+    });
+    await importEnd(team.client, made.data.id);
+    const contact = await team.contact();
+    await receiver.until(1, of(contact["id"]));
+    expect(receiver.received.filter(({ body }) => body["source"] === "import").length).toBeLessThan(500);
+    await receiver.until(600, ({ body }) => body["source"] === "import" && body["type"] === "contact.created", 40_000);
+    const [ended] = (await receiver.until(1, ({ body }) => body["type"] === "import.completed")) as [Received];
+    expect(ended.body).toMatchObject({ record_id: made.data.id, data: { status: "completed", created: 600 } });
+  }, 60_000);
+});
+
+describe("once more", () => {
+  test("a test is a marked sample of a type that the endpoint gets, sent once", async () => {
+    const webhook = await endpoint({ events: ["deal.won"] });
+    await team.deal();
+    const { status, data } = await team.client.post(`/webhooks/${webhook["id"]}/test`);
+    expect({ status, data }).toMatchObject({ status: 201, data: { type: "deal.won", lane: "test", state: "pending" } });
+    const [received] = (await receiver.until(1)) as [Received];
+    expect(received.body).toMatchObject({
+      type: "deal.won",
+      test: true,
+      source: "test",
+      data: { name: expect.any(String) },
+    });
+    expectSigned(received, webhook["secret"]);
+    receiver.answer(500);
+    const again = await team.client.post(`/webhooks/${webhook["id"]}/test`, { type: "contact.created" });
+    await eventually(async () => {
+      const delivery = await team.read(`/webhooks/${webhook["id"]}/deliveries/${again.data.id}`);
+      expect(delivery).toMatchObject({ state: "failed", last_status: 500, type: "contact.created" });
+      expect(delivery["attempts"][0].response).toBe("no");
+    });
+    expect((await team.client.post(`/webhooks/${webhook["id"]}/test`, { type: "deal.wun" })).error.message).toContain(
+      "deal.won",
+    );
+  });
+
+  test("a delivery is redelivered, with its id, to the endpoint as it is now", async () => {
+    const webhook = await endpoint();
+    const contact = await team.contact();
+    await receiver.until(1, of(contact["id"]));
+    await eventually(async () => expect(await deliveriesOf(webhook)).toHaveLength(1));
+    const [delivery] = (await deliveriesOf(webhook)) as [Made];
+    const elsewhere = await openReceiver();
+    await team.client.patch(`/webhooks/${webhook["id"]}`, { url: elsewhere.url });
+    const path = `/webhooks/${webhook["id"]}/deliveries/${delivery["id"]}`;
+    const answer = await team.client.post(`${path}/redeliver`);
+    expect({ status: answer.status, data: answer.data }).toMatchObject({
+      status: 200,
+      data: { id: delivery["id"], state: "pending" },
+    });
+    const [received] = (await elsewhere.until(1, of(contact["id"]))) as [Received];
+    expect(received.headers["webhook-id"]).toBe(delivery["event_id"]);
+    await eventually(async () => expect(await team.read(path)).toMatchObject({ state: "succeeded", attempt_count: 2 }));
+    await team.client.post(`/webhooks/${webhook["id"]}/pause`);
+    expect(refusal(await team.client.post(`${path}/redeliver`))).toEqual({ status: 409, code: "webhook_paused" });
+    await elsewhere.close();
+  });
+
+  test("a part of the feed is replayed by a job that says how far it is", async () => {
+    const webhook = await endpoint({ events: ["contact.created"] });
+    const made: string[] = [];
+    for (let n = 0; n < 12; n++) made.push((await team.contact())["id"]);
+    await receiver.until(12);
+    await eventually(async () => expect((await team.read(`/webhooks/${webhook["id"]}`))["lag"]).toBe(0));
+    const dry = await team.client.post(`/webhooks/${webhook["id"]}/replay`, { dry_run: true });
+    expect(dry).toMatchObject({ status: 200, data: { total: 12 }, meta: { dry_run: true } });
+    expect(receiver.received).toHaveLength(12);
+    const { status, data: job } = await team.client.post(`/webhooks/${webhook["id"]}/replay`, { from: 1 });
+    expect({ status, kind: job.kind, total: job.total }).toEqual({ status: 202, kind: "replay_webhook", total: 12 });
+    await receiver.until(24);
+    await eventually(async () =>
+      expect(await team.read(`/jobs/${job.id}`)).toMatchObject({ state: "succeeded", done: 12, result: { sent: 12 } }),
+    );
+    const counts = made.map((id) => receiver.received.filter(of(id)).length);
+    expect(new Set(counts)).toEqual(new Set([2]));
+    const failed = await team.client.post(`/webhooks/${webhook["id"]}/replay?dry_run=true`, { only_failed: true });
+    expect(failed.data.total).toBe(0);
+  }, 40_000);
+
+  test("from = now leaves out what came while it was paused, a position goes back to it", async () => {
+    const webhook = await endpoint({ events: ["contact.created"] });
+    await team.client.post(`/webhooks/${webhook["id"]}/pause`);
+    const missed = await team.contact();
+    await team.client.post(`/webhooks/${webhook["id"]}/resume`, { from: "now" });
+    const next = await team.contact();
+    await receiver.until(1, of(next["id"]));
+    expect(receiver.received.some(of(missed["id"]))).toBe(false);
+    await team.client.post(`/webhooks/${webhook["id"]}/pause`);
+    await team.client.post(`/webhooks/${webhook["id"]}/resume`, { from: 1 });
+    await receiver.until(1, of(missed["id"]));
+  });
+});
