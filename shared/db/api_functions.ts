@@ -50,7 +50,7 @@ export interface ApiFunctions {
   write_records(request: WriteArgument): WrittenAnswer;
   cancel_job(asked: ById & { dry_run: boolean }): RecordData;
   act(request: ActArgument): ActAnswer;
-  read_events(asked: EventsAsked): ReadResult & { position: number; oldest: number };
+  read_events(asked: EventsAsked): ReadResult & { position: number; oldest: number; has_published: boolean };
   used_permissions(asked: ById & { days: number }): Record<string, "read" | "write">;
 
   create_import(asked: {

@@ -399,7 +399,7 @@ $$;
 --   types       ["deal.won", "task.*"], resource, record_id
 --   since       no earlier than this, of occurred_at
 --
--- Answers {"rows", "cut": whether they end for their size, "position": the newest, "oldest"}.
+-- Answers {"rows", "cut": whether they end for their size, "position": the newest, "oldest", "has_published"}.
 create function api.read_events(json) returns json
 language plpgsql
 set search_path = ''
@@ -409,6 +409,7 @@ set plan_cache_mode = force_custom_plan -- most conditions are not asked for
 as $$
 declare
   workspace constant uuid := crm.require_workspace('webhooks', 'read');
+  published_before constant bigint := crm.event_position(workspace);
   newest constant bigint := crm.publish(workspace);
   oldest constant bigint := crm.oldest_event(workspace);
   after constant bigint := coalesce(($1 ->> 'after')::bigint, oldest - 1);
@@ -439,7 +440,7 @@ begin
       ) as lines
     ) as sized;
   end if;
-  return json_build_object('rows', page -> 'rows', 'cut', page -> 'cut', 'position', newest, 'oldest', oldest);
+  return json_build_object('rows', page -> 'rows', 'cut', page -> 'cut', 'position', newest, 'oldest', oldest, 'has_published', newest > published_before);
 end;
 $$;
 grant execute on function crm.oldest_event(uuid), crm.is_asked_for(text[], text[]), api.read_events(json) to crm_api;

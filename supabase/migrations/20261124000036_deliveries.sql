@@ -219,6 +219,8 @@ declare
   was_failing boolean;
   next_at timestamptz;
 begin
+  -- Before the endpoint is held, as who publishes does: what has its position by then is seen, and what gets it later wakes the endpoint.
+  perform from crm.feeds where workspace_id = (select workspace_id from crm.webhooks where id = (settled ->> 'id')::uuid) for share;
   select * into webhook from crm.webhooks where id = (settled ->> 'id')::uuid for no key update;
   if webhook.state is distinct from 'active' or webhook.lease is distinct from (settled ->> 'lease')::uuid then
     return false;
@@ -291,8 +293,7 @@ begin
 end;
 $$;
 
--- Whether the feed or a replay has more for an endpoint than it has come to. Looked up when its row is held: what is published
--- later waits for that, and wakes it.
+-- Whether the feed or a replay has more for an endpoint than it has come to.
 create function crm.has_more(webhook crm.webhooks) returns boolean
 language sql volatile
 set search_path = ''

@@ -52,8 +52,13 @@ export const listEvents: Handler<z.output<z.ZodObject<typeof eventParameters>>> 
 
   async function look(from: number | null): Promise<Rows> {
     const argument = { ...filters, ...(from !== null && { after: from }), limit: limit + 1 };
-    const { position, oldest, ...found } = await services.database.call("read_events", argument, claimsOf(principal));
+    const { position, oldest, has_published, ...found } = await services.database.call(
+      "read_events",
+      argument,
+      claimsOf(principal),
+    );
     Object.assign(feed, { position, oldest });
+    if (has_published) services.worker.dispatch();
     // Positions have no hole, so they count what there is.
     return { ...found, total: isWhole ? Math.max(position - Math.max(after ?? 0, oldest - 1), 0) : null };
   }
