@@ -9,6 +9,10 @@ export type Background = (work: Promise<unknown>) => void;
 export interface WorkerOptions {
   /** The kinds of work that there are, which are served in turn. */
   claims: readonly Claim[];
+  /** How many slices are under way at once: one, unless they are mostly waiting for others. */
+  places?: number;
+  /** What there may be to do for others after each slice. */
+  afterSlice?: () => void;
   log: Log;
   background: Background;
   /** Has another invocation go on where this one's limits end it. */
@@ -46,35 +50,68 @@ const FINAL: readonly ErrorCode[] = [
   "import_reports_full",
 ];
 
-/** Works once at a time. A wake while it does has it work again afterwards, on the account of that request. */
-export function createWorker({ claims, log, background, handOver, limits }: WorkerOptions): Worker {
+/**
+ * Looks for work once at a time. A wake while it does has it look at once where a place is free, and again afterwards, on
+ * the account of that request.
+ */
+export function createWorker({
+  claims,
+  places = 1,
+  afterSlice = () => {},
+  log,
+  background,
+  handOver,
+  limits,
+}: WorkerOptions): Worker {
   const { cpuMs, wallMs } = { ...DEFAULT_LIMITS, ...limits };
+  const underWay = new Set<Promise<void>>();
   let last: Promise<void> = Promise.resolve();
   let isQueued = false;
+  let isAway = false;
+  let turn = 0;
+  let stir = () => {};
 
   /** Claims and drains until nothing waits or a limit is reached; says which. */
   async function work(): Promise<"idle" | "exhausted"> {
     const budget = new Budget(cpuMs, wallMs);
-    while (!budget.isSpent) {
-      let isIdle = true;
-      for (const claim of claims) {
-        const slice = await claim(budget);
-        if (slice === undefined) continue;
-        isIdle = false;
-        if (!(await take(slice))) return "idle"; // The timer comes again.
+    isAway = false;
+    for (;;) {
+      const mayTake = !budget.isSpent && !isAway && underWay.size < places;
+      const slice = mayTake ? await claimNext(budget) : undefined;
+      if (slice !== undefined) start(slice);
+      else if (isAway)
+        return "idle"; // The timer comes again.
+      else if (budget.isSpent && (underWay.size === 0 || isQueued)) return "exhausted";
+      else if (underWay.size === 0) return "idle";
+      else {
+        await Promise.race([...underWay, new Promise<void>((resolve) => (stir = resolve))]);
       }
-      if (isIdle) return "idle";
     }
-    return "exhausted";
   }
 
-  /** Does a slice, and answers whether others can be: not while the database is away. */
-  async function take(slice: Slice): Promise<boolean> {
+  async function claimNext(budget: Budget): Promise<Slice | undefined> {
+    for (let n = 0; n < claims.length; n++) {
+      const slice = await claims[turn++ % claims.length]?.(budget);
+      if (slice !== undefined) return slice;
+    }
+    return undefined;
+  }
+
+  function start(slice: Slice): void {
+    const work = take(slice).finally(() => {
+      underWay.delete(work);
+      afterSlice();
+    });
+    underWay.add(work);
+    if (places > 1) background(work); // It may outlast the run.
+  }
+
+  /** Does a slice, and notes where others can't be done either: while the database is away. */
+  async function take(slice: Slice): Promise<void> {
     try {
       await slice.run();
-      return true;
     } catch (error) {
-      return await giveUp(slice, error);
+      isAway ||= !(await giveUp(slice, error));
     }
   }
 
@@ -113,6 +150,7 @@ export function createWorker({ claims, log, background, handOver, limits }: Work
 
   return {
     wake() {
+      stir();
       if (isQueued) return;
       isQueued = true;
       last = last.then(run);
