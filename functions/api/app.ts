@@ -76,7 +76,7 @@ function createServices(config: Config, background: Background, versions: readon
       maxWaitMs: 0,
     }),
     versions,
-    sender: createSender(config),
+    sender: createSender(config, { log }),
     worker: createWorkers(config, { database, log, background, versions }),
   };
 }

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { AnswerReader } from "./answer.ts";
 import { AttemptFailure } from "./failure.ts";
-import { type Connection, credentialsOf, type Sockets } from "./network.ts";
+import { type Connection, credentialsOf, type Sockets, type TlsConnection } from "./network.ts";
 import type { Target } from "./target.ts";
 
 /** Addresses that are tried one after another, and how long each may take while there are others. */
@@ -30,14 +30,15 @@ export async function openConnection(
       ? await connect(sockets, addresses, port, signal)
       : await connectThrough(proxy, sockets, [addresses[0] ?? "", port], signal);
   if (tlsName === undefined) return plain;
-  // It takes the connection over: from here on only the encrypted one can be closed.
-  const encrypted = await until(signal, sockets.startTls(plain, tlsName));
-  closeAtEnd(encrypted, signal);
+  let encrypted: TlsConnection | undefined;
   try {
+    // It takes the connection over: from here on only the encrypted one can be closed.
+    encrypted = await until(signal, sockets.startTls(plain, tlsName));
+    closeAtEnd(encrypted, signal);
     await until(signal, encrypted.handshake());
     return encrypted;
   } catch (error) {
-    close(encrypted);
+    close(encrypted ?? plain);
     throw isBrokenOff(error)
       ? failed(error)
       : new AttemptFailure("tls", "TLS could not be agreed on.", { cause: error });
@@ -127,7 +128,9 @@ export function failed(error: unknown): unknown {
 function isBrokenOff(error: unknown): boolean {
   return (
     error instanceof Error &&
-    ["ConnectionReset", "ConnectionAborted", "BrokenPipe", "UnexpectedEof", "TimeoutError"].includes(error.name)
+    ["ConnectionReset", "ConnectionAborted", "NotConnected", "BrokenPipe", "UnexpectedEof", "TimeoutError"].includes(
+      error.name,
+    )
   );
 }
 

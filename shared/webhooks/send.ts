@@ -1,5 +1,6 @@
 import { MAX_ANSWER_BYTES, MAX_RETRY_AFTER_SECONDS, WEBHOOK_TIMEOUT_MS } from "../bounds.ts";
 import type { Config } from "../config.ts";
+import type { Log } from "../http/log.ts";
 import { retryAfterSeconds } from "../http/retry_after.ts";
 import { type Answer, KeptBytes, keptText, readAnswer } from "./answer.ts";
 import { close, failed, openConnection, until, writeAll } from "./connection.ts";
@@ -47,6 +48,8 @@ export interface SenderOptions {
   /** What leads to others, where it is not what the runtime has. */
   network?: Network;
   timeoutMs?: number;
+  /** Told once, when the connection is or becomes `checked`. */
+  log?: Log;
 }
 
 /** Whoever makes a webhook waits for it. */
@@ -55,7 +58,7 @@ const CHECK_TIMEOUT_MS = 5_000;
 /** What sends webhooks. */
 export function createSender(
   config: SenderConfig,
-  { network = ownNetwork(), timeoutMs = WEBHOOK_TIMEOUT_MS }: SenderOptions = {},
+  { network = ownNetwork(), timeoutMs = WEBHOOK_TIMEOUT_MS, log = () => {} }: SenderOptions = {},
 ): Sender {
   const rules = {
     allowLoopback: config.allowLoopbackWebhooks,
@@ -68,6 +71,11 @@ export function createSender(
   let sockets = resolve && network.sockets;
   let proxyClient: object | undefined;
 
+  function tellWithout(reason: string): void {
+    if (proxy === undefined) log("warn", "webhooks_not_pinned", { reason });
+  }
+  if (sockets === undefined) tellWithout("this runtime has no sockets");
+
   const find = (url: string, signal: AbortSignal) => until(signal, resolveTarget(url, rules, { resolve, signal }));
 
   async function attempt(target: Target, message: Message, signal: AbortSignal): Promise<Answer> {
@@ -78,6 +86,7 @@ export function createSender(
       } catch (error) {
         if (!isForbidden(error)) throw error;
         sockets = undefined; // The platform has them and refuses them; it will go on doing so.
+        tellWithout("the platform forbids sockets");
       }
     }
     return await fetchAnswer(target, message, { signal, client: proxy && clientFor(proxy) });
@@ -213,9 +222,11 @@ async function readBeginning({ body }: Response): Promise<Uint8Array> {
   return kept.bytes;
 }
 
+/** By its kind, not by its words alone: those of a failure of TLS are partly the receiver's. */
 function isForbidden(error: unknown): boolean {
   const cause = error instanceof AttemptFailure ? error.cause : error;
-  return cause instanceof Error && (cause.name === "NotCapable" || /requires net access/i.test(cause.message));
+  if (!(cause instanceof Error)) return false;
+  return cause.name === "NotCapable" || (cause.name === "PermissionDenied" && /^requires net /i.test(cause.message));
 }
 
 interface Deadline {

@@ -2,7 +2,10 @@ import { createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
 
 /** What a name has, or what becomes of the question; of several for one type each answers once, and the last goes on. */
-export type NameAnswers = Partial<Record<"A" | "AAAA", (string[] | "failure" | "silence")[]>>;
+export type NameAnswers = Partial<Record<"A" | "AAAA", (string[] | "failure" | "silence")[]>> & {
+  /** The name that has these addresses, where this one is only another for it. */
+  alias?: string;
+};
 
 /** A DNS server. */
 export interface NameServer {
@@ -28,7 +31,7 @@ export async function startNameServer(names: Record<string, NameAnswers>): Promi
     if (answer === "silence") return;
     const known = name in names;
     const code = answer === "failure" ? 2 : known ? 0 : 3;
-    const records = answer === "failure" ? [] : answer.map(recordOf);
+    const records = answer === "failure" ? [] : recordsOf(answer, names[name]?.alias);
     const header = Buffer.alloc(12);
     query.copy(header, 0, 0, 2);
     header.writeUInt16BE(0x8180 | code, 2);
@@ -54,11 +57,27 @@ function readName(query: Buffer): { name: string; end: number } {
   return { name: labels.join(".").toLowerCase(), end: at + 1 };
 }
 
-/** Of the name that the question has at its byte 12, for no time at all. */
-function recordOf(address: string): Buffer {
-  const bytes = isIPv6(address) ? ipv6Bytes(address) : Buffer.from(address.split(".").map(Number));
-  const head = Buffer.from([0xc0, 12, 0, bytes.length === 16 ? 28 : 1, 0, 1, 0, 0, 0, 0, 0, bytes.length]);
-  return Buffer.concat([head, bytes]);
+/** Of the name that the question has at its byte 12, or of the one that it is an alias of. */
+function recordsOf(addresses: string[], alias: string | undefined): Buffer[] {
+  const asked = Buffer.from([0xc0, 12]);
+  const owner = alias === undefined ? asked : nameBytes(alias);
+  const records = addresses.map((address) => {
+    const bytes = isIPv6(address) ? ipv6Bytes(address) : Buffer.from(address.split(".").map(Number));
+    return recordOf(owner, bytes.length === 16 ? 28 : 1, bytes);
+  });
+  return alias === undefined ? records : [recordOf(asked, 5, owner), ...records];
+}
+
+/** Good for a minute. */
+function recordOf(owner: Buffer, type: number, data: Buffer): Buffer {
+  return Buffer.concat([owner, Buffer.from([0, type, 0, 1, 0, 0, 0, 60, 0, data.length]), data]);
+}
+
+function nameBytes(name: string): Buffer {
+  return Buffer.concat([
+    ...name.split(".").map((label) => Buffer.from([label.length, ...Buffer.from(label)])),
+    Buffer.from([0]),
+  ]);
 }
 
 function ipv6Bytes(address: string): Buffer {

@@ -16,6 +16,8 @@ export interface SenderResult {
   connection: string;
   /** The addresses that were connected to, in order. */
   connected: string[];
+  /** The events that were logged meanwhile. */
+  logged: string[];
 }
 
 /** The sender in Deno, with the rights that the function has. */

@@ -24,6 +24,7 @@ export interface SenderOrder {
 
 const OWN = "https://abcdefghijklmnopqrst.supabase.co";
 const connected: string[] = [];
+const logged: string[] = [];
 
 function networkOf({ dnsPort, lacks = [], forbidsSockets, deadAddresses = [] }: SenderOrder): Network {
   const own = ownNetwork();
@@ -59,7 +60,11 @@ function senderOf(order: SenderOrder): ReturnType<typeof createSender> {
     ...order.config,
   };
   const { timeoutMs } = order;
-  const created = createSender(config, { network: networkOf(order), ...(timeoutMs !== undefined && { timeoutMs }) });
+  const created = createSender(config, {
+    network: networkOf(order),
+    log: (_level, event) => logged.push(event),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  });
   senders.set(order.sender, created);
   return created;
 }
@@ -78,6 +83,6 @@ async function follow(order: SenderOrder): Promise<void> {
   const { url, message } = order;
   const result =
     message === undefined ? { refusal: await sender.check(url) } : { outcome: await sender.send(url, message) };
-  const line = JSON.stringify({ ...result, connection: sender.connection, connected });
+  const line = JSON.stringify({ ...result, connection: sender.connection, connected, logged: logged.splice(0) });
   await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }

@@ -81,6 +81,19 @@ test("mails wait without a key of the mail service, and with one there has to be
   });
 });
 
+test("webhooks go out directly, and to the public alone, unless it is said otherwise", () => {
+  const direct = configOf(NAMES);
+  expect(direct).toMatchObject({ egressAddresses: [], allowLoopbackWebhooks: false });
+  expect(direct.egressProxyUrl).toBeUndefined();
+  const EGRESS_ADDRESSES = "203.0.113.7, 203.0.113.8/31,2001:DB8::1";
+  expect(configOf({ ...NAMES, EGRESS_ADDRESSES, EGRESS_PROXY_URL: "http://proxy:4750" })).toMatchObject({
+    egressProxyUrl: "http://proxy:4750",
+    egressAddresses: ["203.0.113.7", "203.0.113.8/31", "2001:db8::1"],
+  });
+  expect(() => configOf({ ...NAMES, EGRESS_ADDRESSES: "203.0.113.7,somewhere" })).toThrow(/EGRESS_ADDRESSES: must be/);
+  expect(() => configOf({ ...NAMES, EGRESS_PROXY_URL: "socks5://hunter2@proxy:1080" })).toThrow(/EGRESS_PROXY_URL/);
+});
+
 test("a configuration that is refused names the variable, and never shows its value", () => {
   const attempt = () => readConfig((name) => (name === "JWT_SIGNING_KEY" ? "hunter2" : undefined));
   expect(attempt).toThrow(/JWT_SIGNING_KEY: .*CURSOR_SECRET/);

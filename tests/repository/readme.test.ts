@@ -47,6 +47,13 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(readme).toContain(`waits up to ${MAX_WAIT_MS / 1000} s`);
   expect(readme).toContain(`the real answer, after ${bounds.SLOW_SCENARIO_MS / 1000} s;`);
   expect(readme).toContain(`${bounds.MAX_SLOW_AT_ONCE} of a workspace at once`);
+  const { MAX_WEBHOOK_URL_LENGTH, WEBHOOK_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_ANSWER_KEPT_BYTES } = bounds;
+  expect(readme).toContain(
+    `more than ${MAX_WEBHOOK_URL_LENGTH.toLocaleString("en-US")} characters, and this API itself`,
+  );
+  expect(readme).toContain(`An attempt has ${WEBHOOK_TIMEOUT_MS / 1000} seconds`);
+  expect(readme).toContain(`${MAX_ANSWER_BYTES / KB} kB are read and ${MAX_ANSWER_KEPT_BYTES / KB} kB is kept`);
+  expect(bounds.MAX_RETRY_AFTER_SECONDS).toBe(24 * 60 * 60);
   expect(bound("jobs of a workspace that have not ended")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("jobs", "max_unfinished")).toBe(String(bounds.MAX_UNFINISHED_JOBS));
   expect(inSql("key_acts", "max_live")).toBe(bound("its live keys, its invitations that wait")?.replace(" each", ""));

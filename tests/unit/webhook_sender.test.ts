@@ -253,14 +253,41 @@ describe("over TLS", () => {
     }
   });
 
+  test("a name that DNS has no way to ask for", async () => {
+    const { port, asked } = await names({});
+    for (const host of [
+      "-b_.example.com",
+      `${"a".repeat(64)}.example.com`,
+      "a..example.com",
+      `${"a.".repeat(130)}com`,
+    ]) {
+      const { became } = await send(`https://${host}/`, { dnsPort: port });
+      expect([host, became]).toEqual([host, { kind: "failed", error: "dns" }]);
+    }
+    expect(asked).toEqual([]);
+  });
+
   test("a receiver that hangs up or keeps silent where TLS begins", async () => {
     const { port } = await names(zone);
     const url = ({ port: theirs }: Receiver) => `https://hooks.example.com:${theirs}/`;
     const gone = await receiver((socket) => socket.resetAndDestroy(), { speaksFirst: true });
-    expect((await send(url(gone), { dnsPort: port })).became).toEqual({ kind: "failed", error: "connection" });
+    for (let i = 0; i < 20; i += 1)
+      expect((await send(url(gone), { dnsPort: port })).became).toEqual({ kind: "failed", error: "connection" });
     const silent = await receiver(() => {}, { speaksFirst: true });
     const { became } = await send(url(silent), { dnsPort: port, timeoutMs: 400 });
     expect(became).toEqual({ kind: "failed", error: "timeout" });
+  });
+
+  test("a name that is another's alias leads where that does", async () => {
+    const theirs = await tls("hooks.example.com");
+    const { port } = await names({
+      "hooks.example.com": { alias: "edge.example.net", A: [["1.1.1.1"]] },
+      "inner.example.com": { alias: "db.example.net", A: [["10.0.0.1"]] },
+    });
+    const sent = await send(`https://hooks.example.com:${theirs.port}/`, { dnsPort: port });
+    expect(sent).toMatchObject({ became: { status: 200 }, connected: ["1.1.1.1"] });
+    const inner = await send("https://inner.example.com/", { dnsPort: port });
+    expect(inner).toMatchObject({ became: { error: "url_not_allowed" }, connected: [] });
   });
 
   test("an address of IPv6 alone is called, too", async () => {
@@ -364,11 +391,11 @@ test("a platform that forbids the sockets which it has is left alone with them f
   const theirs = await receiver(OK);
   const url = `http://127.0.0.1:${theirs.port}/`;
   const same = { sender: "forbidden", url, config: LOCAL, forbidsSockets: true };
-  expect(await sender.follow(same)).toMatchObject({ connection: "pinned" });
+  expect(await sender.follow(same)).toMatchObject({ connection: "pinned", logged: [] });
   const sent = [await sender.follow({ ...same, message: MESSAGE }), await sender.follow({ ...same, message: MESSAGE })];
   expect(sent).toMatchObject([
-    { outcome: { status: 200 }, connection: "checked", connected: ["127.0.0.1"] },
-    { outcome: { status: 200 }, connection: "checked", connected: [] },
+    { outcome: { status: 200 }, connection: "checked", connected: ["127.0.0.1"], logged: ["webhooks_not_pinned"] },
+    { outcome: { status: 200 }, connection: "checked", connected: [], logged: [] },
   ]);
 });
 
