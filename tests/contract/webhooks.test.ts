@@ -116,6 +116,13 @@ describe("creation", () => {
     });
   });
 
+  test("tells of many events that there are not the names that there are once", async () => {
+    const events = Array.from({ length: 30 }, (_, n) => `deal.wno${n}`);
+    const { error } = await team.key.post("/webhooks", { url, events });
+    expect(Object.keys(error.details)).toEqual([...Array.from({ length: 20 }, (_, n) => `events.${n}`), "_more"]);
+    expect(JSON.stringify(error).match(/Allowed:/g)).toHaveLength(1);
+  });
+
   test.each([
     "ftp://hooks.example.com/x",
     "https://10.0.0.1/x",
