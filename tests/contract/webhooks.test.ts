@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { webhookSecret } from "../../shared/webhooks/secret.ts";
-import type { Client } from "../harness/client.ts";
+import { v2 } from "../fixtures/v2/v2.ts";
+import { Client } from "../harness/client.ts";
 import { createTeam, join, type Team } from "../harness/people.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
-import { clientOf } from "../harness/versions.ts";
+import { clientOf, serveAllVersions } from "../harness/versions.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 // Nobody listens there: what is sent is for other suites.
@@ -120,7 +121,7 @@ describe("creation", () => {
     const events = Array.from({ length: 30 }, (_, n) => `deal.wno${n}`);
     const { error } = await team.key.post("/webhooks", { url, events });
     expect(Object.keys(error.details)).toEqual([...Array.from({ length: 20 }, (_, n) => `events.${n}`), "_more"]);
-    expect(JSON.stringify(error).match(/Allowed:/g)).toHaveLength(1);
+    expect(JSON.stringify(error.details).match(/Allowed:/g)).toHaveLength(1);
   });
 
   test.each([
@@ -564,6 +565,23 @@ describe("deliveries", () => {
     const { status, data } = await team.key.get("/webhooks/source_ips");
     expect({ status, data }).toEqual({ status: 200, data: { static: false, addresses: [], connection: "pinned" } });
   });
+});
+
+test("an endpoint has the names of the version that made it, whichever version changes it", async () => {
+  const base = await serveAllVersions();
+  const { key, workspaceId } = await createWorkspace();
+  const [first, second] = [new Client(base, key), new Client(base, key, v2)];
+  const filter = { and: [{ field: "value", op: "gte", value: "10" }, { changed: ["step_id"] }] };
+  const { data } = await make(second, { events: ["deal.*"], filter });
+  expect(data.api_version).toBe("v2");
+  expect((await first.patch(`/webhooks/${data.id}`, { filter: { changed: ["stage_id"] } })).error.code).toBe(
+    "invalid_filter",
+  );
+  const { data: changed } = await first.patch(`/webhooks/${data.id}`, { filter: { changed: ["value"] } });
+  expect(changed.filter).toEqual({ changed: ["value"] });
+  const [row] = await database()`select matcher from crm.webhooks where workspace_id = ${workspaceId}`;
+  expect(row?.["matcher"]).toEqual({ changed: ["value"] });
+  expect((await make(first, { events: ["deal.*"], filter: { changed: ["amount"] } })).data.api_version).toBe("v1");
 });
 
 test("two who change an endpoint at once each have their change, and each is noted", async () => {
