@@ -191,6 +191,26 @@ begin
 end;
 $$;
 
+-- Keeps whoever asks from being revoked or removed until the transaction ends: what becomes theirs is there when their own is looked
+-- for (crm.pause_webhooks_of). Raises why they are not there any more.
+create function crm.hold_creator(workspace uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+begin
+  perform from crm.api_keys where id = (claims ->> 'key_id')::uuid and revoked_at is null for share;
+  if not found and claims ->> 'key_id' is not null then
+    perform crm.refuse_credential();
+  end if;
+  perform from crm.members where user_id = (claims ->> 'user_id')::uuid and workspace_id = workspace and deleted_at is null for share;
+  if not found and claims ->> 'user_id' is not null then
+    perform crm.refuse_credential();
+  end if;
+end;
+$$;
+
 -- Only who may read all that an endpoint is sent may have it sent elsewhere.
 create function crm.require_rights_of(webhook crm.webhooks) returns void
 language plpgsql
@@ -224,6 +244,7 @@ declare
   newest bigint;
 begin
   perform crm.take_workspace(workspace);
+  perform crm.hold_creator(workspace);
   if (select count(*) from crm.webhooks where workspace_id = workspace and deleted_at is null) >= max_webhooks then
     perform crm.fail('webhook_limit_reached', jsonb_build_object('max_webhooks', max_webhooks));
   end if;
@@ -323,6 +344,7 @@ begin
     if crm.claims() ->> 'key_id' is not null then
       perform crm.fail('user_required');
     end if;
+    perform crm.hold_creator(workspace);
     webhook.created_by := crm.actor();
     webhook.readable := null;
   end if;

@@ -466,6 +466,36 @@ describe("whose creator is gone", () => {
     expect(await read(data.id)).toMatchObject(gone);
   });
 
+  test("is paused too where it is made while its creator goes", async () => {
+    const { workspaceId } = team;
+    const leave = async (index: number) => {
+      const key = await createKey({ workspaceId });
+      const person = await join(workspaceId, "admin");
+      const made = await Promise.all([
+        key.client.post("/webhooks", { url, events: ["*"] }),
+        person.client.post("/webhooks", { url, events: ["*"] }),
+        // At about the time that it takes to be made.
+        new Promise((resolve) => setTimeout(resolve, index)).then(() =>
+          Promise.all([
+            team.owner.client.delete(`/api_keys/${key.id}`),
+            team.owner.client.delete(`/members/${person.memberId}`),
+          ]),
+        ),
+      ]);
+      expect(made[2].map(({ status }) => status)).toEqual([200, 200]);
+    };
+    for (let index = 0; index < 12; index++) await leave(index);
+    const orphans = await database()`
+      select webhook.id from crm.webhooks as webhook
+      where workspace_id = ${workspaceId} and paused_reason is distinct from 'creator_gone' and deleted_at is null
+        and (exists (select from crm.api_keys as key where key.id::text = created_by ->> 'id' and key.revoked_at is not null)
+          or exists (select from crm.members as member where member.user_id::text = created_by ->> 'id'
+            and member.workspace_id = webhook.workspace_id and member.deleted_at is not null))`;
+    expect(orphans).toEqual([]);
+    for (const { id } of await team.owner.client.all("/webhooks?fields=id"))
+      await team.owner.client.delete(`/webhooks/${id}`);
+  });
+
   test("follows a key that is rolled, and stays with one that expires", async () => {
     const { workspaceId } = team;
     const key = await createKey({ workspaceId });
