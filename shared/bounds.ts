@@ -119,3 +119,8 @@ export const MAX_ANSWER_HEAD_BYTES = 16 * 1024;
 export const MAX_ANSWER_KEPT_BYTES = 1024;
 /** How long a receiver may ask to be left alone. */
 export const MAX_RETRY_AFTER_SECONDS = 24 * 60 * 60;
+/** Endpoints that an isolate sends to at once, and deliveries to one of them. */
+export const MAX_ENDPOINTS_AT_ONCE = 16;
+export const MAX_DELIVERIES_AT_ONCE = 16;
+/** Tries of a delivery. */
+export const MAX_TRIES = 10;

@@ -1,25 +1,25 @@
 import { Hono } from "hono";
 import { createCredentialStore } from "../../shared/auth/credential_store.ts";
 import { createReportVerifier } from "../../shared/auth/report_signature.ts";
-import { MAX_EVENT_WAITS_AT_ONCE, MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
+import { MAX_ENDPOINTS_AT_ONCE, MAX_EVENT_WAITS_AT_ONCE, MAX_SLOW_AT_ONCE } from "../../shared/bounds.ts";
 import type { Config } from "../../shared/config.ts";
 import { createDatabase } from "../../shared/db/database.ts";
 import { ApiError } from "../../shared/errors.ts";
 import { BodyPlaces } from "../../shared/http/body_places.ts";
-import { type Exchange, openExchange, type Services } from "../../shared/http/exchange.ts";
+import { type Exchange, openExchange, type Services, type Workers } from "../../shared/http/exchange.ts";
 import { createLog, type Log } from "../../shared/http/log.ts";
 import type { Route } from "../../shared/http/route.ts";
 import { createUses } from "../../shared/http/uses.ts";
 import { type ApiVersion, DEFAULT_VERSION, unknownVersion, VERSIONS } from "../../shared/http/versions.ts";
 import { claimImportSlice } from "../../shared/imports/run.ts";
 import { claimChange } from "../../shared/jobs/changes.ts";
-import type { Claim } from "../../shared/jobs/slice.ts";
-import { type Background, createWorker, type Worker } from "../../shared/jobs/worker.ts";
+import { type Background, createWorker } from "../../shared/jobs/worker.ts";
 import { createLimiters } from "../../shared/limits/create_limiters.ts";
 import { Gate } from "../../shared/limits/gate.ts";
 import { Thread } from "../../shared/limits/thread.ts";
 import { claimMail } from "../../shared/mail/send.ts";
 import { run } from "../../shared/middleware/pipeline.ts";
+import { claimWebhook } from "../../shared/webhooks/dispatch.ts";
 import { createSender } from "../../shared/webhooks/send.ts";
 import { drainJobs } from "./handlers/drain.ts";
 import { routesOf } from "./routes.ts";
@@ -58,6 +58,7 @@ function createServices(config: Config, background: Background, versions: readon
   const log = createLog(config.logLevel);
   const database = createDatabase(config);
   const limiters = createLimiters({ url: config.redisUrl, token: config.redisToken, log });
+  const sender = createSender(config, { log });
   return {
     config,
     log,
@@ -76,28 +77,46 @@ function createServices(config: Config, background: Background, versions: readon
       maxWaitMs: 0,
     }),
     versions,
-    sender: createSender(config, { log }),
-    worker: createWorkers(config, { database, log, background, versions }),
+    sender,
+    worker: createWorkers(config, { database, log, background, versions, sender }),
   };
 }
 
-/** Those of long work and of mails, as one. Each is by itself: a mail service that is slow keeps nobody's import waiting. */
+/** Of each kind one, by itself: a mail service or a receiver that is slow keeps nobody's import waiting. */
 function createWorkers(
   config: Config,
-  { database, log, background, versions }: Pick<Services, "database" | "log" | "versions"> & { background: Background },
-): Worker {
+  {
+    database,
+    log,
+    background,
+    versions,
+    sender,
+  }: Pick<Services, "database" | "log" | "versions" | "sender"> & { background: Background },
+): Workers {
   const { mail: service } = config;
   if (service === undefined) log("warn", "mails_wait", { reason: "MAIL_API_KEY is not set" });
-  const kinds: (readonly Claim[])[] = [
-    [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
-    service === undefined ? [] : [() => claimMail(database, { service, sources: config, log })],
+  const common = { log, background, handOver: () => callDrain(config, log) };
+  const dispatcher = createWorker({
+    ...common,
+    claims: [(budget) => claimWebhook({ database, sender, versions, masterKey: config.masterKey, log }, budget)],
+    places: MAX_ENDPOINTS_AT_ONCE,
+  });
+  const others = [
+    createWorker({
+      ...common,
+      claims: [(budget) => claimImportSlice(database, budget, versions), () => claimChange(database)],
+      afterSlice: () => dispatcher.wake(),
+    }),
+    createWorker({
+      ...common,
+      claims: service === undefined ? [] : [() => claimMail(database, { service, sources: config, log })],
+    }),
   ];
-  const handOver = () => callDrain(config, log);
-  const workers = kinds.map((claims) => createWorker({ claims, log, background, handOver }));
   return {
     wake() {
-      for (const worker of workers) worker.wake();
+      for (const worker of [dispatcher, ...others]) worker.wake();
     },
+    dispatch: () => dispatcher.wake(),
   };
 }
 

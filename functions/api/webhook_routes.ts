@@ -3,8 +3,17 @@ import { deletedRecord, dryRunMeta, one } from "../../shared/http/answers.ts";
 import { emptyBody, jsonBody } from "../../shared/http/body_schemas.ts";
 import { parameters } from "../../shared/http/parameters.ts";
 import { type Route, route } from "../../shared/http/route.ts";
+import { jobs } from "../../shared/resources/jobs.ts";
 import { deliveryWithAttempts, webhookDeliveries } from "../../shared/resources/webhook_deliveries.ts";
 import { webhooks } from "../../shared/resources/webhooks.ts";
+import {
+  redeliverEvent,
+  replayBody,
+  replayEvents,
+  replayed,
+  sampleBody,
+  testWebhook,
+} from "./handlers/redeliveries.ts";
 import {
   createWebhook,
   deleteWebhook,
@@ -114,6 +123,26 @@ export const webhookRoutes: Route[] = [
     errors: ACT,
     handler: rotateWebhookSecret,
   }),
+  route({
+    ...acting,
+    path: "/webhooks/{id}/test",
+    operation: "webhooks.test",
+    body: jsonBody(sampleBody),
+    answers: { 201: one(webhookDeliveries.record, dryRunMeta) },
+    headers: ["Idempotent-Replayed", "Location"],
+    errors: [...ACT, "webhook_paused", "too_many_tests"],
+    handler: testWebhook,
+  }),
+  route({
+    ...acting,
+    path: "/webhooks/{id}/replay",
+    operation: "webhooks.replay",
+    body: jsonBody(replayBody),
+    answers: { 200: one(replayed, dryRunMeta), 202: one(jobs.record) },
+    headers: ["Idempotent-Replayed", "Location"],
+    errors: [...ACT, "webhook_paused", "events_expired", "nothing_to_redeliver", "too_many_jobs"],
+    handler: replayEvents,
+  }),
   ...resourceRoutes(webhookDeliveries),
   route({
     ...reading,
@@ -121,5 +150,14 @@ export const webhookRoutes: Route[] = [
     operation: "webhook_deliveries.get",
     answers: { 200: one(deliveryWithAttempts) },
     handler: readDelivery,
+  }),
+  route({
+    ...acting,
+    path: `${webhookDeliveries.path}/{id}/redeliver`,
+    operation: "webhook_deliveries.redeliver",
+    body: emptyBody,
+    answers: { 200: one(webhookDeliveries.record, dryRunMeta) },
+    errors: [...ACT, "webhook_paused", "events_expired", "nothing_to_redeliver"],
+    handler: redeliverEvent,
   }),
 ];

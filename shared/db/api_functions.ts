@@ -16,6 +16,7 @@ import type {
 } from "./long_work.ts";
 import type { StoredPhone } from "./phones.ts";
 import type { Idempotency, ReadResult, RecordData, WriteArgument, WrittenAnswer } from "./records.ts";
+import type { ClaimedWebhook, Settlement } from "./webhooks.ts";
 
 /**
  * The functions of schema `api`, with what each takes and answers as JSON. Kept by hand: SQL types say `json` of nearly all
@@ -78,6 +79,8 @@ export interface ApiFunctions {
   claim_mail(by: { lease: string; templates: readonly string[] }): ClaimedMail | null;
   finish_mail(sent: Leased): null;
   release_mail(left: Leased & { wait: number }): null;
+  claim_webhook(by: { lease: string }): ClaimedWebhook | null;
+  settle_webhook(settled: Leased & Settlement): boolean;
   fail_mail(ended: Leased & { error: unknown }): null;
 }
 

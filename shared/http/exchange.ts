@@ -21,6 +21,12 @@ import type { Given, Route } from "./route.ts";
 import type { Uses } from "./uses.ts";
 import { type ApiVersion, versionOf } from "./versions.ts";
 
+/** What goes on after answers. */
+export interface Workers extends Worker {
+  /** Says that there may be events to send. */
+  dispatch(): void;
+}
+
 /** What lives as long as the isolate. */
 export interface Services {
   config: Config;
@@ -36,7 +42,7 @@ export interface Services {
   thread: Thread;
   /** Of requests that wait on purpose: for events, or because a sandbox has asked for slow answers. */
   patience: Gate<"slow" | "events">;
-  worker: Worker;
+  worker: Workers;
   /** Of webhooks. */
   sender: Sender;
   versions: readonly ApiVersion[];

@@ -19,6 +19,7 @@ export const jobs: Resource = defineResource({
         "merge",
         "move_deals",
         "move_values",
+        "replay_webhook",
         "replace_tags",
         "reset_sandbox",
         "revert_merge",

@@ -30,7 +30,7 @@ export type Outcome =
 export interface Sender {
   /** POSTs a message, once. Redirects are answers like any other. Never throws. */
   send(url: string, message: Message): Promise<Outcome>;
-  /** Why nothing may be sent to a URL, by its text and by what its host leads to now; undefined when it may. */
+  /** Why nothing may be sent to a URL, by its text and by what its host leads to now, if to anything; undefined when it may. */
   check(url: string): Promise<string | undefined>;
   /**
    * `pinned`: connections go to the address that was checked. `proxied`: so too, through the proxy. `checked`: this runtime has no sockets, so
@@ -121,9 +121,8 @@ export function createSender(
         await find(url, deadline.signal);
         return undefined;
       } catch (error) {
-        return error instanceof AttemptFailure
-          ? error.message
-          : "The host of the url field could not be looked up in time.";
+        // A host may get its address later; where it then leads is checked whenever something is sent.
+        return error instanceof AttemptFailure && error.kind === "url_not_allowed" ? error.message : undefined;
       } finally {
         deadline.end();
       }

@@ -90,7 +90,8 @@ as $$
     attempts = attempts + 1, touched_at = clock_timestamp()
   where id = (
     select waiting.id from crm.jobs as waiting
-    where waiting.state in ('queued', 'running') and (waiting.lease_until is null or waiting.lease_until < now())
+    where waiting.state in ('queued', 'running') and waiting.kind <> 'replay_webhook' -- which the dispatchers do
+      and (waiting.lease_until is null or waiting.lease_until < now())
       and not exists (
         select from crm.jobs as other
         where other.workspace_id = waiting.workspace_id and other.state = 'running' and other.lease_until >= now()

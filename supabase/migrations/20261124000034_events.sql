@@ -134,9 +134,9 @@ select crm.keep_weeks();
 
 -- Publishing -----------------------------------------------------------------------------------
 
--- Gives the events of a workspace that are committed their positions, and answers the newest. Who finds none waits for
--- nobody.
-create function crm.publish(workspace uuid) returns bigint
+-- Gives the events of a workspace that are committed their positions, or the first thousand where that is enough, and answers
+-- the newest. Who finds none waits for nobody.
+create function crm.publish(workspace uuid, all_of_them boolean default true) returns bigint
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -164,11 +164,12 @@ begin
     )
     select count(*) into placed from added;
     update crm.feeds set position = newest + placed where workspace_id = workspace;
+    exit when not all_of_them;
   end loop;
   return coalesce((select position from crm.feeds where workspace_id = workspace), 0);
 end;
 $$;
-grant execute on function crm.publish(uuid) to crm_api;
+grant execute on function crm.publish(uuid, boolean) to crm_api;
 
 -- The newest position, with which a copy begins that is then followed: whatever is not in what this statement sees has a
 -- later one.
@@ -335,7 +336,9 @@ declare
   told constant text := case new.action when 'invitation.created' then 'member.invited' when 'invitation.revoked' then 'member.invitation_revoked' else new.action end;
   shown jsonb;
 begin
-  if kind is null or split_part(told, '.', 1) not in ('api_key', 'member', 'sandbox', 'webhook') then
+  if kind is null or split_part(told, '.', 1) not in ('api_key', 'member', 'sandbox', 'webhook')
+    or told in ('webhook.tested', 'webhook.redelivered', 'webhook.replayed') -- which only say that something is told again
+  then
     return null;
   end if;
   case kind

@@ -47,6 +47,7 @@ comment on table crm.webhooks is 'Endpoints that events are sent to, and how far
 create index webhooks_created_at on crm.webhooks (workspace_id, created_at, id);
 create index webhooks_creator on crm.webhooks ((created_by ->> 'id')) where deleted_at is null;
 create index webhooks_due_at on crm.webhooks (due_at) where state = 'active';
+create index webhooks_failing_since on crm.webhooks (failing_since) where state = 'active' and failing_since is not null;
 create index webhooks_deleted_at on crm.webhooks (deleted_at) where deleted_at is not null;
 alter table crm.webhooks enable row level security;
 alter table crm.webhooks force row level security;
@@ -84,6 +85,9 @@ create table crm.webhook_deliveries (
   attempts jsonb not null default '[]' check (jsonb_typeof(attempts) = 'array'),
   attempt_count integer not null generated always as (jsonb_array_length(attempts)) stored,
   last_status integer generated always as ((attempts -> -1 ->> 'status')::integer) stored,
+  -- Since it was last asked for.
+  tries integer not null default 0,
+  -- Infinity where an earlier event of the record must go first.
   next_attempt_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
@@ -95,6 +99,7 @@ comment on table crm.webhook_deliveries is 'What was tried to be delivered to an
 create index webhook_deliveries_created_at on crm.webhook_deliveries (webhook_id, created_at, id);
 create index webhook_deliveries_state on crm.webhook_deliveries (webhook_id, state, created_at, id);
 create index webhook_deliveries_waiting on crm.webhook_deliveries (webhook_id, next_attempt_at) where state = 'pending';
+create index webhook_deliveries_record_id on crm.webhook_deliveries (webhook_id, record_id, position) where state = 'pending';
 create index webhook_deliveries_age on crm.webhook_deliveries (created_at);
 create index webhook_deliveries_workspace_id on crm.webhook_deliveries (workspace_id);
 alter table crm.webhook_deliveries enable row level security;
@@ -102,11 +107,18 @@ alter table crm.webhook_deliveries force row level security;
 grant select on crm.webhook_deliveries to crm_api;
 create policy "requests see what was delivered to endpoints of their workspace" on crm.webhook_deliveries
   for select to crm_api using (workspace_id = (select crm.workspace_for('webhooks', 'read')));
-insert into crm.resources values ('webhook_deliveries', 'webhooks', '{attempts,payload}');
+
+-- As they are shown: what waits for another one is due at no time of its own.
+create view crm.webhook_deliveries_now with (security_invoker = true) as
+  select id, workspace_id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status,
+    nullif(next_attempt_at, 'infinity') as next_attempt_at, created_at, finished_at, attempts
+  from crm.webhook_deliveries;
+grant select on crm.webhook_deliveries_now to crm_api;
+insert into crm.resources values ('webhook_deliveries_now', 'webhooks', '{attempts}');
 create view api.webhook_deliveries with (security_invoker = true) as
   select id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status, next_attempt_at,
     created_at, finished_at, attempts
-  from crm.webhook_deliveries;
+  from crm.webhook_deliveries_now;
 grant select on api.webhook_deliveries to crm_api;
 
 -- Deletes deliveries that are 30 days old, and endpoints that were deleted with theirs, at most so many rows; answers how
@@ -285,6 +297,9 @@ begin
     -- Whoever is sending to it knows the old one: they stop, and somebody begins anew.
     lease = null, lease_until = null, due_at = now(), updated_at = clock_timestamp()
   where id = old.id returning * into webhook;
+  if webhook.ordering <> old.ordering then
+    perform crm.try_at_once(webhook); -- Nothing waits for an earlier one any more.
+  end if;
   perform crm.note_webhook(webhook, 'updated', crm.changes_between(crm.webhook_facts(old), crm.webhook_facts(webhook)));
   return crm.webhook_as_shown(webhook);
 end;
@@ -320,6 +335,19 @@ begin
   end if;
   return crm.webhook_as_shown(webhook);
 end;
+$$;
+
+-- Has what waits to be tried again tried at once; with ordering = record, of each record the oldest alone.
+create function crm.try_at_once(webhook crm.webhooks) returns void
+language sql
+set search_path = ''
+as $$
+  update crm.webhook_deliveries as waiting set next_attempt_at = now()
+  where webhook_id = webhook.id and state = 'pending' and next_attempt_at > now()
+    and (webhook.ordering <> 'record' or next_attempt_at < 'infinity' or not exists (
+      select from crm.webhook_deliveries as earlier
+      where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+    ));
 $$;
 
 -- {"id", "from": "last", "now" or the first position that it gets}. Whose creator is gone becomes whoever resumes it, a person who
@@ -370,7 +398,7 @@ begin
     update crm.webhook_deliveries set state = 'failed', next_attempt_at = null, finished_at = clock_timestamp()
     where webhook_id = webhook.id and state = 'pending' and position <= webhook.cursor;
   end if;
-  update crm.webhook_deliveries set next_attempt_at = now() where webhook_id = webhook.id and state = 'pending' and next_attempt_at > now();
+  perform crm.try_at_once(webhook);
   perform crm.note_webhook(webhook, 'resumed', crm.changes_between(
     jsonb_build_object('state', old.state, 'position', least(old.cursor, old.bulk_cursor), 'created_by', old.created_by),
     jsonb_build_object('state', webhook.state, 'position', least(webhook.cursor, webhook.bulk_cursor), 'created_by', webhook.created_by)));
@@ -407,6 +435,8 @@ begin
   update crm.webhooks
   set deleted_at = now(), state = 'paused', paused_reason = coalesce(paused_reason, 'by_user'), lease = null, lease_until = null
   where id = webhook.id;
+  update crm.jobs set state = 'cancelled', finished_at = clock_timestamp()
+  where workspace_id = workspace and kind = 'replay_webhook' and state in ('queued', 'running') and arguments ->> 'webhook' = webhook.id::text;
   perform crm.note_webhook(webhook, 'deleted');
   return jsonb_build_object('record', jsonb_build_object('id', webhook.id));
 end;

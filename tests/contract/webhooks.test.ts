@@ -573,6 +573,35 @@ describe("deliveries", () => {
     expect((await team.key.get(`${path}/${randomUUID()}`)).status).toBe(404);
   });
 
+  test("that wait for an earlier one of their record have no time, and are tried when nothing is before them", async () => {
+    const { data } = await make(team.key, { ordering: "record" });
+    const record = randomUUID();
+    const fill = async () => {
+      await database()`delete from crm.webhook_deliveries where webhook_id = ${data.id}`;
+      await database()`
+        insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, position, type, record_id, lane, next_attempt_at)
+        select ${team.workspaceId}, ${data.id}, gen_random_uuid(), n, 'deal.updated', ${record}, 'live',
+          case n when 1 then now() + interval '1 hour' else 'infinity' end
+        from generate_series(1, 2) as n`;
+    };
+    const path = `/webhooks/${data.id}`;
+    const times = async () => {
+      const { data: listed } = await team.key.get(`${path}/deliveries`);
+      const byPosition = listed.sort((a: { position: number }, b: { position: number }) => a.position - b.position);
+      return byPosition.map(({ next_attempt_at: at }: { next_attempt_at: string | null }) =>
+        at === null ? "none" : Date.parse(at) <= Date.now() + 1000 ? "now" : "later",
+      );
+    };
+    await fill();
+    expect(await times()).toEqual(["later", "none"]);
+    await team.key.post(`${path}/pause`);
+    await team.key.post(`${path}/resume`);
+    expect(await times()).toEqual(["now", "none"]);
+    await fill();
+    await team.key.patch(path, { ordering: "none" });
+    expect(await times()).toEqual(["now", "now"]);
+  });
+
   test("and what was delivered to deleted endpoints go in time", async () => {
     const kept = (await make(team.key)).data;
     const gone = (await make(team.key)).data;

@@ -1,0 +1,440 @@
+-- Delivering: dispatchers, of which any number may run at once, lease an endpoint each, send its next events, and settle what
+-- became of them. docs/adr/0018.
+--
+-- An endpoint has two lanes on the feed: events that came one by one, and those of bulk writes and imports, which never keep
+-- the first waiting; replays go with the second. With ordering = record there is one lane, for their order is what counts.
+
+-- How many failures in a row close an endpoint to all but the oldest of its deliveries, which is tried on its schedule.
+create function crm.max_failures() returns integer
+language sql immutable parallel safe
+as $$ select 5 $$;
+
+-- Whether an endpoint is to get an event that has these names.
+create function crm.is_sent(webhook crm.webhooks, event crm.events) returns boolean
+language sql immutable -- no "set search_path", to be inlined
+as $$
+  select crm.is_asked_for(event.types, webhook.events)
+    and (webhook.readable is null or event.scope = any (webhook.readable))
+    and not (webhook.ignore_own and event.actor ->> 'id' = webhook.created_by ->> 'id');
+$$;
+
+-- The event of a delivery as it is sent.
+create function crm.sent_event(event crm.events) returns json
+language sql stable
+set search_path = ''
+as $$
+  select row_to_json(sent) from (
+    select event.id, event.position, event.types[cardinality(event.types)] as type, event.types, event.resource, event.record_id, event.version,
+      event.occurred_at, event.actor, event.source, event.request_id, event.data, event.changes
+  ) as sent;
+$$;
+
+-- Has the endpoints of a workspace looked at, when there is something new; those that fail wait for their own time.
+create function crm.wake_webhooks() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  update crm.webhooks set due_at = clock_timestamp()
+  where workspace_id = new.workspace_id and state = 'active' and due_at > clock_timestamp() and failures < crm.max_failures()
+    and (mode <> 'doorbell' or due_at = 'infinity'); -- which rests between two rings
+  return null;
+end;
+$$;
+create trigger wake_webhooks after update of position on crm.feeds
+  for each row when (new.position > old.position) execute function crm.wake_webhooks();
+
+-- Publishes the events of some workspaces that have any, but for those whose publisher is at work. From a workspace somewhere
+-- on, so that the first are not always the same.
+create function crm.publish_some() returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  max_workspaces constant integer := 5;
+  workspace uuid := gen_random_uuid();
+  has_wrapped boolean := false;
+begin
+  for n in 1 .. max_workspaces loop
+    select workspace_id into workspace from crm.outbox where workspace_id > workspace order by workspace_id limit 1;
+    if workspace is null then
+      exit when has_wrapped;
+      has_wrapped := true;
+      workspace := '00000000-0000-0000-0000-000000000000';
+      continue;
+    end if;
+    perform from crm.feeds where workspace_id = workspace for update skip locked;
+    if found or not exists (select from crm.feeds where workspace_id = workspace) then
+      perform crm.publish(workspace, false);
+    end if;
+  end loop;
+end;
+$$;
+
+-- The next events of a lane: at most so many, of at most so many bytes and positions on. `upto` is the position that all is said of.
+create function crm.next_events(webhook crm.webhooks, lane text, after bigint, until bigint, max_events integer, only_failed boolean default false,
+  out items json, out upto bigint)
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+  max_positions constant integer := 2000;
+  max_bytes constant integer := 512 * 1024;
+  window_end constant bigint := least(after + max_positions, until);
+begin
+  select json_agg(json_build_object('lane', next_events.lane, 'delivery_id', delivery.id, 'event_id', sized.id, 'tries', 0, 'event', line,
+      'is_blocked', webhook.ordering = 'record' and exists (
+        select from crm.webhook_deliveries as waiting
+        where waiting.webhook_id = webhook.id and waiting.record_id = sized.record_id and waiting.state = 'pending'
+      )) order by position) filter (where fits),
+    case when count(*) < max_events and bool_and(fits) is not false then window_end else max(position) filter (where fits) end
+  into items, upto
+  from (
+    select line, position, id, record_id, sum(octet_length(line::text)) over (order by position) - octet_length(line::text) < max_bytes as fits
+    from (
+      select crm.sent_event(event) as line, position, id, record_id
+      from crm.events as event
+      where workspace_id = webhook.workspace_id and position > after and position <= window_end
+        and (next_events.lane = 'replay' or webhook.ordering = 'record' or webhook.mode = 'doorbell' or is_bulk = (next_events.lane = 'bulk'))
+        and crm.is_sent(webhook, event)
+        and (not only_failed or exists (
+          select from crm.webhook_deliveries as failed where failed.webhook_id = webhook.id and failed.event_id = event.id and failed.state = 'failed'
+        ))
+      order by position limit max_events
+    ) as lines
+  ) as sized
+  left join crm.webhook_deliveries as delivery on delivery.webhook_id = webhook.id and delivery.event_id = sized.id;
+  upto := coalesce(upto, window_end);
+end;
+$$;
+
+-- What waits to be tried again and is due: of an endpoint that fails the oldest alone, with ordering = record the oldest of each record.
+create function crm.due_deliveries(webhook crm.webhooks, max_deliveries integer) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+  is_failing constant boolean := webhook.failures >= crm.max_failures();
+begin
+  return (
+    select json_agg(json_build_object('lane', due.lane, 'delivery_id', due.id, 'tries', due.tries, 'is_blocked', false,
+      'event', coalesce(due.payload, (
+        select crm.sent_event(event) from crm.events as event where event.workspace_id = webhook.workspace_id and event.position = due.position
+      )), 'event_id', due.event_id) order by due.position nulls first)
+    from (
+      select * from crm.webhook_deliveries as waiting
+      where webhook_id = webhook.id and state = 'pending' and next_attempt_at <= clock_timestamp()
+        and (webhook.ordering <> 'record' or not exists (
+          select from crm.webhook_deliveries as earlier
+          where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+        ))
+      order by case when is_failing then position end nulls first, next_attempt_at, position
+      limit case when is_failing then 1 else max_deliveries end
+    ) as due
+  );
+end;
+$$;
+
+-- Leases the endpoint that has been due longest to the holder of {"lease"}, for a minute, with its next deliveries. Null when
+-- none is due.
+create function api.claim_webhook(json) returns json
+language plpgsql security definer
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  max_events constant integer := 50;
+  webhook crm.webhooks;
+  newest bigint;
+  retries json;
+  live record;
+  bulk record;
+  replay crm.jobs;
+  replayed record;
+  replay_from bigint;
+begin
+  perform crm.publish_some();
+  perform crm.watch_webhooks();
+  update crm.webhooks set lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '1 minute'
+  where id = (
+    select id from crm.webhooks
+    where state = 'active' and due_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+    order by due_at limit 1
+    for update skip locked
+  )
+  returning * into webhook;
+  if webhook.id is null then
+    return null;
+  end if;
+  newest := crm.event_position(webhook.workspace_id);
+  retries := crm.due_deliveries(webhook, max_events / 2);
+  select null::json as items, webhook.cursor as upto into live;
+  select null::json as items, webhook.bulk_cursor as upto into bulk;
+  select null::json as items, null::bigint as upto into replayed;
+  if webhook.failures < crm.max_failures()
+    or not exists (select from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending') then
+    live := crm.next_events(webhook, 'live', webhook.cursor, newest, case when webhook.failures < crm.max_failures() then max_events else 1 end);
+    if webhook.failures < crm.max_failures() and webhook.mode <> 'doorbell' then
+      if webhook.ordering <> 'record' then
+        bulk := crm.next_events(webhook, 'bulk', webhook.bulk_cursor, newest, greatest(max_events - coalesce(json_array_length(live.items), 0), 5));
+      end if;
+      select * into replay from crm.jobs
+      where workspace_id = webhook.workspace_id and kind = 'replay_webhook' and state in ('queued', 'running') and arguments ->> 'webhook' = webhook.id::text
+      order by created_at limit 1;
+      if replay.id is not null then
+        replay_from := coalesce((replay.arguments ->> 'cursor')::bigint, (replay.arguments ->> 'from')::bigint - 1);
+        replayed := crm.next_events(webhook, 'replay', replay_from, (replay.arguments ->> 'to')::bigint,
+          greatest(max_events / 2 - coalesce(json_array_length(live.items), 0), 5), (replay.arguments ->> 'only_failed')::boolean);
+      end if;
+    end if;
+  end if;
+  return json_build_object('id', webhook.id, 'url', webhook.url, 'mode', webhook.mode, 'ordering', webhook.ordering, 'matcher', webhook.matcher,
+    'api_version', webhook.api_version, 'secret_generation', webhook.secret_generation,
+    'has_old_secret', coalesce(webhook.old_secret_until > clock_timestamp(), false),
+    'failures', webhook.failures, 'concurrency', webhook.concurrency, 'cursor', webhook.cursor, 'bulk_cursor', webhook.bulk_cursor, 'newest', newest,
+    'retries', coalesce(retries, '[]'), 'live', json_build_object('items', coalesce(live.items, '[]'), 'upto', live.upto),
+    'bulk', json_build_object('items', coalesce(bulk.items, '[]'), 'upto', bulk.upto),
+    'replay', case when replay.id is not null then json_build_object('id', replay.id, 'items', coalesce(replayed.items, '[]'), 'from', replay_from, 'upto', replayed.upto,
+      'ends', replayed.upto >= (replay.arguments ->> 'to')::bigint) end);
+end;
+$$;
+
+-- Notes what became of deliveries of the endpoint {"id"}, if its lease is still {"lease"}, and answers whether it is.
+--
+--   deliveries   [{"event_id", "position", "type", "resource", "record_id", "lane", "state", "tries", "wait": seconds until the next attempt, null
+--                when none is to be made or something else must go first, "attempt": {"at", "status", "duration_ms", "error", "response"} or null}]
+--   cursor, bulk_cursor    up to where the lanes are done with
+--   replay       {"id", "upto", "done", "ends"} or null
+--   failures, concurrency  of the endpoint now; `has_succeeded` once since the last settling, `is_gone` when it said so
+--   ends         gives the lease back; `wait` seconds until the endpoint is looked at again, 0 when there may be more, null when there is not
+create function api.settle_webhook(json) returns boolean
+language plpgsql security definer
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  settled constant jsonb := $1;
+  webhook crm.webhooks;
+  was_failing boolean;
+  next_at timestamptz;
+begin
+  select * into webhook from crm.webhooks where id = (settled ->> 'id')::uuid for no key update;
+  if webhook.state is distinct from 'active' or webhook.lease is distinct from (settled ->> 'lease')::uuid then
+    return false;
+  end if;
+  was_failing := webhook.failures >= crm.max_failures();
+  insert into crm.webhook_deliveries as known (workspace_id, webhook_id, event_id, position, type, resource, record_id, lane, state, tries, attempts, next_attempt_at, finished_at)
+  select webhook.workspace_id, webhook.id, event_id, position, type, resource, record_id, lane, state, tries,
+    case when attempt is null then '[]' else jsonb_build_array(attempt) end,
+    case when state = 'pending' then coalesce(clock_timestamp() + wait * interval '1 second', 'infinity') end,
+    case when state <> 'pending' then clock_timestamp() end
+  from jsonb_to_recordset(settled -> 'deliveries') as given (
+    event_id uuid, position bigint, type text, resource text, record_id uuid, lane text, state text, tries integer, wait double precision, attempt jsonb)
+  on conflict (webhook_id, event_id) do update
+  set state = excluded.state, tries = excluded.tries, attempts = known.attempts || excluded.attempts, lane = excluded.lane,
+    next_attempt_at = excluded.next_attempt_at, finished_at = excluded.finished_at;
+
+  update crm.webhooks
+  set cursor = greatest(cursor, (settled ->> 'cursor')::bigint),
+    bulk_cursor = case when ordering = 'record' or mode = 'doorbell' then greatest(cursor, (settled ->> 'cursor')::bigint) else greatest(bulk_cursor, (settled ->> 'bulk_cursor')::bigint) end,
+    failures = (settled ->> 'failures')::integer, concurrency = (settled ->> 'concurrency')::integer,
+    failing_since = case when (settled ->> 'has_succeeded')::boolean and (settled ->> 'failures')::integer = 0 then null
+      when (settled ->> 'failures')::integer > 0 then coalesce(case when (settled ->> 'has_succeeded')::boolean then null else failing_since end, clock_timestamp())
+      else failing_since end,
+    told = case when (settled ->> 'has_succeeded')::boolean then 0 else told end,
+    lease_until = clock_timestamp() + interval '1 minute'
+  where id = webhook.id returning * into webhook;
+
+  if settled -> 'replay' <> 'null' then
+    update crm.jobs
+    set arguments = arguments || jsonb_build_object('cursor', (settled #>> '{replay,upto}')::bigint), state = 'running',
+      done = done + (settled #>> '{replay,done}')::bigint, touched_at = clock_timestamp()
+    where id = (settled #>> '{replay,id}')::uuid and state in ('queued', 'running');
+    if (settled #>> '{replay,ends}')::boolean then
+      update crm.jobs set state = 'succeeded', finished_at = clock_timestamp(), total = done, result = jsonb_build_object('sent', done)
+      where id = (settled #>> '{replay,id}')::uuid and state = 'running';
+    end if;
+  end if;
+
+  -- It answers again: what waited for it need wait no longer.
+  if was_failing and webhook.failures = 0 then
+    update crm.webhook_deliveries set next_attempt_at = clock_timestamp()
+    where webhook_id = webhook.id and state = 'pending' and next_attempt_at > clock_timestamp() and next_attempt_at < 'infinity';
+  end if;
+  if webhook.ordering = 'record' then
+    update crm.webhook_deliveries as waiting set next_attempt_at = clock_timestamp()
+    where webhook_id = webhook.id and state = 'pending' and next_attempt_at = 'infinity' and not exists (
+      select from crm.webhook_deliveries as earlier
+      where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+    );
+  end if;
+
+  if (settled ->> 'is_gone')::boolean then
+    perform crm.pause_webhook(webhook, 'gone', '{"type": "system", "id": null}');
+  elsif (settled ->> 'ends')::boolean then
+    next_at := case
+      when webhook.failures >= crm.max_failures() then (
+        select next_attempt_at from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending' order by position nulls first limit 1
+      )
+      else (select min(next_attempt_at) from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending')
+    end;
+    update crm.webhooks
+    set lease = null, lease_until = null, due_at = case
+      when (settled ->> 'wait') is not null then clock_timestamp() + (settled ->> 'wait')::double precision * interval '1 second'
+      when webhook.failures < crm.max_failures() and crm.has_more(webhook) then clock_timestamp()
+      else coalesce(next_at, 'infinity')
+    end
+    where id = webhook.id;
+  end if;
+  return true;
+end;
+$$;
+
+-- Whether the feed or a replay has more for an endpoint than it has come to. Looked up when its row is held: what is published
+-- later waits for that, and wakes it.
+create function crm.has_more(webhook crm.webhooks) returns boolean
+language sql volatile
+set search_path = ''
+as $$
+  select least(webhook.cursor, webhook.bulk_cursor) < crm.event_position(webhook.workspace_id) or exists (
+    select from crm.jobs
+    where workspace_id = webhook.workspace_id and kind = 'replay_webhook' and state in ('queued', 'running') and arguments ->> 'webhook' = webhook.id::text
+  );
+$$;
+
+-- Notices the endpoints that have failed for long: {"told": 1} after an hour, 2 a day before they are paused, which is after five
+-- days. Those who may resume one are told by mail, and everybody by an event.
+create function crm.watch_webhooks() returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook crm.webhooks;
+  system constant jsonb := '{"type": "system", "id": null}';
+begin
+  for webhook in
+    select * from crm.webhooks
+    where state = 'active' and failing_since < now() - case told when 0 then interval '1 hour' when 1 then interval '4 days' else interval '5 days' end
+    order by failing_since limit 10
+    for update skip locked
+  loop
+    if webhook.told >= 2 then
+      webhook := crm.pause_webhook(webhook, 'failing', system);
+    else
+      update crm.webhooks set told = webhook.told + 1 where id = webhook.id returning * into webhook;
+      perform crm.note_webhook(webhook, 'failing', jsonb_build_object('failing_since', jsonb_build_object('from', null, 'to', crm.show_time(webhook.failing_since))), system);
+    end if;
+  end loop;
+end;
+$$;
+
+grant execute on function api.claim_webhook(json), api.settle_webhook(json) to crm_worker;
+
+-- Once more -----------------------------------------------------------------------------------
+
+insert into crm.acts values
+  ('test_webhook', 'webhooks', 'write'),
+  ('redeliver_event', 'webhooks', 'write'),
+  ('replay_events', 'webhooks', 'write');
+
+-- An endpoint that gets what is sent to it, locked until the transaction ends.
+create function crm.take_active_webhook(workspace uuid, webhook_id uuid) returns crm.webhooks
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook constant crm.webhooks := crm.take_webhook(workspace, webhook_id);
+begin
+  if webhook.state <> 'active' then
+    perform crm.fail('webhook_paused', jsonb_build_object('paused_reason', webhook.paused_reason));
+  end if;
+  return webhook;
+end;
+$$;
+
+create function crm.delivery_as_shown(delivery_id uuid) returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select jsonb_build_object('record', to_jsonb(shown) - 'attempts') from api.webhook_deliveries as shown where id = delivery_id;
+$$;
+
+-- {"id", "event": a sample}: sends it once.
+create function crm.act_test_webhook(workspace uuid, given jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  max_waiting constant integer := 20;
+  webhook constant crm.webhooks := crm.take_active_webhook(workspace, (given ->> 'id')::uuid);
+  sample constant jsonb := given -> 'event';
+  delivery uuid;
+begin
+  if (select count(*) from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending' and lane = 'test') >= max_waiting then
+    perform crm.fail('too_many_tests', jsonb_build_object('max_waiting', max_waiting, 'retry_after', 15));
+  end if;
+  insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, type, resource, record_id, lane, next_attempt_at, payload)
+  values (workspace, webhook.id, (sample ->> 'id')::uuid, sample ->> 'type', sample ->> 'resource', (sample ->> 'record_id')::uuid, 'test', clock_timestamp(), sample::json)
+  returning id into delivery;
+  update crm.webhooks set due_at = clock_timestamp() where id = webhook.id;
+  perform crm.note_webhook(webhook, 'tested');
+  return crm.delivery_as_shown(delivery);
+end;
+$$;
+
+-- {"webhook_id", "id"}: tries a delivery again at once, whatever became of it, and on from there as if it were new.
+create function crm.act_redeliver_event(workspace uuid, given jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook constant crm.webhooks := crm.take_active_webhook(workspace, (given ->> 'webhook_id')::uuid);
+  delivery crm.webhook_deliveries;
+begin
+  select * into delivery from crm.webhook_deliveries where id = (given ->> 'id')::uuid and webhook_id = webhook.id for update;
+  if delivery.id is null then
+    perform crm.fail('not_found');
+  elsif delivery.payload is null and delivery.position < crm.oldest_event(workspace) then
+    perform crm.fail('events_expired', jsonb_build_object('oldest', crm.oldest_event(workspace)));
+  elsif delivery.type = 'events.available' then
+    perform crm.fail('nothing_to_redeliver');
+  end if;
+  update crm.webhook_deliveries set state = 'pending', tries = 0, next_attempt_at = clock_timestamp(), finished_at = null where id = delivery.id;
+  update crm.webhooks set due_at = clock_timestamp() where id = webhook.id;
+  perform crm.note_webhook(webhook, 'redelivered', jsonb_build_object('delivery', jsonb_build_object('from', null, 'to', delivery.id)));
+  return crm.delivery_as_shown(delivery.id);
+end;
+$$;
+
+-- {"id", "from", "to", "only_failed"}: sends a part of the feed again, which a job tells the progress of.
+create function crm.act_replay_events(workspace uuid, given jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  webhook constant crm.webhooks := crm.take_active_webhook(workspace, (given ->> 'id')::uuid);
+  newest constant bigint := crm.publish(workspace);
+  oldest constant bigint := crm.oldest_event(workspace);
+  first constant bigint := coalesce((given ->> 'from')::bigint, oldest);
+  final constant bigint := least(coalesce((given ->> 'to')::bigint, newest), newest);
+  only_failed constant boolean := coalesce((given ->> 'only_failed')::boolean, false);
+  found bigint;
+begin
+  if webhook.mode = 'doorbell' then
+    perform crm.fail('nothing_to_redeliver');
+  elsif first < oldest then
+    perform crm.fail('events_expired', jsonb_build_object('oldest', oldest));
+  end if;
+  select count(*) into found from crm.events as event
+  where workspace_id = workspace and position between first and final and crm.is_sent(webhook, event)
+    and (not only_failed or exists (
+      select from crm.webhook_deliveries as failed where failed.webhook_id = webhook.id and failed.event_id = event.id and failed.state = 'failed'
+    ));
+  perform crm.start_job(workspace, 'replay_webhook', 'webhooks',
+    jsonb_build_object('webhook', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed), found);
+  update crm.webhooks set due_at = clock_timestamp() where id = webhook.id and failures < crm.max_failures();
+  perform crm.note_webhook(webhook, 'replayed', jsonb_build_object('events', jsonb_build_object('from', first, 'to', final)));
+  return jsonb_build_object('record', jsonb_build_object('id', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed, 'total', found));
+end;
+$$;
