@@ -144,7 +144,7 @@ export const ERRORS = {
   ],
   too_many_acts: [
     429,
-    "The workspace has changed its keys, people and sandboxes as often as it may in 24 hours. Retry later.",
+    "The workspace has changed its keys, people, sandboxes and endpoints as often as it may in 24 hours. Retry later.",
   ],
   idempotency_storage_full: [
     429,

@@ -82,7 +82,12 @@ function addIssues(
   for (const issue of issues) {
     const path = [...below, ...issue.path];
     if (issue.code !== "unrecognized_keys") {
-      violations.add(path, "validation_error", (name) => sentenceOf(issue, `The ${name} ${kind}`));
+      const unknown = unknownIn(issue);
+      const say = (name: string) =>
+        unknown === undefined
+          ? sentenceOf(issue, `The ${name} ${kind}`)
+          : violations.telling.unknown(unknown.kind, unknown.name, unknown.allowed);
+      violations.add(path, "validation_error", say);
       continue;
     }
     const isReadOnly = (key: string) => path.length === 0 && resource?.names.readOnly.includes(key);
@@ -94,6 +99,11 @@ function addIssues(
         );
     }
   }
+}
+
+/** A value that is none of the names that there are, where a schema says so (`params.unknown`). */
+function unknownIn(issue: z.core.$ZodIssue): { kind: string; name: string; allowed: readonly string[] } | undefined {
+  return issue.code === "custom" ? issue.params?.["unknown"] : undefined;
 }
 
 function sentenceOf(issue: z.core.$ZodIssue, subject: string): string {

@@ -22,6 +22,7 @@ const attempt = z.strictObject({
 export const webhookDeliveries: Resource = defineResource({
   singular: "webhook_delivery",
   plural: "webhook_deliveries",
+  table: "webhook_deliveries_now",
   scope: "webhooks",
   path: "/webhooks/{webhook_id}/deliveries",
   parent: { field: "webhook_id", resource: () => webhooks },

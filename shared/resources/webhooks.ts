@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { MAX_EVENT_PATTERNS, MAX_WEBHOOK_URL_LENGTH } from "../bounds.ts";
-import { unknownName } from "../query/suggest.ts";
 import { actor } from "./common.ts";
 import { defineResource, type Resource } from "./define.ts";
 import { EVENT_PATTERNS } from "./event_types.ts";
@@ -11,7 +10,7 @@ const position = integer(0, Number.MAX_SAFE_INTEGER);
 const pattern = z.string().check((context) => {
   const { value } = context;
   if (EVENT_PATTERNS.includes(value)) return;
-  const params = { sentence: unknownName("event", value, EVENT_PATTERNS) };
+  const params = { unknown: { kind: "event", name: value, allowed: EVENT_PATTERNS } };
   context.issues.push({ code: "custom", params, message: "must be the name of an event", input: value });
 });
 

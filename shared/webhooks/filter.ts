@@ -1,4 +1,3 @@
-import { domainToUnicode } from "node:url";
 import { MAX_VALUES, MAX_WEBHOOK_FILTER } from "../bounds.ts";
 import {
   askedOf,
@@ -18,6 +17,7 @@ import { unknownName } from "../query/suggest.ts";
 import { type Field, type FilterKind, hasKey, nameOf, type Resource } from "../resources/define.ts";
 import { readTime } from "../resources/time.ts";
 import { compareDecimals } from "../standards/decimals.ts";
+import { shownDomain } from "../standards/punycode.ts";
 
 /**
  * What an endpoint's filter asks of an event, with everything checked: the tree of `POST /search`, by the names that a
@@ -193,7 +193,7 @@ function hasPart({ op, parts }: { op: PartOperator; parts: string[] }, text: str
 
 /** What a part is looked for in; of a domain also its own letters (`crm.shown_domain`). */
 function textsOf(as: Compared, value: string): string[] {
-  return as === "host" ? [fold(value), fold(domainToUnicode(value))] : [fold(value)];
+  return as === "host" ? [fold(value), fold(shownDomain(value))] : [fold(value)];
 }
 
 function compare(as: Compared, value: unknown, given: string): number {

@@ -336,7 +336,7 @@ declare
   told constant text := case new.action when 'invitation.created' then 'member.invited' when 'invitation.revoked' then 'member.invitation_revoked' else new.action end;
   shown jsonb;
 begin
-  if split_part(told, '.', 1) not in ('api_key', 'member', 'sandbox', 'webhook')
+  if kind is null or split_part(told, '.', 1) not in ('api_key', 'member', 'sandbox', 'webhook')
     or told in ('webhook.tested', 'webhook.redelivered', 'webhook.replayed') -- which only say that something is told again
   then
     return null;

@@ -107,11 +107,18 @@ alter table crm.webhook_deliveries force row level security;
 grant select on crm.webhook_deliveries to crm_api;
 create policy "requests see what was delivered to endpoints of their workspace" on crm.webhook_deliveries
   for select to crm_api using (workspace_id = (select crm.workspace_for('webhooks', 'read')));
-insert into crm.resources values ('webhook_deliveries', 'webhooks', '{attempts,payload,tries}');
-create view api.webhook_deliveries with (security_invoker = true) as
-  select id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status, nullif(next_attempt_at, 'infinity') as next_attempt_at,
-    created_at, finished_at, attempts
+
+-- As they are shown: what waits for another one is due at no time of its own.
+create view crm.webhook_deliveries_now with (security_invoker = true) as
+  select id, workspace_id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status,
+    nullif(next_attempt_at, 'infinity') as next_attempt_at, created_at, finished_at, attempts
   from crm.webhook_deliveries;
+grant select on crm.webhook_deliveries_now to crm_api;
+insert into crm.resources values ('webhook_deliveries_now', 'webhooks', '{attempts}');
+create view api.webhook_deliveries with (security_invoker = true) as
+  select id, webhook_id, event_id, position, type, resource, record_id, lane, state, attempt_count, last_status, next_attempt_at,
+    created_at, finished_at, attempts
+  from crm.webhook_deliveries_now;
 grant select on api.webhook_deliveries to crm_api;
 
 -- Deletes deliveries that are 30 days old, and endpoints that were deleted with theirs, at most so many rows; answers how
@@ -196,6 +203,26 @@ begin
 end;
 $$;
 
+-- Keeps whoever asks from being revoked or removed until the transaction ends: what becomes theirs is there when their own is looked
+-- for (crm.pause_webhooks_of). Raises why they are not there any more.
+create function crm.hold_creator(workspace uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claims constant jsonb := crm.claims();
+begin
+  perform from crm.api_keys where id = (claims ->> 'key_id')::uuid and revoked_at is null for share;
+  if not found and claims ->> 'key_id' is not null then
+    perform crm.refuse_credential();
+  end if;
+  perform from crm.members where user_id = (claims ->> 'user_id')::uuid and workspace_id = workspace and deleted_at is null for share;
+  if not found and claims ->> 'user_id' is not null then
+    perform crm.refuse_credential();
+  end if;
+end;
+$$;
+
 -- Only who may read all that an endpoint is sent may have it sent elsewhere.
 create function crm.require_rights_of(webhook crm.webhooks) returns void
 language plpgsql
@@ -229,6 +256,7 @@ declare
   newest bigint;
 begin
   perform crm.take_workspace(workspace);
+  perform crm.hold_creator(workspace);
   if (select count(*) from crm.webhooks where workspace_id = workspace and deleted_at is null) >= max_webhooks then
     perform crm.fail('webhook_limit_reached', jsonb_build_object('max_webhooks', max_webhooks));
   end if;
@@ -270,6 +298,9 @@ begin
     -- Whoever is sending to it knows the old one: they stop, and somebody begins anew.
     lease = null, lease_until = null, due_at = now(), updated_at = clock_timestamp()
   where id = old.id returning * into webhook;
+  if webhook.ordering <> old.ordering then
+    perform crm.try_at_once(webhook); -- Nothing waits for an earlier one any more.
+  end if;
   perform crm.note_webhook(webhook, 'updated', crm.changes_between(crm.webhook_facts(old), crm.webhook_facts(webhook)));
   return crm.webhook_as_shown(webhook);
 end;
@@ -307,6 +338,19 @@ begin
 end;
 $$;
 
+-- Has what waits to be tried again tried at once; with ordering = record, of each record the oldest alone.
+create function crm.try_at_once(webhook crm.webhooks) returns void
+language sql
+set search_path = ''
+as $$
+  update crm.webhook_deliveries as waiting set next_attempt_at = now()
+  where webhook_id = webhook.id and state = 'pending' and next_attempt_at > now()
+    and (webhook.ordering <> 'record' or next_attempt_at < 'infinity' or not exists (
+      select from crm.webhook_deliveries as earlier
+      where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+    ));
+$$;
+
 -- {"id", "from": "last", "now" or the first position that it gets}. Whose creator is gone becomes whoever resumes it, a person who
 -- may write endpoints.
 create function crm.act_resume_webhook(workspace uuid, given jsonb) returns jsonb
@@ -329,6 +373,7 @@ begin
     if crm.claims() ->> 'key_id' is not null then
       perform crm.fail('user_required');
     end if;
+    perform crm.hold_creator(workspace);
     webhook.created_by := crm.actor();
     webhook.readable := null;
   end if;
@@ -354,7 +399,7 @@ begin
     update crm.webhook_deliveries set state = 'failed', next_attempt_at = null, finished_at = clock_timestamp()
     where webhook_id = webhook.id and state = 'pending' and position <= webhook.cursor;
   end if;
-  update crm.webhook_deliveries set next_attempt_at = now() where webhook_id = webhook.id and state = 'pending' and next_attempt_at > now();
+  perform crm.try_at_once(webhook);
   perform crm.note_webhook(webhook, 'resumed', crm.changes_between(
     jsonb_build_object('state', old.state, 'position', least(old.cursor, old.bulk_cursor), 'created_by', old.created_by),
     jsonb_build_object('state', webhook.state, 'position', least(webhook.cursor, webhook.bulk_cursor), 'created_by', webhook.created_by)));

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Route } from "../../shared/http/route.ts";
 import { DEFAULT_VERSION } from "../../shared/http/versions.ts";
 import { resources } from "../../shared/resources/all.ts";
+import { scopeNames } from "../../shared/resources/api_keys.ts";
 import { type Access, mayAccess, RIGHTS, ROLES } from "../../shared/rights.ts";
 import { testIf } from "../harness/cases.ts";
 import type { Client } from "../harness/client.ts";
@@ -28,7 +29,7 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
   /** A key and the owner of another workspace, and of a sandbox of mine. */
   let sandboxId: string;
   let strangers: { key: Client; owner: Client; workspaceId: string }[];
-  const scopes = [...new Set(resources.map(({ scope }) => scope))];
+  const scopes = scopeNames(resources);
   /** A record of mine of each resource, by plural; `merges` and `imports` too. */
   const known = new Map<string, string>();
   /** Signed in as somebody of each role of my workspace, and as somebody who is in another one only. */
@@ -92,6 +93,12 @@ describe.each(versionCases)("$name", ({ version, routes }) => {
       values (${mine.workspaceId}, '{"type": "system", "id": null, "name": null}', 'api_key.created', '[]',
         '{"ip": null, "user_agent": null, "request_id": null}') returning id`;
     known.set("audit_log", entry?.["id"]);
+    const webhook = await mine.client.post("/webhooks", { url: "http://127.0.0.1:45671/", events: ["*"] });
+    known.set("webhooks", webhook.data.id);
+    const [delivery] = await database()`
+      insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, type, lane)
+      values (${mine.workspaceId}, ${webhook.data.id}, gen_random_uuid(), 'deal.won', 'test') returning id`;
+    known.set("webhook_deliveries", delivery?.["id"]);
     known.set("imports", (await mine.client.post("/imports", { resource: "contacts", format: "csv" })).data.id);
   });
 

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { webhookSecret } from "../../shared/webhooks/secret.ts";
-import type { Client } from "../harness/client.ts";
+import { v2 } from "../fixtures/v2/v2.ts";
+import { Client } from "../harness/client.ts";
 import { createTeam, join, type Team } from "../harness/people.ts";
 import { database, stack } from "../harness/stack.ts";
 import { sessionToken } from "../harness/tokens.ts";
-import { clientOf } from "../harness/versions.ts";
+import { clientOf, serveAllVersions } from "../harness/versions.ts";
 import { createKey, createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 // Nobody listens there: what is sent is for other suites.
@@ -114,6 +115,13 @@ describe("creation", () => {
       status: 400,
       details: { [field]: [expect.stringMatching(sentence)] },
     });
+  });
+
+  test("tells of many events that there are not the names that there are once", async () => {
+    const events = Array.from({ length: 30 }, (_, n) => `deal.wno${n}`);
+    const { error } = await team.key.post("/webhooks", { url, events });
+    expect(Object.keys(error.details)).toEqual([...Array.from({ length: 20 }, (_, n) => `events.${n}`), "_more"]);
+    expect(JSON.stringify(error.details).match(/Allowed:/g)).toHaveLength(1);
   });
 
   test.each([
@@ -458,6 +466,36 @@ describe("whose creator is gone", () => {
     expect(await read(data.id)).toMatchObject(gone);
   });
 
+  test("is paused too where it is made while its creator goes", async () => {
+    const { workspaceId } = team;
+    const leave = async (index: number) => {
+      const key = await createKey({ workspaceId });
+      const person = await join(workspaceId, "admin");
+      const made = await Promise.all([
+        key.client.post("/webhooks", { url, events: ["*"] }),
+        person.client.post("/webhooks", { url, events: ["*"] }),
+        // At about the time that it takes to be made.
+        new Promise((resolve) => setTimeout(resolve, index)).then(() =>
+          Promise.all([
+            team.owner.client.delete(`/api_keys/${key.id}`),
+            team.owner.client.delete(`/members/${person.memberId}`),
+          ]),
+        ),
+      ]);
+      expect(made[2].map(({ status }) => status)).toEqual([200, 200]);
+    };
+    for (let index = 0; index < 12; index++) await leave(index);
+    const orphans = await database()`
+      select webhook.id from crm.webhooks as webhook
+      where workspace_id = ${workspaceId} and paused_reason is distinct from 'creator_gone' and deleted_at is null
+        and (exists (select from crm.api_keys as key where key.id::text = created_by ->> 'id' and key.revoked_at is not null)
+          or exists (select from crm.members as member where member.user_id::text = created_by ->> 'id'
+            and member.workspace_id = webhook.workspace_id and member.deleted_at is not null))`;
+    expect(orphans).toEqual([]);
+    for (const { id } of await team.owner.client.all("/webhooks?fields=id"))
+      await team.owner.client.delete(`/webhooks/${id}`);
+  });
+
   test("follows a key that is rolled, and stays with one that expires", async () => {
     const { workspaceId } = team;
     const key = await createKey({ workspaceId });
@@ -535,6 +573,35 @@ describe("deliveries", () => {
     expect((await team.key.get(`${path}/${randomUUID()}`)).status).toBe(404);
   });
 
+  test("that wait for an earlier one of their record have no time, and are tried when nothing is before them", async () => {
+    const { data } = await make(team.key, { ordering: "record" });
+    const record = randomUUID();
+    const fill = async () => {
+      await database()`delete from crm.webhook_deliveries where webhook_id = ${data.id}`;
+      await database()`
+        insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, position, type, record_id, lane, next_attempt_at)
+        select ${team.workspaceId}, ${data.id}, gen_random_uuid(), n, 'deal.updated', ${record}, 'live',
+          case n when 1 then now() + interval '1 hour' else 'infinity' end
+        from generate_series(1, 2) as n`;
+    };
+    const path = `/webhooks/${data.id}`;
+    const times = async () => {
+      const { data: listed } = await team.key.get(`${path}/deliveries`);
+      const byPosition = listed.sort((a: { position: number }, b: { position: number }) => a.position - b.position);
+      return byPosition.map(({ next_attempt_at: at }: { next_attempt_at: string | null }) =>
+        at === null ? "none" : Date.parse(at) <= Date.now() + 1000 ? "now" : "later",
+      );
+    };
+    await fill();
+    expect(await times()).toEqual(["later", "none"]);
+    await team.key.post(`${path}/pause`);
+    await team.key.post(`${path}/resume`);
+    expect(await times()).toEqual(["now", "none"]);
+    await fill();
+    await team.key.patch(path, { ordering: "none" });
+    expect(await times()).toEqual(["now", "now"]);
+  });
+
   test("and what was delivered to deleted endpoints go in time", async () => {
     const kept = (await make(team.key)).data;
     const gone = (await make(team.key)).data;
@@ -557,6 +624,23 @@ describe("deliveries", () => {
     const { status, data } = await team.key.get("/webhooks/source_ips");
     expect({ status, data }).toEqual({ status: 200, data: { static: false, addresses: [], connection: "pinned" } });
   });
+});
+
+test("an endpoint has the names of the version that made it, whichever version changes it", async () => {
+  const base = await serveAllVersions();
+  const { key, workspaceId } = await createWorkspace();
+  const [first, second] = [new Client(base, key), new Client(base, key, v2)];
+  const filter = { and: [{ field: "value", op: "gte", value: "10" }, { changed: ["step_id"] }] };
+  const { data } = await make(second, { events: ["deal.*"], filter });
+  expect(data.api_version).toBe("v2");
+  expect((await first.patch(`/webhooks/${data.id}`, { filter: { changed: ["stage_id"] } })).error.code).toBe(
+    "invalid_filter",
+  );
+  const { data: changed } = await first.patch(`/webhooks/${data.id}`, { filter: { changed: ["value"] } });
+  expect(changed.filter).toEqual({ changed: ["value"] });
+  const [row] = await database()`select matcher from crm.webhooks where workspace_id = ${workspaceId}`;
+  expect(row?.["matcher"]).toEqual({ changed: ["value"] });
+  expect((await make(first, { events: ["deal.*"], filter: { changed: ["amount"] } })).data.api_version).toBe("v1");
 });
 
 test("two who change an endpoint at once each have their change, and each is noted", async () => {

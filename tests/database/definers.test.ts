@@ -115,6 +115,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.purge_imports": [],
     "crm.purge_mails": [],
     "crm.purge_sign_ins": [],
+    "crm.purge_webhooks": [],
     "crm.purge_sandboxes": [],
   });
 });

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { newSigningKey } from "../../scripts/stack/secrets.ts";
 import { resources } from "../../shared/resources/all.ts";
+import { scopeNames } from "../../shared/resources/api_keys.ts";
 import { contacts } from "../../shared/resources/contacts.ts";
 import { mayAccess, ROLES } from "../../shared/rights.ts";
 
@@ -26,7 +27,7 @@ type Verb = (typeof VERBS)[number];
 let tables: string[] = [];
 const actors: Record<string, Actor> = {};
 let touched: Record<string, Touched> = {};
-const scopes = [...new Set(resources.map(({ scope }) => scope))];
+const scopes = scopeNames(resources);
 let mine: Workspace;
 
 beforeAll(async () => {
@@ -102,6 +103,10 @@ async function fill(workspace: Workspace): Promise<void> {
   await database()`insert into crm.sign_ins (workspace_id, session_id) values (${workspaceId}, gen_random_uuid())`;
   await database()`select crm.note_act(${workspaceId}, 'user.signed_in', '[]')`;
   await database()`select crm.send_mail(${workspaceId}, 'invitation', 'ann@test.example', '{}')`;
+  const webhook = await workspace.client.post("/webhooks", { url: "http://127.0.0.1:45671/", events: ["*"] });
+  await database()`
+    insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, type, lane)
+    values (${workspaceId}, ${webhook.data.id}, gen_random_uuid(), 'deal.won', 'test')`;
   await database()`select crm.publish(${workspaceId})`;
   await database()`select crm.emit(${workspaceId}, '{import.failed}', 'imports', 'contacts', ${data.id}, '{}')`;
   await database()`insert into crm.idempotency_keys (workspace_id, key, fingerprint, answer) values (${workspaceId}, 'k', 'f', '{}')`;
@@ -225,6 +230,8 @@ const READABLE: Record<string, readonly string[]> = {
   // As is the job.
   jobs: ["contacts"],
   events: ["webhooks"],
+  webhooks: ["webhooks"],
+  webhook_deliveries: ["webhooks"],
   // Companies show how many contacts and open deals they have.
   contacts_by_company_id: ["contacts", "companies"],
   deals_by_company_id_status: ["deals", "companies"],

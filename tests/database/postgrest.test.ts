@@ -108,7 +108,7 @@ describe("reads see the key's own workspace and nothing else", () => {
   test("each view, from the catalog", async () => {
     const views = await database()`
       select relname from pg_class where relnamespace = 'api'::regnamespace and relkind = 'v'
-        and relname <> all (${["merges", "jobs", ...ADMINISTERED]})`;
+        and relname <> all (${["merges", "jobs", "webhook_deliveries", ...ADMINISTERED]})`;
     expect(views.length).toBeGreaterThan(5);
     for (const { relname } of views) {
       const resource = resourceNamed(relname);
@@ -127,8 +127,24 @@ describe("reads see the key's own workspace and nothing else", () => {
         (await call(claims, `${view}?select=id`)).body.map(({ id }: { id: string }) => id);
       expect(await seen("api_keys")).toEqual([owner.id]);
       expect((await seen("members")).sort()).toEqual(await liveIds(resourceNamed("users"), owner.workspaceId));
-      for (const view of ADMINISTERED.filter((name) => !["api_keys", "members"].includes(name)))
+      for (const view of ADMINISTERED.filter((name) => !["api_keys", "members", "webhooks"].includes(name)))
         expect(await seen(view), view).toEqual([]);
+    }
+  });
+
+  test("endpoints and what was delivered to them: those of the key's workspace", async () => {
+    const owners = [mine, sandbox, other];
+    const made = owners.map(async ({ client, workspaceId }) => {
+      const webhook = (await client.post("/webhooks", { url: "http://127.0.0.1:45671/", events: ["*"] })).data.id;
+      const [delivery] = await database()`
+        insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, type, lane)
+        values (${workspaceId}, ${webhook}, gen_random_uuid(), 'deal.won', 'test') returning id`;
+      return { webhooks: [{ id: webhook }], webhook_deliveries: [{ id: delivery?.["id"] }] };
+    });
+    for (const [index, expected] of (await Promise.all(made)).entries()) {
+      const owner = owners[index] as Workspace;
+      for (const [view, rows] of Object.entries(expected))
+        expect((await call(claimsOf(owner, owner.workspaceId), `${view}?select=id`)).body).toEqual(rows);
     }
   });
 

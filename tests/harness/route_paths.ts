@@ -1,11 +1,12 @@
 import type { Route } from "../../shared/http/route.ts";
 import { resources } from "../../shared/resources/all.ts";
 import type { Resource } from "../../shared/resources/define.ts";
+import { webhookDeliveries } from "../../shared/resources/webhook_deliveries.ts";
 
 /** The resource that a route is about, undefined for those that are about none. */
 export function resourceOfRoute({ operation }: Pick<Route, "operation">): Resource | undefined {
   const [plural = ""] = operation.split(".");
-  return resources.find((resource) => resource.plural === plural);
+  return [...resources, webhookDeliveries].find((resource) => resource.plural === plural);
 }
 
 /** The parameters of a route's path, each with the resource whose id it takes where that is known. */

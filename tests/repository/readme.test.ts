@@ -59,9 +59,16 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect(inSql("key_acts", "max_live")).toBe(bound("its live keys, its invitations that wait")?.replace(" each", ""));
   expect(inSql("people", "max_pending")).toBe(inSql("key_acts", "max_live"));
   expect(inSql("sandboxes", "max_sandboxes")).toBe(bound("its sandboxes"));
+  const filterKb = bounds.MAX_WEBHOOK_FILTER / KB;
+  expect(bound("its endpoints, events that one names, its filter")).toBe(
+    `${inSql("webhooks", "max_webhooks")}, ${bounds.MAX_EVENT_PATTERNS}, ${filterKb} kB`,
+  );
+  expect(readme).toContain(`(0 to ${bounds.MAX_ROTATION_GRACE_SECONDS.toLocaleString("en-US")}, a day unless given)`);
+  expect(migration("webhooks")).toContain(`cardinality(events) between 1 and ${bounds.MAX_EVENT_PATTERNS}`);
+  expect(migration("webhooks")).toContain(`length(url) between 1 and ${bounds.MAX_WEBHOOK_URL_LENGTH}`);
   expect(readme).toContain(`the oldest ${Number(inSql("sandboxes", "max_each")).toLocaleString("en-US")} of each`);
   expect(inSql("acts", "max_a_day")).toBe(
-    bound("what is done to its keys, people and sandboxes in 24 hours")?.replace(",", ""),
+    bound("what is done to its keys, people, sandboxes and endpoints in 24 hours")?.replace(",", ""),
   );
   expect([inSql("mail", "max_per_day"), inSql("mail", "max_to_one")].join(", ")).toBe(
     bound("mails of a workspace in 24 hours, to one address"),
