@@ -358,10 +358,10 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  newest constant bigint := crm.publish(workspace); -- before the endpoint is held, as who publishes does
   webhook crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
   old constant crm.webhooks := webhook;
   start constant text := given ->> 'from';
-  newest bigint;
   oldest constant bigint := crm.oldest_event(workspace);
 begin
   if old.state = 'active' then
@@ -378,7 +378,6 @@ begin
     webhook.readable := null;
   end if;
 
-  newest := crm.publish(workspace);
   if start <> 'last' then
     webhook.cursor := case start when 'now' then newest else greatest(start::bigint - 1, 0) end;
     webhook.bulk_cursor := webhook.cursor;

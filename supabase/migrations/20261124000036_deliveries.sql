@@ -414,8 +414,8 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  newest constant bigint := crm.publish(workspace); -- before the endpoint is held, as who publishes does
   webhook constant crm.webhooks := crm.take_active_webhook(workspace, (given ->> 'id')::uuid);
-  newest constant bigint := crm.publish(workspace);
   oldest constant bigint := crm.oldest_event(workspace);
   first constant bigint := coalesce((given ->> 'from')::bigint, oldest);
   final constant bigint := least(coalesce((given ->> 'to')::bigint, newest), newest);

@@ -244,6 +244,28 @@ describe("order and lanes", () => {
 });
 
 describe("once more", () => {
+  test("a doorbell has nothing to send again, and tests of an endpoint that does not answer are bounded", async () => {
+    const bell = await endpoint({ mode: "doorbell" });
+    await team.contact();
+    await receiver.until(1);
+    await eventually(async () => expect(await deliveriesOf(bell)).not.toHaveLength(0));
+    const [ring] = (await deliveriesOf(bell)) as [Made];
+    const code = "nothing_to_redeliver";
+    const path = `/webhooks/${bell["id"]}`;
+    expect(refusal(await team.client.post(`${path}/deliveries/${ring["id"]}/redeliver`))).toEqual({
+      status: 409,
+      code,
+    });
+    expect(refusal(await team.client.post(`${path}/replay`))).toEqual({ status: 409, code });
+
+    receiver.answer(() => {}); // It never answers.
+    const deaf = await endpoint({ events: ["changelog.published"] });
+    const answers = [];
+    for (let n = 0; n < 22; n++) answers.push(await team.client.post(`/webhooks/${deaf["id"]}/test`, {}));
+    expect(answers.slice(0, 20).map(({ status }) => status)).toEqual(Array(20).fill(201));
+    expect(answers.slice(20).map(refusal)).toContainEqual({ status: 429, code: "too_many_tests" });
+  });
+
   test("a test is a marked sample of a type that the endpoint gets, sent once", async () => {
     const webhook = await endpoint({ events: ["deal.won"] });
     await team.deal();

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { webhookSecret } from "../../shared/webhooks/secret.ts";
 import { v2 } from "../fixtures/v2/v2.ts";
 import { Client } from "../harness/client.ts";
@@ -81,11 +81,11 @@ describe("creation", () => {
     const { data } = await make(team.owner.client);
     expect(data).toMatchObject({ description: null, filter: null, mode: "full", ordering: "none", ignore_own: false });
     expect(data.created_by).toEqual({ type: "user", id: team.owner.userId });
-    // Its own creation is the first that it gets.
-    expect((await team.key.get(`/events?after=${data.position}`)).data).toMatchObject([
+    // Its own creation is no news to it.
+    expect((await team.key.get(`/events?after=${data.position - 1}`)).data).toMatchObject([
       { type: "webhook.created", record_id: data.id, data: { id: data.id, url, created_at: data.created_at } },
     ]);
-    expect((await team.key.get(`/webhooks/${data.id}`)).data.lag).toBe(1);
+    expect((await team.key.get(`/webhooks/${data.id}`)).data.lag).toBe(0);
   });
 
   test.each([
@@ -295,6 +295,7 @@ describe("a change", () => {
 
   test("to the order of records walks one lane from the place that both have passed", async () => {
     const { data } = await make(team.key);
+    await team.key.post(`/webhooks/${data.id}/pause`);
     await database()`update crm.webhooks set cursor = 5, bulk_cursor = 3 where id = ${data.id}`;
     expect((await team.key.patch(`/webhooks/${data.id}`, { ordering: "record" })).data.position).toBe(3);
     expect(await database()`select cursor, bulk_cursor from crm.webhooks where id = ${data.id}`).toEqual([
@@ -380,9 +381,9 @@ describe("a pause", () => {
 
   test("that was longer than events are kept says so, and what is the first that is there", async () => {
     const { client, workspaceId } = await createWorkspace();
-    const { data } = await make(client);
+    const { data: made } = await make(client);
+    const { data } = await client.post(`/webhooks/${made.id}/pause`);
     for (let n = 0; n < 3; n++) await client.post("/contacts", { email: freshEmail() });
-    await client.post(`/webhooks/${data.id}/pause`);
     await newest(client);
     await database()`update crm.feeds set oldest = ${data.position + 3} where workspace_id = ${workspaceId}`;
     for (const from of ["last", data.position + 2])
@@ -407,9 +408,10 @@ describe("a pause", () => {
     await wait();
     const { data: resumed } = await team.key.post(`/webhooks/${data.id}/resume`);
     expect(resumed.failing_since).toBeNull();
-    const [tried] = (await team.key.get(`/webhooks/${data.id}/deliveries`)).data;
-    expect(tried.state).toBe("pending");
-    expect(Date.parse(tried.next_attempt_at)).toBeLessThanOrEqual(Date.now() + 1000);
+    await vi.waitFor(async () => {
+      const [tried] = (await team.key.get(`/webhooks/${data.id}/deliveries`)).data;
+      expect(tried.attempt_count).toBeGreaterThan(0);
+    }, 5_000);
     await wait();
     await team.key.post(`/webhooks/${data.id}/resume`, { from: "now" });
     expect((await team.key.get(`/webhooks/${data.id}/deliveries`)).data).toMatchObject([
@@ -434,6 +436,7 @@ describe("whose creator is gone", () => {
     expect(await read(active.id)).toMatchObject({ ...gone, created_by: { type: "api_key", id: key.id } });
     expect(await read(paused.id)).toMatchObject(gone);
     expect(await read(others.id)).toMatchObject({ state: "active" });
+    const { position } = await read(active.id);
     const entries = await actionsOn(active.id);
     expect(entries.at(-1)).toMatchObject({ action: "webhook.paused", actor: { type: "system", id: null, name: null } });
 
@@ -443,7 +446,7 @@ describe("whose creator is gone", () => {
       state: "active",
       created_by: { type: "user", id: team.admin.userId },
       readable: null,
-      position: active.position,
+      position,
     });
   });
 
@@ -516,7 +519,7 @@ describe("in a sandbox", () => {
     const { data: sandbox } = await team.owner.client.post("/sandboxes", { name: randomUUID(), start_from: "empty" });
     const inside = { "x-workspace-id": sandbox.id };
     const owner = team.owner.client;
-    const { data } = await owner.post("/webhooks", { url, events: ["*"] }, inside);
+    const { data } = await owner.post("/webhooks", { url, events: ["changelog.published"] }, inside);
     await database()`
       insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, type, lane)
       values (${sandbox.id}, ${data.id}, gen_random_uuid(), 'deal.won', 'test')`;
@@ -574,13 +577,13 @@ describe("deliveries", () => {
   });
 
   test("that wait for an earlier one of their record have no time, and are tried when nothing is before them", async () => {
-    const { data } = await make(team.key, { ordering: "record" });
+    const { data } = await make(team.key, { ordering: "record", events: ["changelog.published"] });
     const record = randomUUID();
     const fill = async () => {
       await database()`delete from crm.webhook_deliveries where webhook_id = ${data.id}`;
       await database()`
         insert into crm.webhook_deliveries (workspace_id, webhook_id, event_id, position, type, record_id, lane, next_attempt_at)
-        select ${team.workspaceId}, ${data.id}, gen_random_uuid(), n, 'deal.updated', ${record}, 'live',
+        select ${team.workspaceId}, ${data.id}, gen_random_uuid(), 1000000 + n, 'deal.updated', ${record}, 'live',
           case n when 1 then now() + interval '1 hour' else 'infinity' end
         from generate_series(1, 2) as n`;
     };
@@ -592,19 +595,23 @@ describe("deliveries", () => {
         at === null ? "none" : Date.parse(at) <= Date.now() + 1000 ? "now" : "later",
       );
     };
+    const areTried = async () => {
+      const { data: listed } = await team.key.get(`${path}/deliveries?state=pending`);
+      expect(listed).toEqual([]); // There are no such events any more, so nothing is left to try.
+    };
     await fill();
     expect(await times()).toEqual(["later", "none"]);
     await team.key.post(`${path}/pause`);
     await team.key.post(`${path}/resume`);
-    expect(await times()).toEqual(["now", "none"]);
+    await vi.waitFor(areTried, 5_000);
     await fill();
     await team.key.patch(path, { ordering: "none" });
-    expect(await times()).toEqual(["now", "now"]);
+    await vi.waitFor(areTried, 5_000);
   });
 
   test("and what was delivered to deleted endpoints go in time", async () => {
-    const kept = (await make(team.key)).data;
-    const gone = (await make(team.key)).data;
+    const kept = (await make(team.key, { events: ["changelog.published"] })).data;
+    const gone = (await make(team.key, { events: ["changelog.published"] })).data;
     for (const [id, age] of [
       [kept.id, "31 days"],
       [kept.id, "1 day"],

@@ -50,6 +50,8 @@ test("each function that runs past the policies is known, and callable by whom i
     "crm.start_job": ["crm_api"],
     "crm.take_locks": ["crm_api"],
     // For other definers alone.
+    "api.claim_webhook": ["crm_worker"],
+    "api.settle_webhook": ["crm_worker"],
     "crm.event_position": ["crm_api"],
     "crm.oldest_event": ["crm_api"],
     "crm.publish": ["crm_api"],
