@@ -9,6 +9,7 @@ import { startStack } from "../scripts/stack/stack.ts";
 import type { StackInfo } from "../scripts/stack/stack_info.ts";
 import { measureBook } from "./book.ts";
 import { measureContacts } from "./contacts.ts";
+import { measureEvents } from "./events.ts";
 import { CONNECTIONS, type Measurement, percentile, perSecond } from "./load.ts";
 import {
   type Figure,
@@ -41,6 +42,7 @@ export interface BenchOptions {
   contacts: boolean;
   /** Records of each resource in the largest book, when that is measured. */
   book: number | undefined;
+  events: boolean;
 }
 
 /** Measures and writes the report. */
@@ -60,12 +62,13 @@ export async function runBench(options: BenchOptions, atEnd: AtEnd): Promise<voi
   await measure({ info, dataDir, sql, quick, atEnd, loads: [], ratios: [], figures: [], verdicts: [] }, options);
 }
 
-async function measure(bench: Bench, { contacts, book }: BenchOptions): Promise<void> {
+async function measure(bench: Bench, { contacts, book, events }: BenchOptions): Promise<void> {
   if (contacts) await measureContacts(bench);
   if (book !== undefined) await measureBook(bench, book);
+  if (events) await measureEvents(bench);
   const { info, sql, quick, loads, ratios, figures, verdicts } = bench;
   const [version] = await sql`select current_setting('server_version') as version`;
-  const name = contacts ? "results" : "book_results";
+  const name = contacts ? "results" : book === undefined ? "event_results" : "book_results";
   const markdown = writeReport(
     {
       machine: {

@@ -14,6 +14,7 @@ async function measure(): Promise<void> {
       "--quick": { help: "a short run, up to 100,000 contacts" },
       "--contacts": { help: "only the contacts: reads, writes, growth, search, start and memory" },
       "--book": { help: "only the whole book of business" },
+      "--events": { help: "only events and webhooks" },
       "--rows": { value: "COUNT", help: "records of each resource in the largest book; 1000000 when absent" },
       "--against": { value: "DIR", help: "instead: this checkout beside another one, which has its own node_modules" },
       "--only": { value: "TEXT", help: "with --against: the requests whose name has it" },
@@ -32,8 +33,9 @@ async function measure(): Promise<void> {
       : runBench(
           {
             quick,
-            contacts: given["--book"] === undefined,
-            book: given["--contacts"] === undefined ? largest : undefined,
+            contacts: given["--book"] === undefined && given["--events"] === undefined,
+            book: given["--contacts"] === undefined && given["--events"] === undefined ? largest : undefined,
+            events: given["--contacts"] === undefined && given["--book"] === undefined,
           },
           atEnd,
         ),
