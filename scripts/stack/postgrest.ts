@@ -41,13 +41,14 @@ export async function startPostgrest(options: PostgrestOptions): Promise<{ child
       .join(""),
     { mode: 0o600 },
   );
-  const child = startChild({ name: "postgrest", dataDir, command: program(), args: [configFile], env: {} });
+  const child = startChild({ name: "postgrest", dataDir, command: postgrestProgram(), args: [configFile], env: {} });
   const url = `http://127.0.0.1:${port}`;
   await untilReady(child, () => answers(`${url}/`));
   return { child, url };
 }
 
-function program(): string {
+/** The binary of this platform. @throws when there is none */
+export function postgrestProgram(): string {
   const platform = `${process.platform}-${process.arch}`;
   const file = join(
     ROOT,

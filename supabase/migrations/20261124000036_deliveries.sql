@@ -136,7 +136,7 @@ begin
 end;
 $$;
 
--- Leases the endpoint that has been due longest to the holder of {"lease"}, for a minute, with its next deliveries. Null when
+-- Leases the endpoint that has been due longest to the holder of {"lease"}, for half a minute, with its next deliveries. Null when
 -- none is due.
 create function api.claim_webhook(json) returns json
 language plpgsql security definer
@@ -156,7 +156,7 @@ declare
 begin
   perform crm.publish_some();
   perform crm.watch_webhooks();
-  update crm.webhooks set lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '1 minute'
+  update crm.webhooks set lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '30 seconds'
   where id = (
     select id from crm.webhooks
     where state = 'active' and due_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
@@ -245,7 +245,7 @@ begin
       when (settled ->> 'failures')::integer > 0 then coalesce(case when (settled ->> 'has_succeeded')::boolean then null else failing_since end, clock_timestamp())
       else failing_since end,
     told = case when (settled ->> 'has_succeeded')::boolean then 0 else told end,
-    lease_until = clock_timestamp() + interval '1 minute'
+    lease_until = clock_timestamp() + interval '30 seconds'
   where id = webhook.id returning * into webhook;
 
   if settled -> 'replay' <> 'null' then
