@@ -362,6 +362,10 @@ begin
   perform crm.keep_history(resource, coalesce(scope, resource));
   perform crm.secure_records(resource, coalesce(scope, resource));
   perform crm.show_records(resource);
+  -- What is set up before there is a feed, the feed's migration sees to.
+  if to_regprocedure('crm.tell_versions(text)') is not null then
+    perform crm.tell_versions(resource);
+  end if;
 end;
 $$;
 

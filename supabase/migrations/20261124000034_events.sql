@@ -320,7 +320,7 @@ begin
     singular || '.restored', singular || '.updated', crm.render_special_types(resource, singular, false), scope, shown);
 end;
 $$;
-select crm.tell_versions(name) from crm.resources where facts is not null order by name;
+select crm.tell_versions(name) from crm.resources where facts is not null and to_regclass('crm.' || name) is not null order by name;
 
 -- What people do, as the audit log has it, is told too. In `targets` the first is what it was done to.
 create function crm.tell_act() returns trigger

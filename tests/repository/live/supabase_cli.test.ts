@@ -51,6 +51,9 @@ test("Supabase's advisors warn of nothing but functions that run once per row, o
     "Function `crm.fold` has a role mutable search_path",
     "Function `crm.folded` has a role mutable search_path", // An aggregate has none.
     "Function `crm.is_as_checked` has a role mutable search_path",
+    "Function `crm.is_asked_for` has a role mutable search_path",
+    "Function `crm.is_sent` has a role mutable search_path",
+    "Function `crm.max_failures` has a role mutable search_path",
     "Function `crm.minor_units` has a role mutable search_path",
     "Function `crm.purge_all` has a role mutable search_path", // It commits, which no routine with a setting may.
     "Function `crm.rights` has a role mutable search_path",
