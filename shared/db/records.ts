@@ -66,6 +66,8 @@ export interface WriteAnswer {
   abridged: boolean;
   /** The first answer's id and time, when this is a repetition of it. */
   replayed: { request_id: string; timestamp: string } | null;
+  /** Whether endpoints are to be sent what it has changed. */
+  hasEndpoints: boolean;
 }
 
 /** A `WriteRequest` as `api.write_records` takes it. */
@@ -89,6 +91,8 @@ export interface WrittenAnswer {
   job: RecordData | null;
   abridged?: boolean;
   replayed: WriteAnswer["replayed"];
+  /** Absent in an answer that is repeated. */
+  has_endpoints?: boolean;
 }
 
 /**
@@ -165,7 +169,8 @@ export async function writeRecords(
   );
   if (request.dryRun !== true && answer.replayed === null && by.length > 0)
     await correctPhones(database, writer, resource, request.records, results);
-  return { results, job: answer.job ?? null, abridged: answer.abridged ?? false, replayed: answer.replayed };
+  const { job, abridged = false, replayed, has_endpoints: hasEndpoints = false } = answer;
+  return { results, job, abridged, replayed, hasEndpoints };
 }
 
 /** Puts right what `misreadPhones` finds, in `results` too. A record that somebody has changed again is left to them. */

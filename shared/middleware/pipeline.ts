@@ -33,9 +33,6 @@ const pipeline: readonly Step[] = [
   readBody,
 ];
 
-/** The scopes of routes whose answers may have made events. */
-const CHANGING = /:(write|revoke)$/;
-
 /** Takes a request through the pipeline to its route's handler, or to why it has none. Never throws. */
 export async function run(
   exchange: Exchange,
@@ -47,8 +44,6 @@ export async function run(
   exchange.params = params;
   const response = await answer(exchange);
   logRequest(exchange, response.status);
-  if (response.ok && exchange.route !== undefined && CHANGING.test(exchange.route.scope))
-    exchange.services.worker.dispatch();
   return response;
 }
 

@@ -880,7 +880,8 @@ $$;
 --   idempotency           {"key", "fingerprint", "request_id", "timestamp"} or absent
 --
 -- Answers {"results": [{"status", "record"} | {"status": "failed", "code" | "sqlstate", …}],
---          "job": the job that goes on with it, or null, "replayed": null | {"request_id", "timestamp"}}.
+--          "job": the job that goes on with it, or null, "replayed": null | {"request_id", "timestamp"},
+--          "has_endpoints": whether anybody is to be sent the events that it made}.
 create function api.write_records(json) returns json
 language plpgsql
 set search_path = ''
@@ -944,7 +945,8 @@ begin
     perform crm.keep_answer(workspace, idempotency,
       json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', idempotency - 'key' - 'fingerprint'));
   end if;
-  return json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', null);
+  return json_build_object('results', results, 'job', job, 'abridged', is_abridged, 'replayed', null,
+    'has_endpoints', written and crm.has_endpoints(workspace));
 end;
 $$;
 

@@ -67,6 +67,15 @@ insert into crm.resources values ('webhooks_now', 'webhooks', '{}');
 create view api.webhooks with (security_invoker = true) as select * from crm.webhooks_now;
 grant select on api.webhooks to crm_api;
 
+-- Whether a workspace has endpoints that are sent what happens.
+create function crm.has_endpoints(workspace uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+  select exists (select from crm.webhooks where workspace_id = workspace and state = 'active');
+$$;
+grant execute on function crm.has_endpoints(uuid) to crm_api;
+
 -- Deliveries -----------------------------------------------------------------------------------
 
 create table crm.webhook_deliveries (

@@ -53,6 +53,7 @@ test("each function that runs past the policies is known, and callable by whom i
     "api.claim_webhook": ["crm_worker"],
     "api.settle_webhook": ["crm_worker"],
     "crm.event_position": ["crm_api"],
+    "crm.has_endpoints": ["crm_api"],
     "crm.oldest_event": ["crm_api"],
     "crm.publish": ["crm_api"],
     "crm.readable_scopes": ["crm_api"],

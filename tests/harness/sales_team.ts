@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type { Answer } from "./client.ts";
+import { FEED_TABLES } from "./feed.ts";
 import { database } from "./stack.ts";
 import { createWorkspace, freshEmail } from "./workspace.ts";
 
@@ -95,7 +96,7 @@ function tenantTables(): Promise<string[]> {
     select relation.relname as name from pg_class as relation
     join pg_attribute as attribute on attribute.attrelid = relation.oid and attribute.attname = 'workspace_id'
     where relation.relnamespace = 'crm'::regnamespace and relation.relkind = 'r' and relation.relname not in ('api_keys', 'api_key_uses', 'sign_ins')
-      and relation.relname !~ '^(outbox|feeds|events_.*)$'
+      and relation.relname !~ ${FEED_TABLES}
     order by relation.relname`.then((rows) => rows.map((row) => row["name"]));
   return tables;
 }

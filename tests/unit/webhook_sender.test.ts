@@ -404,9 +404,7 @@ test("where a webhook may go is told before there is one", async () => {
   const check = async (url: string) => (await order(url, { dnsPort: port, config: LOCAL })).refusal;
   expect(await check("https://hooks.example.com/crm")).toBeUndefined();
   expect(await check("http://127.0.0.1:8080/crm")).toBeUndefined();
-  expect(await check("https://nobody.example.com/")).toBe(
-    "The host of the url field, nobody.example.com, has no address.",
-  );
+  expect(await check("https://nobody.example.com/")).toBeUndefined(); // It may get an address before anything is sent.
   expect(await check("https://abcdefghijklmnopqrst.supabase.co/functions/v1/api")).toBe(
     "The url field may not lead to this API.",
   );

@@ -13,20 +13,22 @@ export interface Options {
 }
 
 /** Does an act for a request. @throws ApiError what the database refuses */
-export function act(
+export async function act(
   exchange: AuthorizedExchange,
   given: Pick<Given<Options, unknown>, "query" | "idempotency">,
   name: string,
   values: Act["given"],
 ): Promise<ActAnswer> {
   const { services, principal } = exchange;
-  return doAct(services.database, principal, {
+  const answer = await doAct(services.database, principal, {
     act: name,
     given: values,
     context: contextOf(exchange),
     dryRun: given.query.dry_run,
     idempotency: given.idempotency,
   });
+  services.worker.dispatch();
+  return answer;
 }
 
 /** The answer to an act that has made something: 201, and where it is. */

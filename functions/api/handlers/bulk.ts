@@ -132,7 +132,7 @@ async function writeMany(
   const sent = records.filter((record): record is RecordData => !(record instanceof ApiError));
   const answer =
     sent.length === 0
-      ? { results: [], job: null, abridged: false, replayed: null }
+      ? { results: [], job: null, abridged: false, replayed: null, hasEndpoints: false }
       : await writeRecords(services.database, exchange, resource, {
           ...request,
           records: sent,
@@ -141,6 +141,7 @@ async function writeMany(
           idempotency,
         });
   if (answer.job !== null) services.worker.wake();
+  else if (answer.hasEndpoints) services.worker.dispatch();
   const results = answer.results.values();
   const answers = await withMerged(
     resource,

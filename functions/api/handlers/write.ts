@@ -89,6 +89,7 @@ export async function writeOne(
 ): Promise<Reply> {
   const { services } = exchange;
   const answer = await writeRecords(services.database, exchange, resource, request);
+  if (answer.hasEndpoints) services.worker.dispatch();
   const [result] = answer.results;
   if (result === undefined || result.status === "failed") {
     const error = result?.error ?? new ApiError("internal_error");
