@@ -28,7 +28,9 @@ export interface ClaimedWebhook {
   api_version: string;
   secret_generation: number;
   has_old_secret: boolean;
+  /** In a row, and how many of them leave it its oldest delivery alone. */
   failures: number;
+  max_failures: number;
   concurrency: number;
   cursor: number;
   bulk_cursor: number;

@@ -1,6 +1,6 @@
 import { MAX_DELIVERIES_AT_ONCE } from "../bounds.ts";
 import type { Claims, Database } from "../db/database.ts";
-import type { ClaimedWebhook, Delivered, WaitingDelivery } from "../db/webhooks.ts";
+import type { ClaimedWebhook, Delivered, Settlement, WaitingDelivery } from "../db/webhooks.ts";
 import type { Log } from "../http/log.ts";
 import { type ApiVersion, DEFAULT_VERSION } from "../http/versions.ts";
 import type { Budget } from "../jobs/budget.ts";
@@ -27,8 +27,6 @@ const WORKER: Claims = { role: "crm_worker" };
 const SETTLE_EVERY_MS = 500;
 /** How long deliveries of one endpoint are begun before it is another's turn. */
 const TURN_MS = 10_000;
-/** Failures in a row after which only the oldest delivery is tried (`crm.max_failures`). */
-const MAX_FAILURES = 5;
 /** How often a doorbell rings at most. */
 const RING_EVERY_SECONDS = 1;
 const GONE = 410;
@@ -97,10 +95,8 @@ class Walk {
 class Turn {
   private failures: number;
   private concurrency: number;
-  private hasSucceeded = false;
   private isGone = false;
   private isLost = false;
-  private replayed = 0;
   private settled: Delivered[] = [];
   private settledAt = performance.now();
   private readonly live: Walk;
@@ -134,14 +130,13 @@ class Turn {
     const mayBegin = () =>
       !this.isLost &&
       !this.isGone &&
-      (this.failures < MAX_FAILURES || this.webhook.failures >= MAX_FAILURES) &&
+      (!this.isFailing || this.webhook.failures >= this.webhook.max_failures) &&
       !this.budget.isSpent &&
       performance.now() - startedAt < TURN_MS;
 
     while (queue.length > 0 && mayBegin()) {
       if (underWay.size >= this.concurrency) {
-        await Promise.race(underWay);
-        await this.settle();
+        await this.wait(underWay);
         continue;
       }
       const next = queue.shift();
@@ -153,11 +148,24 @@ class Turn {
         .finally(() => underWay.delete(work));
       underWay.add(work);
     }
-    while (underWay.size > 0) {
-      await Promise.race([...underWay, new Promise((resolve) => setTimeout(resolve, SETTLE_EVERY_MS))]);
-      await this.settle();
-    }
+    while (underWay.size > 0) await this.wait(underWay);
     await this.settle(true);
+  }
+
+  /** Waits for one of those that are under way, but no longer than what became of the others may go unnoted. */
+  private async wait(underWay: ReadonlySet<Promise<void>>): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pause = new Promise((resolve) => {
+      timer = setTimeout(resolve, SETTLE_EVERY_MS);
+    });
+    await Promise.race([...underWay, pause]);
+    clearTimeout(timer);
+    await this.settle();
+  }
+
+  /** Whether it has failed so often in a row that only its oldest delivery is tried. */
+  private get isFailing(): boolean {
+    return this.failures >= this.webhook.max_failures;
   }
 
   /** Delivers an event, or notes that it has to wait for an earlier one of its record. */
@@ -189,7 +197,6 @@ class Turn {
   private async attempt(item: WaitingDelivery, body: string): Promise<boolean> {
     const at = new Date();
     const outcome = await this.send(item.event?.id ?? "", at, body);
-    if (item.lane === "replay") this.replayed += 1;
     const attempt = told(at, outcome);
     if (this.count(outcome)) {
       this.note(item, { state: "succeeded", tries: item.tries + 1, wait: null, attempt });
@@ -266,9 +273,8 @@ class Turn {
   /** Counts an outcome for the endpoint as a whole, and answers whether it is a success. */
   private count(outcome: Outcome): boolean {
     if (outcome.kind === "answered" && outcome.status >= 200 && outcome.status < 300) {
-      this.concurrency = Math.min(this.failures >= MAX_FAILURES ? 1 : this.concurrency * 2, MAX_DELIVERIES_AT_ONCE);
+      this.concurrency = this.isFailing ? 1 : Math.min(this.concurrency * 2, MAX_DELIVERIES_AT_ONCE);
       this.failures = 0;
-      this.hasSucceeded = true;
       return true;
     }
     this.concurrency = Math.max(1, Math.floor(this.concurrency / 2));
@@ -276,7 +282,7 @@ class Turn {
     if (outcome.kind === "answered" && outcome.status === GONE) this.isGone = true;
     const isBusy =
       outcome.kind === "answered" && BUSY.includes(outcome.status) && outcome.retryAfterSeconds !== undefined;
-    if (isBusy) this.failures = Math.max(this.failures, MAX_FAILURES);
+    if (isBusy) this.failures = Math.max(this.failures, this.webhook.max_failures);
     return false;
   }
 
@@ -308,13 +314,12 @@ class Turn {
     await this.write({ cursor, bulk_cursor: Math.max(cursor, this.bulk.position), ends: true, wait });
   }
 
-  private async write(how: { cursor: number; bulk_cursor: number; ends: boolean; wait: number | null }): Promise<void> {
-    const deliveries = this.settled;
-    this.settled = [];
-    this.settledAt = performance.now();
+  /** Writes down what became of deliveries since the last time; what can't be written is kept for the next. */
+  private async write(how: Pick<Settlement, "cursor" | "bulk_cursor" | "ends" | "wait">): Promise<void> {
     const { id, replay } = this.webhook;
-    const { replayed } = this;
-    this.replayed = 0;
+    const deliveries = this.settled.slice();
+    const replayed = deliveries.filter(({ lane, attempt }) => lane === "replay" && attempt !== null).length;
+    this.settledAt = performance.now();
     const isOurs = await this.dispatcher.database.call(
       "settle_webhook",
       {
@@ -330,12 +335,12 @@ class Turn {
         },
         failures: this.failures,
         concurrency: this.concurrency,
-        has_succeeded: this.hasSucceeded,
+        has_succeeded: deliveries.some(({ state }) => state === "succeeded"),
         is_gone: this.isGone,
       },
       WORKER,
     );
-    this.hasSucceeded = false;
+    this.settled = this.settled.slice(deliveries.length);
     this.isLost ||= !isOurs;
   }
 

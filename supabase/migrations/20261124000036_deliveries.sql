@@ -29,15 +29,16 @@ as $$
   ) as sent;
 $$;
 
--- Has the endpoints of a workspace looked at, when there is something new; those that fail wait for their own time.
+-- Has the endpoints of a workspace looked at, when there is something new; those that fail wait for their own time, if
+-- anything of theirs does.
 create function crm.wake_webhooks() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
   update crm.webhooks set due_at = clock_timestamp()
-  where workspace_id = new.workspace_id and state = 'active' and due_at > clock_timestamp() and failures < crm.max_failures()
-    and (mode <> 'doorbell' or due_at = 'infinity'); -- which rests between two rings
+  where workspace_id = new.workspace_id and state = 'active' and due_at > clock_timestamp()
+    and (due_at = 'infinity' or (failures < crm.max_failures() and mode <> 'doorbell')); -- which rests between two rings
   return null;
 end;
 $$;
@@ -144,8 +145,10 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  max_events constant integer := 50;
+  max_events integer := 50;
+  max_of_workspace constant integer := 4; -- however slow its endpoints are, others have their turn
   webhook crm.webhooks;
+  is_failing boolean;
   newest bigint;
   retries json;
   live record;
@@ -158,8 +161,11 @@ begin
   perform crm.watch_webhooks();
   update crm.webhooks set lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '30 seconds'
   where id = (
-    select id from crm.webhooks
+    select id from crm.webhooks as due
     where state = 'active' and due_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+      and (
+        select count(*) from crm.webhooks as other where other.workspace_id = due.workspace_id and other.lease_until >= clock_timestamp()
+      ) < max_of_workspace
     order by due_at limit 1
     for update skip locked
   )
@@ -172,27 +178,30 @@ begin
   select null::json as items, webhook.cursor as upto into live;
   select null::json as items, webhook.bulk_cursor as upto into bulk;
   select null::json as items, null::bigint as upto into replayed;
-  if webhook.failures < crm.max_failures()
-    or not exists (select from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending') then
-    live := crm.next_events(webhook, 'live', webhook.cursor, newest, case when webhook.failures < crm.max_failures() then max_events else 1 end);
-    if webhook.failures < crm.max_failures() and webhook.mode <> 'doorbell' then
-      if webhook.ordering <> 'record' then
-        bulk := crm.next_events(webhook, 'bulk', webhook.bulk_cursor, newest, greatest(max_events - coalesce(json_array_length(live.items), 0), 5));
-      end if;
+  is_failing := webhook.failures >= crm.max_failures();
+  if is_failing then
+    max_events := 1; -- of whatever there is, to see whether it answers again
+  end if;
+  if not is_failing or not exists (select from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending') then
+    live := crm.next_events(webhook, 'live', webhook.cursor, newest, max_events);
+    if webhook.ordering <> 'record' and webhook.mode <> 'doorbell' and not (is_failing and live.items is not null) then
+      bulk := crm.next_events(webhook, 'bulk', webhook.bulk_cursor, newest, greatest(max_events - coalesce(json_array_length(live.items), 0), least(max_events, 5)));
+    end if;
+    if webhook.mode <> 'doorbell' and not (is_failing and (live.items is not null or bulk.items is not null)) then
       select * into replay from crm.jobs
       where workspace_id = webhook.workspace_id and kind = 'replay_webhook' and state in ('queued', 'running') and arguments ->> 'webhook' = webhook.id::text
       order by created_at limit 1;
       if replay.id is not null then
         replay_from := coalesce((replay.arguments ->> 'cursor')::bigint, (replay.arguments ->> 'from')::bigint - 1);
         replayed := crm.next_events(webhook, 'replay', replay_from, (replay.arguments ->> 'to')::bigint,
-          greatest(max_events / 2 - coalesce(json_array_length(live.items), 0), 5), (replay.arguments ->> 'only_failed')::boolean);
+          greatest(max_events / 2 - coalesce(json_array_length(live.items), 0), least(max_events, 5)), (replay.arguments ->> 'only_failed')::boolean);
       end if;
     end if;
   end if;
   return json_build_object('id', webhook.id, 'url', webhook.url, 'mode', webhook.mode, 'ordering', webhook.ordering, 'matcher', webhook.matcher,
     'api_version', webhook.api_version, 'secret_generation', webhook.secret_generation,
     'has_old_secret', coalesce(webhook.old_secret_until > clock_timestamp(), false),
-    'failures', webhook.failures, 'concurrency', webhook.concurrency, 'cursor', webhook.cursor, 'bulk_cursor', webhook.bulk_cursor, 'newest', newest,
+    'failures', webhook.failures, 'max_failures', crm.max_failures(), 'concurrency', webhook.concurrency, 'cursor', webhook.cursor, 'bulk_cursor', webhook.bulk_cursor, 'newest', newest,
     'retries', coalesce(retries, '[]'), 'live', json_build_object('items', coalesce(live.items, '[]'), 'upto', live.upto),
     'bulk', json_build_object('items', coalesce(bulk.items, '[]'), 'upto', bulk.upto),
     'replay', case when replay.id is not null then json_build_object('id', replay.id, 'items', coalesce(replayed.items, '[]'), 'from', replay_from, 'upto', replayed.upto,
@@ -284,7 +293,7 @@ begin
     update crm.webhooks
     set lease = null, lease_until = null, due_at = case
       when (settled ->> 'wait') is not null then clock_timestamp() + (settled ->> 'wait')::double precision * interval '1 second'
-      when webhook.failures < crm.max_failures() and crm.has_more(webhook) then clock_timestamp()
+      when (webhook.failures < crm.max_failures() or next_at is null) and crm.has_more(webhook) then clock_timestamp()
       else coalesce(next_at, 'infinity')
     end
     where id = webhook.id;
@@ -442,7 +451,7 @@ begin
     ));
   perform crm.start_job(workspace, 'replay_webhook', 'webhooks',
     jsonb_build_object('webhook', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed), found);
-  update crm.webhooks set due_at = clock_timestamp() where id = webhook.id and failures < crm.max_failures();
+  update crm.webhooks set due_at = clock_timestamp() where id = webhook.id;
   perform crm.note_webhook(webhook, 'replayed', jsonb_build_object('events', jsonb_build_object('from', first, 'to', final)));
   return jsonb_build_object('record', jsonb_build_object('id', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed, 'total', found));
 end;

@@ -19,7 +19,7 @@ const deliveriesOf = async (webhook: Made, query = ""): Promise<Made[]> =>
   (await team.client.get(`/webhooks/${webhook["id"]}/deliveries?limit=100${query}`)).data;
 
 /** Waits until something is so. */
-async function eventually(what: () => Promise<void>, timeoutMs = 10_000): Promise<void> {
+async function eventually<Seen>(what: () => Promise<Seen>, timeoutMs = 10_000): Promise<Seen> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
@@ -170,6 +170,61 @@ describe("an endpoint that fails", () => {
     }, 20_000);
     await eventually(async () => expect((await team.read(`/webhooks/${webhook["id"]}`))["lag"]).toBe(0));
   }, 60_000);
+
+  test("is tried ten times, each time as long after the last as is promised, and then the delivery has failed", async () => {
+    receiver.answer(500);
+    const webhook = await endpoint({ events: ["contact.created"] });
+    await team.contact();
+    const [first] = await eventually(async () => {
+      const listed = await deliveriesOf(webhook);
+      expect(listed).toHaveLength(1);
+      return listed;
+    });
+    const path = `/webhooks/${webhook["id"]}/deliveries/${first?.["id"]}`;
+    const waits = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+    for (const [n, seconds] of waits.entries()) {
+      const delivery = await eventually(async () => {
+        const seen = await team.read(path);
+        expect(seen["attempt_count"]).toBe(n + 1);
+        return seen;
+      });
+      const wait = (Date.parse(delivery["next_attempt_at"]) - Date.parse(delivery["attempts"][n].at)) / 1000;
+      expect(wait, `after try ${n + 1}`).toBeGreaterThan(seconds * 0.9 - 1);
+      expect(wait, `after try ${n + 1}`).toBeLessThan(seconds * 1.1 + 2);
+      // As if the time had passed.
+      await database()`update crm.webhook_deliveries set next_attempt_at = now() where id = ${delivery["id"]}`;
+      await database()`update crm.webhooks set due_at = now() where id = ${webhook["id"]}`;
+    }
+    await eventually(async () =>
+      expect(await team.read(path)).toMatchObject({
+        state: "failed",
+        attempt_count: 10,
+        next_attempt_at: null,
+        finished_at: expect.any(String),
+      }),
+    );
+    expect(new Set(receiver.received.map(({ headers }) => headers["webhook-id"]))).toEqual(
+      new Set([first?.["event_id"]]),
+    );
+    receiver.answer(200);
+    const { data } = await team.client.post(`/webhooks/${webhook["id"]}/replay`, { only_failed: true });
+    expect(data["total"]).toBe(1);
+    await eventually(async () =>
+      expect(await team.read(path)).toMatchObject({ state: "succeeded", attempt_count: 11 }),
+    );
+  }, 60_000);
+
+  test("is not asked before the time that its Retry-After names", async () => {
+    receiver.answer(
+      (_received, response, nth) => void response.writeHead(nth === 1 ? 429 : 200, { "retry-after": "8" }).end(),
+    );
+    await endpoint({ events: ["contact.created"] });
+    await team.contact();
+    await team.contact();
+    const [first, second] = (await receiver.until(3, undefined, 25_000)) as [Received, Received];
+    expect(second.at - first.at).toBeGreaterThan(7_900);
+    expect(second.body["id"]).toBe(first.body["id"]);
+  }, 40_000);
 
   test("with 410 is paused at once, and goes on where it stopped when it is resumed", async () => {
     receiver.answer(410);
