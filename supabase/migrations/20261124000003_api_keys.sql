@@ -20,6 +20,8 @@ create table crm.api_keys (
   revoked_at timestamptz,
   revoked_by jsonb,
   rolled_to uuid references crm.api_keys (id),
+  -- The expiry that was told of as coming.
+  told_expiry timestamptz,
   constraint api_keys_permissions_only_when_custom check ((scope = 'custom') = (permissions <> '{}'))
 );
 comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and last four are for display.';
@@ -27,6 +29,7 @@ comment on table crm.api_keys is 'SHA-256 of the key, never the key; prefix and 
 create index api_keys_created_at on crm.api_keys (workspace_id, created_at, id);
 create index api_keys_live on crm.api_keys (workspace_id) where revoked_at is null;
 create index api_keys_rolled_to on crm.api_keys (rolled_to);
+create index api_keys_untold on crm.api_keys (expires_at) where revoked_at is null and told_expiry is distinct from expires_at;
 
 alter table crm.api_keys enable row level security;
 alter table crm.api_keys force row level security;

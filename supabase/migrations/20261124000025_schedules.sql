@@ -1,7 +1,7 @@
 -- What runs by the clock, and what Postgres writes down about it.
 
 -- Deletes all that has outlived its promise, some rows in each transaction; the last of each kind, which finds nothing, gives back
--- its lock too. Without a search_path of its own, which a procedure that commits can't have.
+-- its lock too. And tells of the keys that are about to. Without a search_path of its own, which a procedure that commits can't have.
 create procedure crm.purge_all(max_rows integer default 250)
 language plpgsql
 as $$
@@ -27,6 +27,10 @@ begin
   end loop;
   commit;
   while crm.purge_webhooks(max_rows) > 0 loop
+    commit;
+  end loop;
+  commit;
+  while crm.watch_api_keys(max_rows) > 0 loop
     commit;
   end loop;
   commit;

@@ -53,6 +53,34 @@ begin
 end;
 $$;
 
+-- Tells people of a workspace what has happened in it, once the transaction has committed: the member whose it is, if {"type", "id"}
+-- is one, else the owners. An event says the same, so nothing fails because somebody has had many mails: they get no further one.
+-- Nobody waits for their turn here, so where two happen at one instant one more may go out.
+create function crm.send_notice(workspace uuid, template text, details jsonb, whose jsonb default null) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  max_notices constant integer := 10; -- a day, to one address
+  reader constant uuid := (
+    select id from crm.members
+    where workspace_id = workspace and whose ->> 'type' = 'user' and user_id = (whose ->> 'id')::uuid and deleted_at is null
+  );
+begin
+  insert into crm.mails (workspace_id, template, recipient, details)
+  select distinct on (lower(member.email)) told.id, send_notice.template, member.email,
+    jsonb_build_object('workspace_name', told.name) || send_notice.details
+  from crm.workspaces as told
+  join crm.members as member on member.workspace_id = told.id and member.user_id is not null and member.deleted_at is null
+  where told.id = workspace and told.state <> 'deleting' and case when reader is null then member.role = 'owner' else member.id = reader end
+    and (
+      select count(*) from crm.mails as sent
+      where sent.workspace_id = workspace and sent.created_at > now() - interval '24 hours' and lower(sent.recipient) = lower(member.email)
+    ) < max_notices
+  order by lower(member.email);
+end;
+$$;
+
 -- The worker -------------------------------------------------------------------------------------
 
 -- Claims the mail that has been due longest under the token {"lease"} for 30 seconds, if it is one of {"templates"}. Null

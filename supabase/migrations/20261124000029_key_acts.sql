@@ -121,6 +121,7 @@ begin
   end if;
   key := crm.add_api_key(workspace, given, key);
   perform crm.note_act(workspace, 'api_key.created', crm.target('api_key', key.id, key.name), crm.changes_between('{}', crm.key_facts(key)));
+  perform crm.tell_expiring(key.id);
   return crm.key_as_shown(key.id);
 end;
 $$;
@@ -170,6 +171,9 @@ begin
   if crm.key_facts(key) <> crm.key_facts(old) then
     perform crm.note_act(workspace, 'api_key.updated', crm.target('api_key', key.id, key.name), crm.changes_between(crm.key_facts(old), crm.key_facts(key)));
   end if;
+  if key.expires_at is distinct from old.expires_at then
+    perform crm.tell_expiring(key.id);
+  end if;
   return crm.key_as_shown(key.id);
 end;
 $$;
@@ -198,6 +202,9 @@ begin
   update crm.api_keys set rolled_to = key.id where id = old.id;
   perform crm.note_act(workspace, 'api_key.rolled', crm.target('api_key', old.id, old.name) || crm.target('api_key', key.id, key.name),
     jsonb_build_object('expires_at', jsonb_build_object('from', crm.show_time(old.expires_at), 'to', crm.show_time(least(old.expires_at, ends_at)))));
+  if ends_at < coalesce(old.expires_at, 'infinity') then
+    perform crm.tell_expiring(old.id);
+  end if;
   return crm.key_as_shown(key.id);
 end;
 $$;
@@ -226,6 +233,54 @@ language sql
 set search_path = ''
 as $$
   update crm.api_keys set revoked_at = now(), revoked_by = actor where id = key_id;
+$$;
+
+-- Expiry ---------------------------------------------------------------------------------------
+
+-- Tells by an event of a key that is expiring, once for each time that it is to end at; answers whether it did.
+create function crm.tell_expiring(key_id uuid) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  shown crm.api_keys_now;
+begin
+  select * into shown from crm.api_keys_now where id = key_id and state = 'expiring';
+  update crm.api_keys set told_expiry = expires_at where id = shown.id and told_expiry is distinct from expires_at;
+  if not found then
+    return false;
+  end if;
+  perform crm.emit(shown.workspace_id, array['api_key.expiring'], 'api_keys', null, shown.id, to_jsonb(shown) - 'workspace_id', null,
+    '{"type": "system", "id": null}');
+  return true;
+end;
+$$;
+
+-- Tells of at most so many keys that have come near their end; answers of how many, 0 when none is left. Here owners get a mail as
+-- well; whoever has just made, changed or rolled a key to end soon knows that they did.
+create function crm.watch_api_keys(max_rows integer) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  key crm.api_keys;
+  told integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('purge', 0));
+  for key in
+    select * from crm.api_keys
+    where revoked_at is null and told_expiry is distinct from expires_at and expires_at > now() and expires_at <= now() + interval '7 days'
+    order by expires_at limit max_rows
+    for no key update skip locked
+  loop
+    if crm.tell_expiring(key.id) then
+      perform crm.send_notice(key.workspace_id, 'expiring_key', jsonb_build_object(
+        'key_name', key.name, 'last_four', key.last_four, 'expires_at', key.expires_at));
+      told := told + 1;
+    end if;
+  end loop;
+  return told;
+end;
 $$;
 
 -- Use ------------------------------------------------------------------------------------------

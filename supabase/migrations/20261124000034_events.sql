@@ -3,7 +3,7 @@
 --
 -- An event is written in the transaction of what it tells, to the outbox, and gets its position when it is published: by
 -- one publisher at a time, of what is committed, in the order of `seq`. Writers wait for nobody, and a transaction that is
--- open for long keeps only its own events back. docs/adr/0017 says why no other way holds.
+-- open for long keeps only its own events back. docs/adr/0018 says why no other way holds.
 
 -- Tables ---------------------------------------------------------------------------------------
 

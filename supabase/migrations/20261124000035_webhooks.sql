@@ -196,6 +196,16 @@ as $$
   select crm.note_act(webhook.workspace_id, 'webhook.' || action, crm.target('webhook', webhook.id, webhook.url), changes, actor);
 $$;
 
+-- Tells by mail what has become of an endpoint: whoever has made it, if they are a member, else the owners. Of its URL without what
+-- stands after the path, where receivers keep tokens.
+create function crm.send_webhook_notice(webhook crm.webhooks, template text, details jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  select crm.send_notice(webhook.workspace_id, template, details || jsonb_build_object(
+    'webhook_id', webhook.id, 'host', split_part(split_part(webhook.url, '?', 1), '/', 3), 'url', split_part(webhook.url, '?', 1)), webhook.created_by);
+$$;
+
 -- An endpoint of the workspace, locked until the transaction ends.
 create function crm.take_webhook(workspace uuid, webhook_id uuid) returns crm.webhooks
 language plpgsql
@@ -315,7 +325,7 @@ begin
 end;
 $$;
 
--- Has an endpoint get nothing until somebody resumes it.
+-- Has an endpoint get nothing until somebody resumes it. What nobody has asked for is told by mail.
 create function crm.pause_webhook(webhook crm.webhooks, reason text, actor jsonb default crm.actor()) returns crm.webhooks
 language plpgsql
 set search_path = ''
@@ -328,6 +338,9 @@ begin
   perform crm.note_webhook(paused, 'paused', crm.changes_between(
     jsonb_build_object('state', webhook.state, 'paused_reason', webhook.paused_reason),
     jsonb_build_object('state', paused.state, 'paused_reason', paused.paused_reason)), actor);
+  if webhook.state = 'active' and reason <> 'by_user' then
+    perform crm.send_webhook_notice(paused, 'paused_webhook', jsonb_build_object('reason', reason, 'paused_at', paused.updated_at));
+  end if;
   return paused;
 end;
 $$;

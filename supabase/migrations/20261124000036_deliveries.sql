@@ -1,5 +1,5 @@
 -- Delivering: dispatchers, of which any number may run at once, lease an endpoint each, send its next events, and settle what
--- became of them. docs/adr/0018.
+-- became of them. docs/adr/0019.
 --
 -- An endpoint has two lanes on the feed: events that came one by one, and those of bulk writes and imports, which never keep
 -- the first waiting; replays go with the second. With ordering = record there is one lane, for their order is what counts.
@@ -314,18 +314,19 @@ as $$
 $$;
 
 -- Notices the endpoints that have failed for long: {"told": 1} after an hour, 2 a day before they are paused, which is after five
--- days. Those who may resume one are told by mail, and everybody by an event.
+-- days. Everybody is told by an event, and whose it is by mail, with what the delivery that it was last given alone came to.
 create function crm.watch_webhooks() returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
+  paused_after constant interval := '5 days';
   webhook crm.webhooks;
   system constant jsonb := '{"type": "system", "id": null}';
 begin
   for webhook in
     select * from crm.webhooks
-    where state = 'active' and failing_since < now() - case told when 0 then interval '1 hour' when 1 then interval '4 days' else interval '5 days' end
+    where state = 'active' and failing_since < now() - case told when 0 then interval '1 hour' when 1 then paused_after - interval '1 day' else paused_after end
     order by failing_since limit 10
     for update skip locked
   loop
@@ -334,6 +335,13 @@ begin
     else
       update crm.webhooks set told = webhook.told + 1 where id = webhook.id returning * into webhook;
       perform crm.note_webhook(webhook, 'failing', jsonb_build_object('failing_since', jsonb_build_object('from', null, 'to', crm.show_time(webhook.failing_since))), system);
+      perform crm.send_webhook_notice(webhook, 'failing_webhook', jsonb_build_object(
+        'notice', case webhook.told when 1 then 'first' else 'last' end, 'began_at', webhook.failing_since,
+        'pauses_at', greatest(webhook.failing_since + paused_after, now()),
+        'last_result', (
+          select coalesce('status ' || last_status, attempts -> -1 ->> 'error') from crm.webhook_deliveries
+          where webhook_id = webhook.id and state = 'pending' and attempt_count > 0 order by created_at limit 1
+        )));
     end if;
   end loop;
 end;

@@ -84,6 +84,13 @@ test("a key that was found is revoked at once, noted, and told to owners and adm
     targets: [{ type: "api_key", id, name: "test" }],
     changes: { source: { from: null, to: "github" }, url: { from: null, to: PAGE } },
   });
+  const [told] = (await owner.get("/events?types=api_key.leaked")).data;
+  expect(told).toMatchObject({
+    record_id: id,
+    actor: { type: "system", id: null },
+    data: { state: "revoked" },
+    changes: entry.changes,
+  });
   for (const role of ["owner", "admin"]) {
     const mail = await mailTo(people[role] ?? "");
     expect(mail.subject).toContain('The API key "test" of Test');

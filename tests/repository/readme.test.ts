@@ -73,6 +73,7 @@ test("the README's table of bounds has the numbers of shared/bounds.ts and of th
   expect([inSql("mail", "max_per_day"), inSql("mail", "max_to_one")].join(", ")).toBe(
     bound("mails of a workspace in 24 hours, to one address"),
   );
+  expect(inSql("mail", "max_notices")).toBe(bound("notices by mail to one person of it in 24 hours"));
   expect(inSql("write_records", "max_kept_bytes")).toBe(
     bound("answers kept for its Idempotency-Keys")?.replace(" MB", " * 1024 * 1024"),
   );
