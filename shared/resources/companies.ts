@@ -48,7 +48,8 @@ export const companies: Resource = defineResource({
   },
   customizable: true,
   mergeable: true,
-  actions: { merge },
+  // What was below the losers may come to stand too deep.
+  actions: { merge: { ...merge, errors: [...merge.errors, "circular_reference", "hierarchy_too_deep"] } },
   rules: { write: ["currency_required", "circular_reference", "hierarchy_too_deep"] },
   facetSets: [["industry", "type"], ["lifecycle_stage"], ["owner_id"]],
 });
