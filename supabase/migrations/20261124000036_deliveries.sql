@@ -330,10 +330,12 @@ begin
     order by failing_since limit 10
     for update skip locked
   loop
-    if webhook.told >= 2 then
+    if webhook.failing_since < now() - paused_after then
       webhook := crm.pause_webhook(webhook, 'failing', system);
     else
-      update crm.webhooks set told = webhook.told + 1 where id = webhook.id returning * into webhook;
+      -- Once, if nobody has looked for days.
+      update crm.webhooks set told = case when failing_since < now() - paused_after + interval '1 day' then 2 else 1 end
+      where id = webhook.id returning * into webhook;
       perform crm.note_webhook(webhook, 'failing', jsonb_build_object('failing_since', jsonb_build_object('from', null, 'to', crm.show_time(webhook.failing_since))), system);
       perform crm.send_webhook_notice(webhook, 'failing_webhook', jsonb_build_object(
         'notice', case webhook.told when 1 then 'first' else 'last' end, 'began_at', webhook.failing_since,
