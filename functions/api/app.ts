@@ -96,9 +96,23 @@ function createWorkers(
   const { mail: service } = config;
   if (service === undefined) log("warn", "mails_wait", { reason: "MAIL_API_KEY is not set" });
   const common = { log, background, handOver: () => callDrain(config, log) };
+  // One timer does for all: the next turn says anew when there is something to do.
+  let wakesAt = Number.POSITIVE_INFINITY;
+  const later = (ms: number) => {
+    const at = performance.now() + ms;
+    if (at >= wakesAt && wakesAt > performance.now()) return;
+    wakesAt = at;
+    background(
+      new Promise((resolve) => setTimeout(resolve, ms)).then(() => {
+        if (wakesAt === at) wakesAt = Number.POSITIVE_INFINITY;
+        dispatcher.wake();
+      }),
+    );
+  };
+  const dispatched = { database, sender, versions, masterKey: config.masterKey, log, later };
   const dispatcher = createWorker({
     ...common,
-    claims: [(budget) => claimWebhook({ database, sender, versions, masterKey: config.masterKey, log }, budget)],
+    claims: [(budget) => claimWebhook(dispatched, budget)],
     places: MAX_ENDPOINTS_AT_ONCE,
   });
   const others = [

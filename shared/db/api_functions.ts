@@ -16,7 +16,7 @@ import type {
 } from "./long_work.ts";
 import type { StoredPhone } from "./phones.ts";
 import type { Idempotency, ReadResult, RecordData, WriteArgument, WrittenAnswer } from "./records.ts";
-import type { ClaimedWebhook, Settlement } from "./webhooks.ts";
+import type { ClaimedWebhook, Settled, Settlement } from "./webhooks.ts";
 
 /**
  * The functions of schema `api`, with what each takes and answers as JSON. Kept by hand: SQL types say `json` of nearly all
@@ -50,7 +50,9 @@ export interface ApiFunctions {
   write_records(request: WriteArgument): WrittenAnswer;
   cancel_job(asked: ById & { dry_run: boolean }): RecordData;
   act(request: ActArgument): ActAnswer;
-  read_events(asked: EventsAsked): ReadResult & { position: number; oldest: number; has_published: boolean };
+  read_events(
+    asked: EventsAsked,
+  ): ReadResult & { upto: number; position: number; oldest: number; has_published: boolean };
   used_permissions(asked: ById & { days: number }): Record<string, "read" | "write">;
 
   create_import(asked: {
@@ -80,7 +82,7 @@ export interface ApiFunctions {
   finish_mail(sent: Leased): null;
   release_mail(left: Leased & { wait: number }): null;
   claim_webhook(by: { lease: string }): ClaimedWebhook | null;
-  settle_webhook(settled: Leased & Settlement): boolean;
+  settle_webhook(settled: Leased & Settlement): Settled;
   fail_mail(ended: Leased & { error: unknown }): null;
 }
 

@@ -26,9 +26,9 @@ export interface ClaimedWebhook {
   ordering: "none" | "record";
   matcher: unknown;
   api_version: string;
-  secret_generation: number;
-  has_old_secret: boolean;
-  /** In a row, and how many of them leave it its oldest delivery alone. */
+  /** Of the secrets that hold, the newest first. */
+  secret_generations: number[];
+  /** In a row, and after how many of them it gets new events only now and then. */
   failures: number;
   max_failures: number;
   concurrency: number;
@@ -62,6 +62,12 @@ export interface Delivered {
   } | null;
 }
 
+/** What it hears when it has: whether the endpoint is still its own, and in how many seconds there is something to do. */
+export interface Settled {
+  is_ours: boolean;
+  due_in: number | null;
+}
+
 /** What a dispatcher writes down of its turn with an endpoint. */
 export interface Settlement {
   deliveries: Delivered[];
@@ -74,6 +80,10 @@ export interface Settlement {
   /** Whether anything has succeeded since the last one. */
   has_succeeded: boolean;
   is_gone: boolean;
+  /** Whether it was sent a new event although it fails. */
+  probed: boolean;
+  /** Seconds for which it is sent nothing. */
+  rest: number | null;
   /** Whether the lease is given back, and after how many seconds the endpoint is looked at again; null when it is due. */
   ends: boolean;
   wait: number | null;

@@ -18,6 +18,7 @@ const ACTIONS = [
   "sandbox.created",
   "sandbox.reset",
   "sandbox.deleted",
+  "webhook.failing",
   "webhook.tested",
   "webhook.redelivered",
   "webhook.replayed",

@@ -46,7 +46,7 @@ export function presentEvent(row: Record<string, unknown>, among: readonly Resou
     data: Record<string, unknown>;
     changes: Record<string, { from: unknown; to: unknown }>;
   };
-  const resource = [...among, ...SHOWN_OTHERS].find(({ table, plural }) =>
+  const resource = [...SHOWN_OTHERS, ...among].find(({ table, plural }) =>
     [table, plural].includes(String(row["resource"])),
   );
   return {

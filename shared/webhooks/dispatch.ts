@@ -1,5 +1,5 @@
 import { MAX_DELIVERIES_AT_ONCE } from "../bounds.ts";
-import type { Claims, Database } from "../db/database.ts";
+import { type Claims, callWithRetry, type Database } from "../db/database.ts";
 import type { ClaimedWebhook, Delivered, Settlement, WaitingDelivery } from "../db/webhooks.ts";
 import type { Log } from "../http/log.ts";
 import { type ApiVersion, DEFAULT_VERSION } from "../http/versions.ts";
@@ -20,6 +20,8 @@ export interface Dispatcher {
   versions: readonly ApiVersion[];
   masterKey: string;
   log: Log;
+  /** Has work looked for once so many milliseconds are over. */
+  later: (ms: number) => void;
 }
 
 const WORKER: Claims = { role: "crm_worker" };
@@ -27,6 +29,8 @@ const WORKER: Claims = { role: "crm_worker" };
 const SETTLE_EVERY_MS = 500;
 /** How long deliveries of one endpoint are begun before it is another's turn. */
 const TURN_MS = 10_000;
+/** What is due so soon is seen to by us; the timer finds the rest. */
+const MAX_LATER_SECONDS = 15;
 /** How often a doorbell rings at most. */
 const RING_EVERY_SECONDS = 1;
 const GONE = 410;
@@ -37,13 +41,13 @@ const BUSY = [429, 503];
 export async function claimWebhook(dispatcher: Dispatcher, budget: Budget): Promise<Slice | undefined> {
   const { database, log } = dispatcher;
   const lease = crypto.randomUUID();
-  const claimed = await database.call("claim_webhook", { lease }, WORKER);
+  const claimed = await callWithRetry(database, "claim_webhook", { lease }, WORKER);
   if (claimed === null) return undefined;
   const turn = new Turn(dispatcher, budget, lease, claimed);
   return {
     id: claimed.id,
     attempts: 1,
-    run: () => (claimed.mode === "doorbell" ? turn.ring() : turn.deliver()),
+    run: () => (claimed.mode === "doorbell" && claimed.retries.length === 0 ? turn.ring() : turn.deliver()),
     release: ({ wait }) => turn.leave(wait),
     fail: async (error) => {
       log("error", "webhook_turn_failed", { webhook_id: claimed.id, error });
@@ -97,6 +101,10 @@ class Turn {
   private concurrency: number;
   private isGone = false;
   private isLost = false;
+  /** Whether it was sent a new event although it fails. */
+  private hasProbed = false;
+  /** Seconds for which it wants to be sent nothing. */
+  private rest: number | null = null;
   private settled: Delivered[] = [];
   private settledAt = performance.now();
   private readonly live: Walk;
@@ -122,11 +130,12 @@ class Turn {
     const startedAt = performance.now();
     const queue = [
       ...this.webhook.retries.map((item) => ({ item, done: () => {} })),
-      ...[this.live, this.bulk, this.replay].flatMap((walk) => walk.items.map((item) => ({ item, walk }))),
+      ...this.walks.flatMap((walk) => walk.items.map((item) => ({ item, walk }))),
     ];
     const underWay = new Set<Promise<void>>();
+    const begun = new Set<string>();
     const chains = new Map<string, Promise<boolean>>();
-    // One that fails was given its oldest delivery alone, to see whether it answers again.
+    // One that fails was given little, to see whether it answers again.
     const mayBegin = () =>
       !this.isLost &&
       !this.isGone &&
@@ -143,6 +152,13 @@ class Turn {
       if (next === undefined) break;
       const { item } = next;
       const done = "walk" in next ? next.walk.begin(item) : next.done;
+      // One that waits to be tried again may stand on the way too.
+      const isSecond = begun.has(item.event_id);
+      begun.add(item.event_id);
+      if (isSecond) {
+        done();
+        continue;
+      }
       const work = this.one(item, chains)
         .then(done)
         .finally(() => underWay.delete(work));
@@ -163,7 +179,12 @@ class Turn {
     await this.settle();
   }
 
-  /** Whether it has failed so often in a row that only its oldest delivery is tried. */
+  /** The parts of the feed whose events are sent one by one. */
+  private get walks(): Walk[] {
+    return this.webhook.mode === "doorbell" ? [] : [this.live, this.bulk, this.replay];
+  }
+
+  /** Whether it has failed so often in a row that it gets new events only now and then. */
   private get isFailing(): boolean {
     return this.failures >= this.webhook.max_failures;
   }
@@ -175,17 +196,15 @@ class Turn {
       this.note(item, { state: "failed", tries: item.tries, wait: null, attempt: null }); // It is kept no longer.
       return;
     }
-    const version = this.version();
-    const shown = this.budget.measure(() => presentEvent(event, version.resources));
-    const filter = this.webhook.matcher as EventFilter | null;
-    if (item.delivery_id === null && filter !== null && !matches(filter, shown)) return;
+    const body = this.bodyFor(item, event);
+    if (body === undefined) return;
     if (this.webhook.ordering !== "record") {
-      await this.attempt(item, bodyOf(this.webhook.mode, shown));
+      await this.attempt(item, body);
       return;
     }
-    const before = chains.get(event.record_id) ?? Promise.resolve(!item.is_blocked);
+    const before = item.is_blocked ? Promise.resolve(false) : (chains.get(event.record_id) ?? Promise.resolve(true));
     const made = before.then(async (isFree) => {
-      if (isFree && !this.isLost) return await this.attempt(item, bodyOf(this.webhook.mode, shown));
+      if (isFree && !this.isLost) return await this.attempt(item, body);
       this.note(item, { state: "pending", tries: item.tries, wait: null, attempt: null });
       return false;
     });
@@ -193,11 +212,33 @@ class Turn {
     await made;
   }
 
+  /** What is sent of an event; undefined when its endpoint has not asked for it, or it can't be shown, which is noted. */
+  private bodyFor(item: WaitingDelivery, event: NonNullable<WaitingDelivery["event"]>): string | undefined {
+    const filter = this.webhook.matcher as EventFilter | null;
+    try {
+      return this.budget.measure(() => {
+        const shown = presentEvent(event, this.version().resources);
+        if (item.delivery_id === null && filter !== null && !matches(filter, shown)) return undefined;
+        return bodyOf(this.webhook, shown);
+      });
+    } catch (error) {
+      // It must not keep all others from being sent.
+      this.dispatcher.log("error", "event_not_shown", {
+        event_id: event.id,
+        cause: error instanceof Error ? error.name : error,
+      });
+      this.note(item, { state: "failed", tries: item.tries, wait: null, attempt: null });
+      return undefined;
+    }
+  }
+
   /** Tries once, and answers whether nothing of it is left to do. */
   private async attempt(item: WaitingDelivery, body: string): Promise<boolean> {
     const at = new Date();
     const outcome = await this.send(item.event?.id ?? "", at, body);
     const attempt = told(at, outcome);
+    if (this.webhook.failures >= this.webhook.max_failures && !this.webhook.retries.includes(item))
+      this.hasProbed = true;
     if (this.count(outcome)) {
       this.note(item, { state: "succeeded", tries: item.tries + 1, wait: null, attempt });
       return true;
@@ -219,7 +260,8 @@ class Turn {
     if (!isAnything) return await this.finish({ cursor: live.upto, wait: null });
     const at = new Date();
     const ring: Ring = {
-      id: crypto.randomUUID(),
+      // Of the first event that it tells of: the same until it is heard.
+      id: live.items[0]?.event_id ?? crypto.randomUUID(),
       type: "events.available",
       from: cursor + 1,
       to: newest,
@@ -239,8 +281,8 @@ class Turn {
       wait: null,
       attempt: told(at, outcome),
     });
-    const wait = isHeard ? RING_EVERY_SECONDS : ringAfter(this.failures, retryAfterOf(outcome));
-    await this.finish({ cursor: isHeard ? newest : cursor, wait });
+    this.rest = isHeard ? RING_EVERY_SECONDS : ringAfter(this.failures, retryAfterOf(outcome));
+    await this.finish({ cursor: isHeard ? newest : cursor, wait: null });
   }
 
   /** Gives the endpoint back, to be looked at again after so many seconds. */
@@ -250,20 +292,20 @@ class Turn {
 
   private send(id: string, at: Date, body: string): Promise<Outcome> {
     const { webhook, dispatcher } = this;
-    const generations = [webhook.secret_generation, ...(webhook.has_old_secret ? [webhook.secret_generation - 1] : [])];
     const headers = this.budget.measure(() =>
       signatureHeaders({
         id,
         at,
         body,
-        secrets: generations.map((generation) => webhookSecret(dispatcher.masterKey, webhook.id, generation)),
+        secrets: webhook.secret_generations.map((generation) =>
+          webhookSecret(dispatcher.masterKey, webhook.id, generation),
+        ),
       }),
     );
     return dispatcher.sender.send(webhook.url, {
       headers: {
         "content-type": "application/json",
         "user-agent": "AutomateNexus-Webhooks/1.0",
-        "x-acknowledged-position": String(Math.min(this.live.position, this.bulk.position)),
         ...headers,
       },
       body,
@@ -282,7 +324,10 @@ class Turn {
     if (outcome.kind === "answered" && outcome.status === GONE) this.isGone = true;
     const isBusy =
       outcome.kind === "answered" && BUSY.includes(outcome.status) && outcome.retryAfterSeconds !== undefined;
-    if (isBusy) this.failures = Math.max(this.failures, this.webhook.max_failures);
+    if (isBusy) {
+      this.failures = Math.max(this.failures, this.webhook.max_failures);
+      this.rest = Math.max(this.rest ?? 0, outcome.retryAfterSeconds ?? 0);
+    }
     return false;
   }
 
@@ -311,7 +356,7 @@ class Turn {
   }
 
   private async finish({ cursor, wait }: { cursor: number; wait: number | null }): Promise<void> {
-    await this.write({ cursor, bulk_cursor: Math.max(cursor, this.bulk.position), ends: true, wait });
+    await this.write({ cursor, bulk_cursor: this.bulk.position, ends: true, wait });
   }
 
   /** Writes down what became of deliveries since the last time; what can't be written is kept for the next. */
@@ -320,7 +365,8 @@ class Turn {
     const deliveries = this.settled.slice();
     const replayed = deliveries.filter(({ lane, attempt }) => lane === "replay" && attempt !== null).length;
     this.settledAt = performance.now();
-    const isOurs = await this.dispatcher.database.call(
+    const { is_ours, due_in } = await callWithRetry(
+      this.dispatcher.database,
       "settle_webhook",
       {
         id,
@@ -336,12 +382,17 @@ class Turn {
         failures: this.failures,
         concurrency: this.concurrency,
         has_succeeded: deliveries.some(({ state }) => state === "succeeded"),
+        probed: this.hasProbed,
+        rest: this.rest,
         is_gone: this.isGone,
       },
       WORKER,
     );
     this.settled = this.settled.slice(deliveries.length);
-    this.isLost ||= !isOurs;
+    this.hasProbed = false;
+    this.rest = null;
+    this.isLost ||= !is_ours;
+    if (how.ends && due_in !== null && due_in > 0 && due_in <= MAX_LATER_SECONDS) this.dispatcher.later(due_in * 1000);
   }
 
   private version(): ApiVersion {

@@ -40,7 +40,8 @@ export function checkUrl(text: string, { allowLoopback, ownUrls = [] }: TargetRu
   const isLoopback = allowLoopback && LOOPBACK_URL.test(text);
   if (url.protocol !== "https:" && !isLoopback)
     return `The url field must begin with https://${allowLoopback ? ", or for this machine with http://127.0.0.1" : ""}.`;
-  if (url.username !== "" || url.password !== "") return "The url field may not hold a user name or a password.";
+  // An empty one is gone once the URL is parsed.
+  if (/^[a-z]+:\/*[^/?#]*@/i.test(text)) return "The url field may not hold a user name or a password.";
   if (text.includes("#")) return "The url field may not have a fragment (#).";
   if (BLOCKED_PORTS.has(portOf(url))) return `The url field may not name port ${url.port}, which is not for HTTP.`;
   if (ownUrls.some((own) => isSame(new URL(own), url, isLoopback))) return "The url field may not lead to this API.";

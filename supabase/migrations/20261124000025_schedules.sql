@@ -34,6 +34,10 @@ begin
     commit;
   end loop;
   commit;
+  perform crm.watch_webhooks();
+  commit;
+  perform crm.forget_events();
+  commit;
   perform crm.keep_weeks();
   commit;
 end;

@@ -91,7 +91,31 @@ create table crm.events_rest partition of crm.events default;
 alter table crm.events_rest enable row level security;
 alter table crm.events_rest force row level security;
 
--- Makes the parts of the weeks to come, and drops those that ended 30 days ago.
+-- How long events are kept at least: then their week is dropped.
+create function crm.events_kept() returns interval
+language sql immutable
+set search_path = ''
+as $$ select interval '30 days' $$;
+
+-- Says which are the oldest events that are kept, before what is older is dropped, in another transaction: who publishes holds
+-- the feeds' rows first, too.
+create function crm.forget_events() returns void
+language sql security definer
+set search_path = ''
+set timezone = 'UTC'
+as $$
+  update crm.feeds set oldest = first.position
+  from (
+    select workspace_id, coalesce((
+      select min(position) from crm.events
+      where events.workspace_id = listed.workspace_id and published_at >= date_trunc('week', now() - crm.events_kept())
+    ), listed.position + 1) as position
+    from crm.feeds as listed
+  ) as first
+  where first.workspace_id = feeds.workspace_id and first.position > feeds.oldest;
+$$;
+
+-- Makes the parts of the weeks to come, and drops those that ended before all that is kept.
 create function crm.keep_weeks() returns void
 language plpgsql security definer
 set search_path = ''
@@ -100,11 +124,8 @@ set lock_timeout = '2s' -- whoever reads for long is waited for another time
 as $$
 declare
   weeks_ahead constant integer := 8;
-  kept constant interval := '30 days';
   week timestamptz;
   part text;
-  oldest bigint;
-  feed record;
 begin
   for week in select generate_series(date_trunc('week', now()), now() + weeks_ahead * interval '1 week', interval '1 week') loop
     part := 'events_' || to_char(week, 'IYYY_IW');
@@ -117,17 +138,11 @@ begin
   for part in
     select relname from pg_catalog.pg_inherits join pg_catalog.pg_class as child on child.oid = inhrelid
     where inhparent = 'crm.events'::regclass and relname ~ '^events_\d{4}_\d\d$'
-      and to_date(substr(relname, 8), 'IYYY_IW') + interval '1 week' < now() - kept
+      and to_date(substr(relname, 8), 'IYYY_IW') + interval '1 week' < now() - crm.events_kept()
   loop
     execute format('drop table crm.%I', part);
   end loop;
-  delete from crm.events_rest where published_at < now() - kept - interval '1 week';
-  update crm.feeds set oldest = first.position
-  from (
-    select workspace_id, coalesce((select min(position) from crm.events where events.workspace_id = listed.workspace_id), listed.position + 1) as position
-    from crm.feeds as listed
-  ) as first
-  where first.workspace_id = feeds.workspace_id and first.position <> feeds.oldest;
+  delete from crm.events_rest where published_at < now() - crm.events_kept() - interval '1 week';
 end;
 $$;
 select crm.keep_weeks();
@@ -399,7 +414,8 @@ $$;
 --   types       ["deal.won", "task.*"], resource, record_id
 --   since       no earlier than this, of occurred_at
 --
--- Answers {"rows", "cut": whether they end for their size, "position": the newest, "oldest", "has_published"}.
+-- Answers {"rows", "cut": whether there are more, for their size or because so many others had to be looked through, "upto": the position
+-- that was come to, "position": the newest, "oldest", "has_published"}.
 create function api.read_events(json) returns json
 language plpgsql
 set search_path = ''
@@ -412,15 +428,25 @@ declare
   published_before constant bigint := crm.event_position(workspace);
   newest constant bigint := crm.publish(workspace);
   oldest constant bigint := crm.oldest_event(workspace);
-  after constant bigint := coalesce(($1 ->> 'after')::bigint, oldest - 1);
-  patterns constant text[] := array(select json_array_elements_text($1 -> 'types'));
   asked constant jsonb := $1;
-  page json := '{"rows": [], "cut": false}';
+  patterns constant text[] := array(select jsonb_array_elements_text(asked -> 'types'));
+  since constant timestamptz := asked ->> 'since';
+  max_windows constant integer := 20;
+  -- What few events have is looked for in so many at a time.
+  window_size constant bigint := case when asked ?| '{types,resource}' and not asked ? 'record_id' then 20000 else newest end;
+  after bigint := coalesce((asked ->> 'after')::bigint, oldest - 1);
+  upto bigint := after;
+  page json;
 begin
   if after < oldest - 1 then
     perform crm.fail('events_expired', jsonb_build_object('oldest', oldest));
   end if;
-  if after < newest then
+  if since is not null then
+    upto := greatest(upto, coalesce((select min(position) from crm.events where workspace_id = workspace and published_at >= since) - 1, newest));
+  end if;
+  for n in 1 .. max_windows loop
+    after := upto;
+    upto := least(after + window_size, newest);
     select json_build_object('rows', coalesce(json_agg(line) filter (where fits), '[]'), 'cut', coalesce(not bool_and(fits), false)) into page
     from (
       select line, sum(octet_length(line::text)) over (rows unbounded preceding) - octet_length(line::text) < 2 * 1024 * 1024 as fits
@@ -429,18 +455,20 @@ begin
         from (
           select id, position, types[cardinality(types)] as type, types, resource, record_id, version, occurred_at, actor, source, request_id, data, changes
           from crm.events
-          where workspace_id = workspace and position > after and position <= newest
+          where workspace_id = workspace and position > after and position <= upto
             and (not asked ? 'types' or crm.is_asked_for(types, patterns))
             and (not asked ? 'resource' or resource = asked ->> 'resource')
             and (not asked ? 'record_id' or record_id = (asked ->> 'record_id')::uuid)
-            and (not asked ? 'since' or (published_at >= (asked ->> 'since')::timestamptz and occurred_at >= (asked ->> 'since')::timestamptz))
+            and (since is null or (published_at >= since and occurred_at >= since))
           order by position limit (asked ->> 'limit')::integer
         ) as event
         offset 0
       ) as lines
     ) as sized;
-  end if;
-  return json_build_object('rows', page -> 'rows', 'cut', page -> 'cut', 'position', newest, 'oldest', oldest, 'has_published', newest > published_before);
+    exit when upto >= newest or json_array_length(page -> 'rows') > 0;
+  end loop;
+  return json_build_object('rows', page -> 'rows', 'cut', (page ->> 'cut')::boolean or upto < newest, 'upto', upto,
+    'position', newest, 'oldest', oldest, 'has_published', newest > published_before);
 end;
 $$;
 grant execute on function crm.oldest_event(uuid), crm.is_asked_for(text[], text[]), api.read_events(json) to crm_api;

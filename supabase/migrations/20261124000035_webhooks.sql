@@ -21,8 +21,8 @@ create table crm.webhooks (
   api_version text not null,
   -- The secret is made of the function's master key, the id and this, and stands nowhere (shared/webhooks/secret.ts).
   secret_generation integer not null default 1,
-  -- Until then what is sent is signed with the secret of the generation before, too.
-  old_secret_until timestamptz,
+  -- [{"generation", "until"}]: until then what is sent is signed with that one too.
+  old_secrets jsonb not null default '[]',
   created_by jsonb not null default crm.actor(),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
@@ -34,6 +34,9 @@ create table crm.webhooks (
   failures integer not null default 0,
   concurrency integer not null default 4,
   failing_since timestamptz,
+  -- No new event is sent before, and how long that was the last time.
+  rest_until timestamptz,
+  rest_seconds integer not null default 5,
   told integer not null default 0,
   lease uuid,
   lease_until timestamptz,
@@ -55,11 +58,20 @@ grant select on crm.webhooks to crm_api;
 create policy "requests see the endpoints of their workspace" on crm.webhooks
   for select to crm_api using (workspace_id = (select crm.workspace_for('webhooks', 'read')));
 
+-- Until when any secret but the newest holds; null when none does.
+create function crm.old_secret_until(old_secrets jsonb) returns timestamptz
+language sql stable
+set search_path = ''
+as $$
+  select max(until) from jsonb_to_recordset(old_secrets) as old (until timestamptz) where until > now();
+$$;
+grant execute on function crm.old_secret_until(jsonb) to crm_api;
+
 -- As they are shown: how far behind the newest event each is, the feed says.
 create view crm.webhooks_now with (security_invoker = true) as
   select id, workspace_id, url, description, events, filter, mode, ordering, ignore_own, state, paused_reason,
     least(cursor, bulk_cursor) as position, greatest(crm.event_position(workspace_id) - least(cursor, bulk_cursor), 0) as lag,
-    failing_since, api_version, readable, old_secret_until, created_by, created_at, updated_at
+    failing_since, api_version, readable, crm.old_secret_until(old_secrets) as old_secret_until, created_by, created_at, updated_at
   from crm.webhooks
   where deleted_at is null;
 grant select on crm.webhooks_now to crm_api;
@@ -300,15 +312,21 @@ declare
   old constant crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
   webhook crm.webhooks := jsonb_populate_record(old, given);
 begin
-  if webhook.url <> old.url then
-    perform crm.require_rights_of(old);
-  end if;
   if crm.webhook_facts(webhook) = crm.webhook_facts(old) then
     return crm.webhook_as_shown(old);
+  elsif crm.webhook_facts(webhook) - 'description' <> crm.webhook_facts(old) - 'description' then
+    perform crm.require_rights_of(old);
   end if;
-  -- One lane from now on: what one of the two has sent already may come again.
-  if webhook.ordering = 'record' and old.ordering <> 'record' then
+  -- One lane from now on: what one of the two has sent already may come again. A doorbell tells of what waits to be tried again, too.
+  if (webhook.ordering = 'record' and old.ordering <> 'record') or (webhook.mode = 'doorbell' and old.mode <> 'doorbell') then
     webhook.cursor := least(old.cursor, old.bulk_cursor);
+    if webhook.mode = 'doorbell' then
+      webhook.cursor := least(webhook.cursor, (
+        select min(position) - 1 from crm.webhook_deliveries where webhook_id = old.id and state = 'pending'
+      ));
+      update crm.webhook_deliveries set state = 'failed', next_attempt_at = null, finished_at = clock_timestamp()
+      where webhook_id = old.id and state = 'pending' and lane <> 'test';
+    end if;
     webhook.bulk_cursor := webhook.cursor;
   end if;
   update crm.webhooks
@@ -380,12 +398,20 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  newest constant bigint := crm.publish(workspace); -- before the endpoint is held, as who publishes does
-  webhook crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
-  old constant crm.webhooks := webhook;
   start constant text := given ->> 'from';
-  oldest constant bigint := crm.oldest_event(workspace);
+  newest bigint;
+  oldest bigint;
+  webhook crm.webhooks;
+  old crm.webhooks;
 begin
+  -- In the order in which all take their locks: who acts, the feed, the endpoint.
+  if crm.claims() ->> 'user_id' is not null then
+    perform crm.hold_creator(workspace);
+  end if;
+  newest := crm.publish(workspace);
+  oldest := crm.oldest_event(workspace);
+  webhook := crm.take_webhook(workspace, (given ->> 'id')::uuid);
+  old := webhook;
   if old.state = 'active' then
     if start <> 'last' then
       perform crm.fail('webhook_not_paused');
@@ -395,7 +421,6 @@ begin
     if crm.claims() ->> 'key_id' is not null then
       perform crm.fail('user_required');
     end if;
-    perform crm.hold_creator(workspace);
     webhook.created_by := crm.actor();
     webhook.readable := null;
   end if;
@@ -413,12 +438,17 @@ begin
   update crm.webhooks
   set state = 'active', paused_reason = null, created_by = webhook.created_by, readable = webhook.readable,
     cursor = webhook.cursor, bulk_cursor = webhook.bulk_cursor,
-    failures = 0, failing_since = null, told = 0, due_at = now(), updated_at = clock_timestamp()
+    failures = 0, failing_since = null, rest_until = null, rest_seconds = 5, told = 0, due_at = now(), updated_at = clock_timestamp()
   where id = old.id returning * into webhook;
   -- What waited to be tried again: before the place that it begins at it is given up, else it is tried at once.
   if start <> 'last' then
     update crm.webhook_deliveries set state = 'failed', next_attempt_at = null, finished_at = clock_timestamp()
     where webhook_id = webhook.id and state = 'pending' and position <= webhook.cursor;
+  end if;
+  -- What was given up while it failed is owed to it all the same.
+  if start = 'last' and old.paused_reason = 'failing' then
+    update crm.webhook_deliveries set state = 'pending', tries = 0, next_attempt_at = now(), finished_at = null
+    where webhook_id = webhook.id and state = 'failed' and lane in ('live', 'bulk') and created_at >= old.failing_since and position >= oldest;
   end if;
   perform crm.try_at_once(webhook);
   perform crm.note_webhook(webhook, 'resumed', crm.changes_between(
@@ -428,20 +458,30 @@ begin
 end;
 $$;
 
--- {"id", "grace_period_seconds"}: for so long what is sent is signed with both secrets. One whose own grace has not ended is gone.
+-- {"id", "grace_period_seconds"}: for so long what is sent is signed with the secret before as well, beside those whose own grace
+-- has not ended; 0 ends them all. Only who may read all that the endpoint gets sees its secret.
 create function crm.act_rotate_webhook_secret(workspace uuid, given jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
+  max_secrets constant integer := 10;
   webhook crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
+  old_until constant timestamptz := now() + (given ->> 'grace_period_seconds')::integer * interval '1 second';
 begin
+  perform crm.require_rights_of(webhook);
   update crm.webhooks
-  set secret_generation = secret_generation + 1, old_secret_until = now() + (given ->> 'grace_period_seconds')::integer * interval '1 second',
-    updated_at = clock_timestamp()
+  set secret_generation = secret_generation + 1, updated_at = clock_timestamp(), old_secrets = (
+      select coalesce(jsonb_agg(jsonb_build_object('generation', generation, 'until', until) order by generation desc), '[]')
+      from (
+        select generation, until from jsonb_to_recordset(webhook.old_secrets || jsonb_build_object('generation', webhook.secret_generation, 'until', old_until))
+          as old (generation integer, until timestamptz)
+        where until > now() and old_until > now() order by generation desc limit max_secrets - 1
+      ) as holding
+    )
   where id = webhook.id returning * into webhook;
   perform crm.note_webhook(webhook, 'secret_rotated', jsonb_build_object(
-    'old_secret_until', jsonb_build_object('from', null, 'to', crm.show_time(webhook.old_secret_until))));
+    'old_secret_until', jsonb_build_object('from', null, 'to', crm.show_time(old_until))));
   return crm.webhook_as_shown(webhook);
 end;
 $$;
@@ -493,6 +533,7 @@ set search_path = ''
 as $$
 begin
   if new.rolled_to is distinct from old.rolled_to and new.rolled_to is not null then
+    perform from crm.webhooks where workspace_id = new.workspace_id and created_by ->> 'id' = new.id::text order by id for no key update;
     update crm.webhooks set created_by = jsonb_build_object('type', 'api_key', 'id', new.rolled_to)
     where workspace_id = new.workspace_id and created_by ->> 'id' = new.id::text and created_by ->> 'type' = 'api_key' and deleted_at is null;
   end if;

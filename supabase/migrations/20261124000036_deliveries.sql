@@ -4,7 +4,7 @@
 -- An endpoint has two lanes on the feed: events that came one by one, and those of bulk writes and imports, which never keep
 -- the first waiting; replays go with the second. With ordering = record there is one lane, for their order is what counts.
 
--- How many failures in a row close an endpoint to all but the oldest of its deliveries, which is tried on its schedule.
+-- How many failures in a row close an endpoint to new events, but for one now and then.
 create function crm.max_failures() returns integer
 language sql immutable parallel safe
 as $$ select 5 $$;
@@ -29,16 +29,17 @@ as $$
   ) as sent;
 $$;
 
--- Has the endpoints of a workspace looked at, when there is something new; those that fail wait for their own time, if
--- anything of theirs does.
+-- Has the endpoints of a workspace looked at, when there is something new and they don't rest.
 create function crm.wake_webhooks() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  update crm.webhooks set due_at = clock_timestamp()
-  where workspace_id = new.workspace_id and state = 'active' and due_at > clock_timestamp()
-    and (due_at = 'infinity' or (failures < crm.max_failures() and mode <> 'doorbell')); -- which rests between two rings
+  perform from crm.webhooks
+  where workspace_id = new.workspace_id and state = 'active' and due_at > greatest(now(), rest_until)
+  order by id for no key update;
+  update crm.webhooks set due_at = greatest(clock_timestamp(), rest_until)
+  where workspace_id = new.workspace_id and state = 'active' and due_at > greatest(clock_timestamp(), rest_until);
   return null;
 end;
 $$;
@@ -110,29 +111,35 @@ begin
 end;
 $$;
 
--- What waits to be tried again and is due: of an endpoint that fails the oldest alone, with ordering = record the oldest of each record.
+-- What waits to be tried again and is due, of at most so many bytes; with ordering = record the oldest of each record.
 create function crm.due_deliveries(webhook crm.webhooks, max_deliveries integer) returns json
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_custom_plan
 as $$
 declare
-  is_failing constant boolean := webhook.failures >= crm.max_failures();
+  max_bytes constant integer := 512 * 1024;
+  at constant timestamptz := clock_timestamp();
 begin
   return (
-    select json_agg(json_build_object('lane', due.lane, 'delivery_id', due.id, 'tries', due.tries, 'is_blocked', false,
-      'event', coalesce(due.payload, (
-        select crm.sent_event(event) from crm.events as event where event.workspace_id = webhook.workspace_id and event.position = due.position
-      )), 'event_id', due.event_id) order by due.position nulls first)
+    select json_agg(json_build_object('lane', lane, 'delivery_id', id, 'event_id', event_id, 'tries', tries, 'is_blocked', false, 'event', event)
+      order by position nulls first) filter (where fits)
     from (
-      select * from crm.webhook_deliveries as waiting
-      where webhook_id = webhook.id and state = 'pending' and next_attempt_at <= clock_timestamp()
-        and (webhook.ordering <> 'record' or not exists (
-          select from crm.webhook_deliveries as earlier
-          where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
-        ))
-      order by case when is_failing then position end nulls first, next_attempt_at, position
-      limit case when is_failing then 1 else max_deliveries end
-    ) as due
+      select due.*, coalesce(sum(octet_length(event::text)) over (order by position nulls first) - octet_length(event::text), 0) < max_bytes as fits
+      from (
+        select waiting.id, lane, event_id, tries, position, coalesce(payload, (
+          select crm.sent_event(event) from crm.events as event where event.workspace_id = webhook.workspace_id and event.position = waiting.position
+        )) as event
+        from crm.webhook_deliveries as waiting
+        where webhook_id = webhook.id and state = 'pending' and next_attempt_at <= at
+          and (webhook.ordering <> 'record' or not exists (
+            select from crm.webhook_deliveries as earlier
+            where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+          ))
+        order by next_attempt_at, position nulls first
+        limit max_deliveries
+      ) as due
+    ) as sized
   );
 end;
 $$;
@@ -147,6 +154,7 @@ as $$
 declare
   max_events integer := 50;
   max_of_workspace constant integer := 4; -- however slow its endpoints are, others have their turn
+  at timestamptz;
   webhook crm.webhooks;
   is_failing boolean;
   newest bigint;
@@ -158,14 +166,12 @@ declare
   replay_from bigint;
 begin
   perform crm.publish_some();
-  perform crm.watch_webhooks();
+  at := clock_timestamp();
   update crm.webhooks set lease = ($1 ->> 'lease')::uuid, lease_until = clock_timestamp() + interval '30 seconds'
   where id = (
     select id from crm.webhooks as due
-    where state = 'active' and due_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
-      and (
-        select count(*) from crm.webhooks as other where other.workspace_id = due.workspace_id and other.lease_until >= clock_timestamp()
-      ) < max_of_workspace
+    where state = 'active' and due_at <= at and (lease_until is null or lease_until < at)
+      and (select count(*) from crm.webhooks as other where other.workspace_id = due.workspace_id and other.lease_until >= at) < max_of_workspace
     order by due_at limit 1
     for update skip locked
   )
@@ -174,15 +180,15 @@ begin
     return null;
   end if;
   newest := crm.event_position(webhook.workspace_id);
-  retries := crm.due_deliveries(webhook, max_events / 2);
+  is_failing := webhook.failures >= crm.max_failures();
+  retries := crm.due_deliveries(webhook, case when is_failing then crm.max_failures() else max_events / 2 end);
   select null::json as items, webhook.cursor as upto into live;
   select null::json as items, webhook.bulk_cursor as upto into bulk;
   select null::json as items, null::bigint as upto into replayed;
-  is_failing := webhook.failures >= crm.max_failures();
   if is_failing then
-    max_events := 1; -- of whatever there is, to see whether it answers again
+    max_events := 5; -- of whatever there is, to see whether it answers again
   end if;
-  if not is_failing or not exists (select from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending') then
+  if coalesce(webhook.rest_until <= clock_timestamp(), true) and not (is_failing and retries is not null) then
     live := crm.next_events(webhook, 'live', webhook.cursor, newest, max_events);
     if webhook.ordering <> 'record' and webhook.mode <> 'doorbell' and not (is_failing and live.items is not null) then
       bulk := crm.next_events(webhook, 'bulk', webhook.bulk_cursor, newest, greatest(max_events - coalesce(json_array_length(live.items), 0), least(max_events, 5)));
@@ -199,8 +205,10 @@ begin
     end if;
   end if;
   return json_build_object('id', webhook.id, 'url', webhook.url, 'mode', webhook.mode, 'ordering', webhook.ordering, 'matcher', webhook.matcher,
-    'api_version', webhook.api_version, 'secret_generation', webhook.secret_generation,
-    'has_old_secret', coalesce(webhook.old_secret_until > clock_timestamp(), false),
+    'api_version', webhook.api_version, 'secret_generations', (
+      select jsonb_build_array(webhook.secret_generation) || coalesce(jsonb_agg(generation), '[]')
+      from jsonb_to_recordset(webhook.old_secrets) as old (generation integer, until timestamptz) where until > clock_timestamp()
+    ),
     'failures', webhook.failures, 'max_failures', crm.max_failures(), 'concurrency', webhook.concurrency, 'cursor', webhook.cursor, 'bulk_cursor', webhook.bulk_cursor, 'newest', newest,
     'retries', coalesce(retries, '[]'), 'live', json_build_object('items', coalesce(live.items, '[]'), 'upto', live.upto),
     'bulk', json_build_object('items', coalesce(bulk.items, '[]'), 'upto', bulk.upto),
@@ -209,15 +217,18 @@ begin
 end;
 $$;
 
--- Notes what became of deliveries of the endpoint {"id"}, if its lease is still {"lease"}, and answers whether it is.
+-- Notes what became of deliveries of the endpoint {"id"}, if its lease is still {"lease"}. Answers {"is_ours": whether it is, "due_in":
+-- seconds until there is something to do, or null}.
 --
 --   deliveries   [{"event_id", "position", "type", "resource", "record_id", "lane", "state", "tries", "wait": seconds until the next attempt, null
 --                when none is to be made or something else must go first, "attempt": {"at", "status", "duration_ms", "error", "response"} or null}]
 --   cursor, bulk_cursor    up to where the lanes are done with
 --   replay       {"id", "upto", "done", "ends"} or null
 --   failures, concurrency  of the endpoint now; `has_succeeded` once since the last settling, `is_gone` when it said so
---   ends         gives the lease back; `wait` seconds until the endpoint is looked at again, 0 when there may be more, null when there is not
-create function api.settle_webhook(json) returns boolean
+--   probed       whether a new event was sent to an endpoint that fails, to see whether it answers again
+--   rest         seconds for which it is sent nothing, or null
+--   ends         gives the lease back; `wait` seconds until the endpoint is looked at again, null when that is as soon as there is something to do
+create function api.settle_webhook(json) returns json
 language plpgsql security definer
 set search_path = ''
 set timezone = 'UTC'
@@ -225,6 +236,8 @@ as $$
 declare
   settled constant jsonb := $1;
   webhook crm.webhooks;
+  failures_now constant integer := (settled ->> 'failures')::integer;
+  rest_asked constant timestamptz := clock_timestamp() + (settled ->> 'rest')::double precision * interval '1 second';
   was_failing boolean;
   next_at timestamptz;
 begin
@@ -232,14 +245,14 @@ begin
   perform from crm.feeds where workspace_id = (select workspace_id from crm.webhooks where id = (settled ->> 'id')::uuid) for share;
   select * into webhook from crm.webhooks where id = (settled ->> 'id')::uuid for no key update;
   if webhook.state is distinct from 'active' or webhook.lease is distinct from (settled ->> 'lease')::uuid then
-    return false;
+    return '{"is_ours": false, "due_in": null}';
   end if;
   was_failing := webhook.failures >= crm.max_failures();
-  insert into crm.webhook_deliveries as known (workspace_id, webhook_id, event_id, position, type, resource, record_id, lane, state, tries, attempts, next_attempt_at, finished_at)
+  insert into crm.webhook_deliveries as known (workspace_id, webhook_id, event_id, position, type, resource, record_id, lane, state, tries, attempts, next_attempt_at, created_at, finished_at)
   select webhook.workspace_id, webhook.id, event_id, position, type, resource, record_id, lane, state, tries,
     case when attempt is null then '[]' else jsonb_build_array(attempt) end,
     case when state = 'pending' then coalesce(clock_timestamp() + wait * interval '1 second', 'infinity') end,
-    case when state <> 'pending' then clock_timestamp() end
+    coalesce((attempt ->> 'at')::timestamptz, clock_timestamp()), case when state <> 'pending' then clock_timestamp() end
   from jsonb_to_recordset(settled -> 'deliveries') as given (
     event_id uuid, position bigint, type text, resource text, record_id uuid, lane text, state text, tries integer, wait double precision, attempt jsonb)
   on conflict (webhook_id, event_id) do update
@@ -249,11 +262,20 @@ begin
   update crm.webhooks
   set cursor = greatest(cursor, (settled ->> 'cursor')::bigint),
     bulk_cursor = case when ordering = 'record' or mode = 'doorbell' then greatest(cursor, (settled ->> 'cursor')::bigint) else greatest(bulk_cursor, (settled ->> 'bulk_cursor')::bigint) end,
-    failures = (settled ->> 'failures')::integer, concurrency = (settled ->> 'concurrency')::integer,
-    failing_since = case when (settled ->> 'has_succeeded')::boolean and (settled ->> 'failures')::integer = 0 then null
-      when (settled ->> 'failures')::integer > 0 then coalesce(case when (settled ->> 'has_succeeded')::boolean then null else failing_since end, clock_timestamp())
-      else failing_since end,
+    failures = failures_now, concurrency = (settled ->> 'concurrency')::integer,
+    failing_since = case
+      when failures_now = 0 then case when (settled ->> 'has_succeeded')::boolean then null else failing_since end
+      when (settled ->> 'has_succeeded')::boolean then clock_timestamp()
+      else coalesce(failing_since, clock_timestamp())
+    end,
     told = case when (settled ->> 'has_succeeded')::boolean then 0 else told end,
+    rest_seconds = case when failures_now < crm.max_failures() then 5 when (settled ->> 'probed')::boolean then least(rest_seconds * 2, 300) else rest_seconds end,
+    rest_until = greatest(rest_asked, case
+      when failures_now < crm.max_failures() then null
+      when not was_failing then clock_timestamp() + rest_seconds * interval '1 second'
+      when (settled ->> 'probed')::boolean then clock_timestamp() + least(rest_seconds * 2, 300) * interval '1 second'
+      else rest_until
+    end),
     lease_until = clock_timestamp() + interval '30 seconds'
   where id = webhook.id returning * into webhook;
 
@@ -268,37 +290,47 @@ begin
     end if;
   end if;
 
+  -- Whoever wants to be left alone is.
+  if rest_asked is not null then
+    update crm.webhook_deliveries set next_attempt_at = rest_asked
+    where webhook_id = webhook.id and state = 'pending' and next_attempt_at < rest_asked;
+  end if;
   -- It answers again: what waited for it need wait no longer.
   if was_failing and webhook.failures = 0 then
     update crm.webhook_deliveries set next_attempt_at = clock_timestamp()
     where webhook_id = webhook.id and state = 'pending' and next_attempt_at > clock_timestamp() and next_attempt_at < 'infinity';
   end if;
+  -- What is the oldest of its record now waits for nothing any more.
   if webhook.ordering = 'record' then
-    update crm.webhook_deliveries as waiting set next_attempt_at = clock_timestamp()
-    where webhook_id = webhook.id and state = 'pending' and next_attempt_at = 'infinity' and not exists (
-      select from crm.webhook_deliveries as earlier
-      where earlier.webhook_id = webhook.id and earlier.record_id = waiting.record_id and earlier.state = 'pending' and earlier.position < waiting.position
+    update crm.webhook_deliveries set next_attempt_at = clock_timestamp()
+    where next_attempt_at = 'infinity' and id in (
+      select first.id
+      from (
+        select distinct delivery.record_id from jsonb_to_recordset(settled -> 'deliveries') as given (event_id uuid)
+        join crm.webhook_deliveries as delivery on delivery.webhook_id = webhook.id and delivery.event_id = given.event_id
+        where delivery.record_id is not null
+      ) as touched
+      cross join lateral (
+        select id from crm.webhook_deliveries as waiting
+        where waiting.webhook_id = webhook.id and waiting.record_id = touched.record_id and state = 'pending' order by position limit 1
+      ) as first
     );
   end if;
 
   if (settled ->> 'is_gone')::boolean then
     perform crm.pause_webhook(webhook, 'gone', '{"type": "system", "id": null}');
   elsif (settled ->> 'ends')::boolean then
-    next_at := case
-      when webhook.failures >= crm.max_failures() then (
-        select next_attempt_at from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending' order by position nulls first limit 1
-      )
-      else (select min(next_attempt_at) from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending')
-    end;
+    select min(next_attempt_at) into next_at from crm.webhook_deliveries where webhook_id = webhook.id and state = 'pending';
     update crm.webhooks
     set lease = null, lease_until = null, due_at = case
       when (settled ->> 'wait') is not null then clock_timestamp() + (settled ->> 'wait')::double precision * interval '1 second'
-      when (webhook.failures < crm.max_failures() or next_at is null) and crm.has_more(webhook) then clock_timestamp()
+      when crm.has_more(webhook) then least(next_at, greatest(clock_timestamp(), rest_until))
       else coalesce(next_at, 'infinity')
     end
-    where id = webhook.id;
+    where id = webhook.id returning * into webhook;
   end if;
-  return true;
+  return json_build_object('is_ours', true,
+    'due_in', case when webhook.state = 'active' and webhook.due_at < 'infinity' then extract(epoch from webhook.due_at - clock_timestamp()) end);
 end;
 $$;
 
@@ -427,34 +459,43 @@ begin
 end;
 $$;
 
--- {"id", "from", "to", "only_failed"}: sends a part of the feed again, which a job tells the progress of.
+-- {"id", "from", "to", "only_failed"}: sends a part of the feed again, which a job tells the progress of. How many events that is, is
+-- counted no further than to a million.
 create function crm.act_replay_events(workspace uuid, given jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  newest constant bigint := crm.publish(workspace); -- before the endpoint is held, as who publishes does
-  webhook constant crm.webhooks := crm.take_active_webhook(workspace, (given ->> 'id')::uuid);
+  max_counted constant integer := 1000000;
+  newest constant bigint := crm.publish(workspace);
   oldest constant bigint := crm.oldest_event(workspace);
   first constant bigint := coalesce((given ->> 'from')::bigint, oldest);
   final constant bigint := least(coalesce((given ->> 'to')::bigint, newest), newest);
   only_failed constant boolean := coalesce((given ->> 'only_failed')::boolean, false);
+  webhook crm.webhooks;
   found bigint;
 begin
+  -- Before it is held: that may take a second.
+  select * into webhook from crm.webhooks where id = (given ->> 'id')::uuid and workspace_id = workspace;
+  select count(*) into found from (
+    select from crm.events as event
+    where workspace_id = workspace and position between first and final and crm.is_sent(webhook, event)
+      and (not only_failed or exists (
+        select from crm.webhook_deliveries as failed where failed.webhook_id = webhook.id and failed.event_id = event.id and failed.state = 'failed'
+      ))
+    limit max_counted + 1
+  ) as counted;
+  webhook := crm.take_active_webhook(workspace, (given ->> 'id')::uuid);
   if webhook.mode = 'doorbell' then
     perform crm.fail('nothing_to_redeliver');
   elsif first < oldest then
     perform crm.fail('events_expired', jsonb_build_object('oldest', oldest));
   end if;
-  select count(*) into found from crm.events as event
-  where workspace_id = workspace and position between first and final and crm.is_sent(webhook, event)
-    and (not only_failed or exists (
-      select from crm.webhook_deliveries as failed where failed.webhook_id = webhook.id and failed.event_id = event.id and failed.state = 'failed'
-    ));
   perform crm.start_job(workspace, 'replay_webhook', 'webhooks',
-    jsonb_build_object('webhook', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed), found);
+    jsonb_build_object('webhook', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed), case when found <= max_counted then found end);
   update crm.webhooks set due_at = clock_timestamp() where id = webhook.id;
   perform crm.note_webhook(webhook, 'replayed', jsonb_build_object('events', jsonb_build_object('from', first, 'to', final)));
-  return jsonb_build_object('record', jsonb_build_object('id', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed, 'total', found));
+  return jsonb_build_object('record', jsonb_build_object('webhook_id', webhook.id, 'from', first, 'to', final, 'only_failed', only_failed,
+    'total', case when found <= max_counted then found end));
 end;
 $$;

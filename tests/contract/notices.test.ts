@@ -162,8 +162,10 @@ describe("an endpoint", () => {
     return data;
   };
   /** Moves the clock: it has been failing for so many hours. */
-  const failFor = (id: string, hours: number) =>
-    database()`update crm.webhooks set failing_since = now() - ${hours} * interval '1 hour' where id = ${id}`;
+  const failFor = async (id: string, hours: number) => {
+    await database()`update crm.webhooks set failing_since = now() - ${hours} * interval '1 hour' where id = ${id}`;
+    await database()`select crm.watch_webhooks()`;
+  };
   const waits = { timeout: 15_000 };
 
   test("that fails is told to who made it after an hour, a day before it is paused, and then", async () => {

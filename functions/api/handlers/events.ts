@@ -4,7 +4,7 @@ import { claimsOf } from "../../../shared/db/records.ts";
 import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
 import { parameters } from "../../../shared/http/parameters.ts";
 import type { Handler, Query } from "../../../shared/http/route.ts";
-import { oneName, pageParameters, wholeNumber } from "../../../shared/query/parameters.ts";
+import { flag, oneName, pageParameters, wholeNumber } from "../../../shared/query/parameters.ts";
 import { unknownName } from "../../../shared/query/suggest.ts";
 import { EVENT_PATTERNS } from "../../../shared/resources/event_types.ts";
 import { EVENT_RESOURCES, presentEvent } from "../../../shared/resources/events.ts";
@@ -33,6 +33,7 @@ const eventParameters = {
   resource: oneName("resource", EVENT_RESOURCES as [string, ...string[]]).optional(),
   record_id: z.uuid("must be a UUID").toLowerCase().optional(),
   "created_at[gte]": timestamp().optional(),
+  total: flag(true),
   wait: wholeNumber(1, MAX_EVENT_WAIT_SECONDS).optional(),
 };
 
@@ -45,22 +46,26 @@ export const eventMeta = { position: z.int(), oldest_position: z.int() };
 /** `GET /v1/events`: what has happened, ascending by position. */
 export const listEvents: Handler<z.output<z.ZodObject<typeof eventParameters>>> = async (exchange, { query }) => {
   const { services, principal, version } = exchange;
-  const { limit, cursor, wait, after = null, "created_at[gte]": since, ...of } = query;
+  const { limit, cursor, total, wait, after = null, "created_at[gte]": since, ...of } = query;
   const filters = { ...of, ...(since !== undefined && { since }) };
-  const isWhole = Object.values(filters).every((value) => value === undefined) && !isConfined(exchange);
-  const feed = { position: 0, oldest: 1 };
+  const isCounted = total && Object.values(filters).every((value) => value === undefined) && !isConfined(exchange);
+  const feed = { position: 0, oldest: 1, upto: 0 };
 
   async function look(from: number | null): Promise<Rows> {
     const argument = { ...filters, ...(from !== null && { after: from }), limit: limit + 1 };
-    const { position, oldest, has_published, ...found } = await services.database.call(
+    const { position, oldest, upto, has_published, ...found } = await services.database.call(
       "read_events",
       argument,
       claimsOf(principal),
     );
-    Object.assign(feed, { position, oldest });
+    Object.assign(feed, { position, oldest, upto });
     if (has_published) services.worker.dispatch();
     // Positions have no hole, so they count what there is.
-    return { ...found, total: isWhole ? Math.max(position - Math.max(after ?? 0, oldest - 1), 0) : null };
+    return {
+      ...found,
+      continues: [upto],
+      total: isCounted ? Math.max(position - Math.max(after ?? 0, oldest - 1), 0) : null,
+    };
   }
 
   const reply = await answerPage(exchange, {
@@ -72,7 +77,7 @@ export const listEvents: Handler<z.output<z.ZodObject<typeof eventParameters>>> 
     async read(from) {
       const position = from === undefined ? after : Number(from.values[0]);
       const found = await look(position);
-      return found.rows.length > 0 || wait === undefined ? found : await until(exchange, wait, () => look(position));
+      return found.rows.length > 0 || wait === undefined ? found : await until(exchange, wait, () => look(feed.upto));
     },
     valuesOf: (row) => [row["position"]],
     show: (rows) => rows.map((row) => presentEvent(row, version.resources)),

@@ -29,6 +29,8 @@ export interface Source {
 export interface Rows extends ReadResult {
   /** Whether there are more than were counted. */
   bounded?: boolean;
+  /** Where a page ended that was cut before it had any row. */
+  continues?: unknown[];
 }
 
 /**
@@ -56,10 +58,11 @@ export async function answerPage(exchange: AuthorizedExchange, source: Source): 
   const shown = found.rows.slice(0, limit);
   const last = found.cut || found.rows.length > limit ? shown.at(-1) : undefined;
   const carried = carriesTotal ? total : null;
+  const ended = last !== undefined ? source.valuesOf(last) : found.cut ? found.continues : undefined;
   const next =
-    last &&
+    ended &&
     encodeCursor(secret, scope, {
-      values: source.valuesOf(last).map((value) => (value == null ? null : String(value))),
+      values: ended.map((value) => (value == null ? null : String(value))),
       total: carried,
       ...(carried !== null && asOf !== undefined && { totalAsOf: asOf }),
       beginning,

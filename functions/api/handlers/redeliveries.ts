@@ -29,11 +29,11 @@ export const replayBody = z.strictObject({
 
 /** What a replay would send. */
 export const replayed = z.strictObject({
-  id: z.uuid(),
+  webhook_id: z.uuid(),
   from: z.int(),
   to: z.int(),
   only_failed: z.boolean(),
-  total: z.int(),
+  total: z.int().nullable(),
 });
 
 /** `POST /v1/webhooks/{id}/test`: sends an event of a type that the endpoint gets, marked as a test, once. */

@@ -72,7 +72,6 @@ export const pauseWebhook: Handler<Options> = async (exchange, given) =>
 export const resumeWebhook: Handler<Options, z.infer<typeof resumption>> = async (exchange, given) => {
   const { from = "last" } = given.body;
   const answer = await act(exchange, given, "resume_webhook", { id: recordId(exchange), from: String(from) });
-  exchange.services.worker.wake();
   return changed(exchange, webhooks, answer, given.query);
 };
 
