@@ -89,7 +89,7 @@ describe("a mail of the queue", () => {
     });
     await slice?.run();
     const [claimed, ended] = calls.slice(-2);
-    expect(claimed).toEqual(["claim_mail", { lease: ended?.[1]["lease"], templates: ["invitation", "leaked_key"] }]);
+    expect(claimed).toEqual(["claim_mail", { lease: ended?.[1]["lease"], templates: TEMPLATES }]);
     return ended as [string, Record<string, unknown>];
   }
 
