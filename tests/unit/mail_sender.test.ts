@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Claims, Database } from "../../shared/db/database.ts";
+import { TEMPLATES } from "../../shared/mail/letters.ts";
 import { claimMail } from "../../shared/mail/send.ts";
 import { deliver } from "../../shared/mail/service.ts";
 import { type MailAnswer, startMailService, type TestMailService } from "../harness/mail_service.ts";
