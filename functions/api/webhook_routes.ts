@@ -48,7 +48,7 @@ const acting = {
   scope: "webhooks:write",
   query: parameters(dryRun),
   takes: ["Idempotency-Key"],
-  headers: ["Idempotent-Replayed"],
+  headers: ["ETag", "Idempotent-Replayed"],
 } as const;
 const aWebhook = { 200: one(webhooks.record, dryRunMeta) };
 const withSecret = one(webhookWithSecret, dryRunMeta);
@@ -68,7 +68,7 @@ export const webhookRoutes: Route[] = [
     operation: "webhooks.create",
     body: jsonBody(webhooks.create, { resource: webhooks }),
     answers: { 201: withSecret },
-    headers: ["Idempotent-Replayed", "Location", "Cache-Control"],
+    headers: ["ETag", "Idempotent-Replayed", "Location", "Cache-Control"],
     errors: [...GIVEN, "webhook_limit_reached"],
     handler: createWebhook,
   }),
@@ -79,6 +79,7 @@ export const webhookRoutes: Route[] = [
     path: "/webhooks/{id}",
     operation: "webhooks.update",
     body: jsonBody(webhooks.update, { resource: webhooks }),
+    takes: ["Idempotency-Key", "If-Match"],
     answers: aWebhook,
     errors: GIVEN,
     handler: updateWebhook,
@@ -89,7 +90,7 @@ export const webhookRoutes: Route[] = [
     path: "/webhooks/{id}",
     operation: "webhooks.delete",
     body: null,
-    takes: [],
+    takes: ["If-Match"],
     answers: { 200: one(deletedRecord, dryRunMeta) },
     headers: [],
     errors: [],
@@ -119,7 +120,7 @@ export const webhookRoutes: Route[] = [
     operation: "webhooks.rotateSecret",
     body: jsonBody(rotation),
     answers: { 200: withSecret },
-    headers: ["Idempotent-Replayed", "Cache-Control"],
+    headers: ["ETag", "Idempotent-Replayed", "Cache-Control"],
     errors: ACT,
     handler: rotateWebhookSecret,
   }),

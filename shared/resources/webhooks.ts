@@ -44,6 +44,7 @@ export const webhooks: Resource = defineResource({
     api_version: { schema: text(10), readOnly: true },
     readable: { schema: z.array(z.string()).nullable(), readOnly: true },
     old_secret_until: { schema: timestamp().nullable(), readOnly: true },
+    version: { schema: integer(1, Number.MAX_SAFE_INTEGER), readOnly: true },
     created_by: { schema: actor, readOnly: true },
     created_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },
     updated_at: { schema: timestamp(), readOnly: true, filter: "timestamp", sort: true },

@@ -63,7 +63,7 @@ const FAILED_TURN_SECONDS = 60;
 class Walk {
   private readonly open: { position: number; isDone: boolean }[] = [];
   private reached: number;
-  private isBegun = true;
+  private isBegun: boolean;
 
   constructor(
     readonly items: readonly WaitingDelivery[],
@@ -193,7 +193,7 @@ class Turn {
   private async one(item: WaitingDelivery, chains: Map<string, Promise<boolean>>): Promise<void> {
     const { event } = item;
     if (event === null) {
-      this.note(item, { state: "failed", tries: item.tries, wait: null, attempt: null }); // It is kept no longer.
+      this.giveUp(item, "event_expired");
       return;
     }
     const body = this.bodyFor(item, event);
@@ -227,9 +227,15 @@ class Turn {
         event_id: event.id,
         cause: error instanceof Error ? error.name : error,
       });
-      this.note(item, { state: "failed", tries: item.tries, wait: null, attempt: null });
+      this.giveUp(item, "internal_error");
       return undefined;
     }
+  }
+
+  /** Notes that an event can't be sent, whoever is asked to take it. */
+  private giveUp(item: WaitingDelivery, error: string): void {
+    const attempt = { at: new Date().toISOString(), status: null, duration_ms: 0, error, response: null };
+    this.note(item, { state: "failed", tries: item.tries, wait: null, attempt });
   }
 
   /** Tries once, and answers whether nothing of it is left to do. */
@@ -364,33 +370,30 @@ class Turn {
     const { id, replay } = this.webhook;
     const deliveries = this.settled.slice();
     const replayed = deliveries.filter(({ lane, attempt }) => lane === "replay" && attempt !== null).length;
-    this.settledAt = performance.now();
-    const { is_ours, due_in } = await callWithRetry(
-      this.dispatcher.database,
-      "settle_webhook",
-      {
-        id,
-        lease: this.lease,
-        deliveries,
-        ...how,
-        replay: replay && {
-          id: replay.id,
-          upto: this.replay.position,
-          done: replayed,
-          ends: replay.ends && this.replay.isOver,
-        },
-        failures: this.failures,
-        concurrency: this.concurrency,
-        has_succeeded: deliveries.some(({ state }) => state === "succeeded"),
-        probed: this.hasProbed,
-        rest: this.rest,
-        is_gone: this.isGone,
+    const settlement = {
+      id,
+      lease: this.lease,
+      deliveries,
+      ...how,
+      replay: replay && {
+        id: replay.id,
+        upto: this.replay.position,
+        done: replayed,
+        ends: replay.ends && this.replay.isOver,
       },
-      WORKER,
-    );
+      failures: this.failures,
+      concurrency: this.concurrency,
+      has_succeeded: deliveries.some(({ state }) => state === "succeeded"),
+      probed: this.hasProbed,
+      rest: this.rest,
+      is_gone: this.isGone,
+    };
+    this.settledAt = performance.now();
+    const { is_ours, due_in } = await callWithRetry(this.dispatcher.database, "settle_webhook", settlement, WORKER);
+    // What has come meanwhile is for the next time.
     this.settled = this.settled.slice(deliveries.length);
-    this.hasProbed = false;
-    this.rest = null;
+    if (settlement.probed) this.hasProbed = false;
+    if (this.rest === settlement.rest) this.rest = null;
     this.isLost ||= !is_ours;
     if (how.ends && due_in !== null && due_in > 0 && due_in <= MAX_LATER_SECONDS) this.dispatcher.later(due_in * 1000);
   }

@@ -23,6 +23,8 @@ create table crm.webhooks (
   secret_generation integer not null default 1,
   -- [{"generation", "until"}]: until then what is sent is signed with that one too.
   old_secrets jsonb not null default '[]',
+  -- Of what people change of it, and of its state; where it stands in the feed is none.
+  version bigint not null default 1,
   created_by jsonb not null default crm.actor(),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
@@ -71,7 +73,7 @@ grant execute on function crm.old_secret_until(jsonb) to crm_api;
 create view crm.webhooks_now with (security_invoker = true) as
   select id, workspace_id, url, description, events, filter, mode, ordering, ignore_own, state, paused_reason,
     least(cursor, bulk_cursor) as position, greatest(crm.event_position(workspace_id) - least(cursor, bulk_cursor), 0) as lag,
-    failing_since, api_version, readable, crm.old_secret_until(old_secrets) as old_secret_until, created_by, created_at, updated_at
+    failing_since, api_version, readable, crm.old_secret_until(old_secrets) as old_secret_until, version, created_by, created_at, updated_at
   from crm.webhooks
   where deleted_at is null;
 grant select on crm.webhooks_now to crm_api;
@@ -254,6 +256,18 @@ begin
 end;
 $$;
 
+-- As an If-Match of {"versions"} asks for it; without that any version will do.
+create function crm.require_version(webhook crm.webhooks, given jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not coalesce(given -> 'versions' @> to_jsonb(webhook.version), true) then
+    perform crm.fail('precondition_failed', jsonb_build_object('version', webhook.version));
+  end if;
+end;
+$$;
+
 -- Only who may read all that an endpoint is sent may have it sent elsewhere.
 create function crm.require_rights_of(webhook crm.webhooks) returns void
 language plpgsql
@@ -303,7 +317,7 @@ begin
 end;
 $$;
 
--- {"id"} and the fields that change; "events", "filter" and "matcher" together, for each must fit the others.
+-- {"id", "versions"} and the fields that change; "events", "filter" and "matcher" together, for each must fit the others.
 create function crm.act_update_webhook(workspace uuid, given jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -312,6 +326,7 @@ declare
   old constant crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
   webhook crm.webhooks := jsonb_populate_record(old, given);
 begin
+  perform crm.require_version(old, given);
   if crm.webhook_facts(webhook) = crm.webhook_facts(old) then
     return crm.webhook_as_shown(old);
   elsif crm.webhook_facts(webhook) - 'description' <> crm.webhook_facts(old) - 'description' then
@@ -333,7 +348,7 @@ begin
   set url = webhook.url, description = webhook.description, events = webhook.events, filter = webhook.filter, matcher = webhook.matcher,
     mode = webhook.mode, ordering = webhook.ordering, ignore_own = webhook.ignore_own, cursor = webhook.cursor, bulk_cursor = webhook.bulk_cursor,
     -- Whoever is sending to it knows the old one: they stop, and somebody begins anew.
-    lease = null, lease_until = null, due_at = now(), updated_at = clock_timestamp()
+    lease = null, lease_until = null, due_at = now(), version = version + 1, updated_at = clock_timestamp()
   where id = old.id returning * into webhook;
   if webhook.ordering <> old.ordering then
     perform crm.try_at_once(webhook); -- Nothing waits for an earlier one any more.
@@ -351,7 +366,7 @@ as $$
 declare
   paused crm.webhooks;
 begin
-  update crm.webhooks set state = 'paused', paused_reason = reason, lease = null, lease_until = null, updated_at = clock_timestamp()
+  update crm.webhooks set state = 'paused', paused_reason = reason, lease = null, lease_until = null, version = version + 1, updated_at = clock_timestamp()
   where id = webhook.id returning * into paused;
   perform crm.note_webhook(paused, 'paused', crm.changes_between(
     jsonb_build_object('state', webhook.state, 'paused_reason', webhook.paused_reason),
@@ -438,7 +453,7 @@ begin
   update crm.webhooks
   set state = 'active', paused_reason = null, created_by = webhook.created_by, readable = webhook.readable,
     cursor = webhook.cursor, bulk_cursor = webhook.bulk_cursor,
-    failures = 0, failing_since = null, rest_until = null, rest_seconds = 5, told = 0, due_at = now(), updated_at = clock_timestamp()
+    failures = 0, failing_since = null, rest_until = null, rest_seconds = 5, told = 0, due_at = now(), version = version + 1, updated_at = clock_timestamp()
   where id = old.id returning * into webhook;
   -- What waited to be tried again: before the place that it begins at it is given up, else it is tried at once.
   if start <> 'last' then
@@ -471,7 +486,7 @@ declare
 begin
   perform crm.require_rights_of(webhook);
   update crm.webhooks
-  set secret_generation = secret_generation + 1, updated_at = clock_timestamp(), old_secrets = (
+  set secret_generation = secret_generation + 1, version = version + 1, updated_at = clock_timestamp(), old_secrets = (
       select coalesce(jsonb_agg(jsonb_build_object('generation', generation, 'until', until) order by generation desc), '[]')
       from (
         select generation, until from jsonb_to_recordset(webhook.old_secrets || jsonb_build_object('generation', webhook.secret_generation, 'until', old_until))
@@ -494,6 +509,7 @@ as $$
 declare
   webhook constant crm.webhooks := crm.take_webhook(workspace, (given ->> 'id')::uuid);
 begin
+  perform crm.require_version(webhook, given);
   update crm.webhooks
   set deleted_at = now(), state = 'paused', paused_reason = coalesce(paused_reason, 'by_user'), lease = null, lease_until = null
   where id = webhook.id;

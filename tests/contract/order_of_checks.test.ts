@@ -55,6 +55,9 @@ test("the key comes before the route: who may not ask is not told what exists", 
 });
 
 test("the plan's limit comes before scope, validation and route; a denied request isn't counted", async () => {
+  // A window that ends in between makes room for one more.
+  const secondsLeft = 60 - ((Date.now() / 1000) % 60);
+  if (secondsLeft < 5) await new Promise((resolve) => setTimeout(resolve, (secondsLeft + 0.5) * 1000));
   const readOnly = await createKey({ workspaceId: standard.workspaceId, scope: "read_only" });
   await Promise.all(Array.from({ length: 110 }, () => readOnly.client.get("/me")));
   for (const [path, options] of [

@@ -55,6 +55,7 @@ describe("creation", () => {
       lag: 0,
       failing_since: null,
       api_version: "v1",
+      version: 1,
       readable: null,
       old_secret_until: null,
       created_by: { type: "api_key", id: expect.any(String) },
@@ -259,6 +260,23 @@ describe("lists", () => {
 });
 
 describe("a change", () => {
+  test("is refused where somebody has changed the endpoint since, and so is its deletion", async () => {
+    const { data, headers } = await make(team.key);
+    const path = `/webhooks/${data.id}`;
+    const seen = (await team.key.get(path)).headers.get("etag") ?? "";
+    const first = await team.key.patch(path, { description: "First" }, { "if-match": seen });
+    expect([data.version, first.status, first.data.version]).toEqual([1, 200, 2]);
+    expect(headers.get("etag")).toMatch(/^"1\./);
+    expect(first.headers.get("etag")).toMatch(/^"2\./);
+    for (const late of [
+      await team.key.patch(path, { description: "Late" }, { "if-match": seen }),
+      await team.key.delete(path, { "if-match": '"1"' }),
+    ])
+      expect(late).toMatchObject({ status: 412, error: { code: "precondition_failed", details: { version: 2 } } });
+    expect((await team.key.post(`${path}/pause`)).data.version).toBe(3);
+    expect((await team.key.delete(path, { "if-match": '"3"' })).status).toBe(200);
+  });
+
   test("is of what is sent, is noted, and leaves the endpoint where it is", async () => {
     const { data } = await make(team.key, { events: ["deal.*"], filter: { changed: ["name"] }, description: "Old" });
     const { status, data: after } = await team.key.patch(`/webhooks/${data.id}`, {
@@ -269,7 +287,14 @@ describe("a change", () => {
     const { secret: _secret, ...before } = data;
     expect({ status, after: { ...after, lag: 0 } }).toEqual({
       status: 200,
-      after: { ...before, url: `${url}/new`, description: null, mode: "doorbell", updated_at: expect.any(String) },
+      after: {
+        ...before,
+        url: `${url}/new`,
+        description: null,
+        mode: "doorbell",
+        version: 2,
+        updated_at: expect.any(String),
+      },
     });
     expect(after.updated_at > before.updated_at).toBe(true);
     expect((await team.key.patch(`/webhooks/${data.id}`, { mode: "doorbell" })).data.updated_at).toBe(after.updated_at);

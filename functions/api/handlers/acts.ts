@@ -1,6 +1,7 @@
 import { type Act, type ActAnswer, doAct } from "../../../shared/db/acts.ts";
 import { type AuthorizedExchange, contextOf, type Reply } from "../../../shared/http/exchange.ts";
 import type { Given } from "../../../shared/http/route.ts";
+import { entityTag } from "../../../shared/middleware/conditional.ts";
 import type { Resource } from "../../../shared/resources/define.ts";
 import { present } from "../../../shared/resources/present.ts";
 import { urlOf } from "./addressed.ts";
@@ -41,18 +42,24 @@ export function created(
   const data = present(resource, answer.record);
   const headers: Record<string, string> = dry_run
     ? {}
-    : { Location: urlOf(exchange, `${resource.path}/${data["id"]}`) };
+    : { ...tagOf(data), Location: urlOf(exchange, `${resource.path}/${data["id"]}`) };
   return answerOf(answer, { status: 201, data, headers }, dry_run);
 }
 
 /** The answer to an act that has changed something; 202 where a job goes on with it. */
 export function changed(exchange: AuthorizedExchange, resource: Resource, answer: ActAnswer, options: Options): Reply {
-  return doneOrGoingOn(exchange, answer, options, { data: present(resource, answer.record) });
+  const data = present(resource, answer.record);
+  return doneOrGoingOn(exchange, answer, options, { data, headers: tagOf(data) });
 }
 
 /** The answer to an act that has ended something: what it was; 202 where a job goes on with it. */
 export function ended(exchange: AuthorizedExchange, answer: ActAnswer, options: Options): Reply {
   return doneOrGoingOn(exchange, answer, options, { data: { id: answer.record["id"] } });
+}
+
+/** The ETag of what has versions. */
+function tagOf(data: Record<string, unknown>): Record<string, string> {
+  return data["version"] === undefined ? {} : { ETag: entityTag(data) };
 }
 
 function doneOrGoingOn(exchange: AuthorizedExchange, answer: ActAnswer, { dry_run }: Options, done: Reply): Reply {

@@ -56,13 +56,16 @@ export const updateWebhook: Handler<Options, RecordData> = async (exchange, give
   const row = await findVisible(exchange, "webhooks", id);
   const filtered = await filteredChange(exchange, row, body);
   if (body["url"] !== undefined && body["url"] !== row["url"]) await requireTarget(exchange, String(body["url"]));
-  const answer = await act(exchange, given, "update_webhook", { ...body, ...filtered, id });
+  const matched = given.versions && { versions: given.versions };
+  const answer = await act(exchange, given, "update_webhook", { ...body, ...filtered, ...matched, id });
   return changed(exchange, webhooks, answer, given.query);
 };
 
 /** `DELETE /v1/webhooks/{id}` */
-export const deleteWebhook: Handler<Options> = async (exchange, given) =>
-  ended(exchange, await act(exchange, given, "delete_webhook", { id: recordId(exchange) }), given.query);
+export const deleteWebhook: Handler<Options> = async (exchange, given) => {
+  const values = { id: recordId(exchange), ...(given.versions && { versions: given.versions }) };
+  return ended(exchange, await act(exchange, given, "delete_webhook", values), given.query);
+};
 
 /** `POST /v1/webhooks/{id}/pause`: it gets nothing, and loses nothing for 30 days. */
 export const pauseWebhook: Handler<Options> = async (exchange, given) =>
