@@ -3,6 +3,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import postgres from "postgres";
 import type { Bench } from "./bench.ts";
 import { type Measurement, median, percentile, single } from "./load.ts";
 import { progress, show, verdict } from "./report.ts";
@@ -52,6 +53,7 @@ export async function measureEvents(bench: Bench): Promise<void> {
   await measureReceipt(bench);
   await measureHanging(bench);
   await measureBacklog(bench);
+  await measureHeldSnapshot(bench);
   await measureWrites(bench);
   await measureImports(bench);
 }
@@ -160,6 +162,36 @@ async function measureBacklog(bench: Bench): Promise<void> {
   const perMinute = (events / (performance.now() - startedAt)) * 60_000;
   receivers.close();
   bench.verdicts.push(verdict("deliveries a minute", perMinute, { least: 2_000 }, ""));
+}
+
+/** Ten minutes of 50 events a second while somebody's snapshot keeps every row that the outbox had. */
+async function measureHeldSnapshot({ info, sql, quick, figures }: Bench): Promise<void> {
+  const rounds = quick ? 100 : 600;
+  progress(`${rounds * EVENTS_PER_SECOND} events under a snapshot that is held`);
+  const { id } = await createAccount(sql, "Held");
+  await sql`
+    insert into crm.contacts (workspace_id, email)
+    select ${id}, 'held-' || n || '@bench.example' from generate_series(1, ${EVENTS_PER_SECOND}::integer) as n`;
+  const session = postgres(info.databaseUrl, { max: 1 });
+  const holder = await session.reserve();
+  await holder`begin isolation level repeatable read`;
+  await holder`select count(*) from crm.outbox`;
+  const publishedMs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await sql`update crm.contacts set score = ${round % 100} where workspace_id = ${id}`;
+    const startedAt = performance.now();
+    await sql`select crm.publish(${id})`;
+    publishedMs.push(performance.now() - startedAt);
+  }
+  const [size] = await sql`select pg_total_relation_size('crm.outbox') / 1024 / 1024 as mb`;
+  await holder`rollback`;
+  holder.release();
+  await session.end();
+  const [first, last] = [median(publishedMs.slice(0, 30)), median(publishedMs.slice(-30))];
+  figures.push({
+    name: `a snapshot held through ${rounds * EVENTS_PER_SECOND} events: publishing 50 at its beginning / end, size of the outbox`,
+    value: `${show(first)} / ${show(last)} ms, ${size?.["mb"]} MB`,
+  });
 }
 
 /** Has the requests of all sessions make events, or not. */

@@ -14,7 +14,9 @@ import { createWorkspace, freshEmail } from "../harness/workspace.ts";
 
 // What the feed promises holds whatever is killed, and whenever: the function with its dispatchers, PostgREST, Postgres.
 
-const CHANGES = 3_000;
+const CHANGES = 10_000;
+const BULK = 100;
+const IMPORTED = 3_000;
 const KILL_EVERY_MS = 1_200;
 
 useOwnStack();
@@ -82,15 +84,15 @@ test("each committed version is in the feed once, in order and without a hole, a
       const contact = await insist("post", "/contacts", { email: freshEmail() });
       await insist("patch", `/contacts/${contact["id"]}`, { score: changes % 100 });
       const bulk = await insist("post", "/contacts/bulk", {
-        records: Array.from({ length: 20 }, () => ({ email: freshEmail() })),
+        records: Array.from({ length: BULK }, () => ({ email: freshEmail() })),
       });
       const [loser] = bulk as unknown as Made[];
       await insist("post", `/contacts/${contact["id"]}/merge`, { ids: [loser?.["data"].id] });
-      changes += 24;
+      changes += BULK + 4;
     }
   }
   async function importRows(): Promise<void> {
-    const content = ["email", ...Array.from({ length: 1500 }, freshEmail)].join("\n");
+    const content = ["email", ...Array.from({ length: IMPORTED }, freshEmail)].join("\n");
     const { id } = await insist("post", "/imports", { resource: "contacts", format: "csv", content });
     await expect
       .poll(() => query(async (sql) => (await sql`select status from crm.imports where id = ${id}`)[0]?.["status"]), {
@@ -98,7 +100,7 @@ test("each committed version is in the feed once, in order and without a hole, a
         interval: 500,
       })
       .toBe("completed");
-    changes += 1500;
+    changes += IMPORTED;
   }
   async function kill(): Promise<void> {
     for (let n = 0; isRunning; n++) {
