@@ -113,6 +113,24 @@ export interface SignedInExchange extends Exchange {
   session: Session;
 }
 
+/**
+ * Does what only waits, in one of the workspace's places for that; it holds up no long work meanwhile.
+ * @throws ApiError `too_many_concurrent_requests` when none is free
+ */
+export function waitFor<Result>(
+  exchange: AuthorizedExchange,
+  kind: "slow" | "events",
+  wait: () => Promise<Result>,
+): Promise<Result> {
+  const { services, principal } = exchange;
+  return services.patience.pass(principal.workspaceId, kind, async () => {
+    exchange.turns.end();
+    const result = await wait();
+    exchange.turns = services.thread.open();
+    return result;
+  });
+}
+
 /** Where a request came from, as the audit log keeps it. */
 export function contextOf({ address, request, requestId }: Exchange): RequestContext {
   return { ip: address, user_agent: request.headers.get("user-agent")?.slice(0, 255) ?? null, request_id: requestId };

@@ -1,7 +1,7 @@
 import { SLOW_SCENARIO_MS } from "../bounds.ts";
 import { unavailable } from "../db/sql_errors.ts";
 import { ApiError, ERRORS, fieldError } from "../errors.ts";
-import type { Exchange } from "../http/exchange.ts";
+import { type AuthorizedExchange, type Exchange, waitFor } from "../http/exchange.ts";
 import { unknownName } from "../query/suggest.ts";
 import { rateLimitExceeded } from "./limit_rate.ts";
 
@@ -31,23 +31,13 @@ export async function playScenario(exchange: Exchange): Promise<Response | undef
     case "internal_error":
       throw new ApiError("internal_error", { cause });
     case "slow":
-      return (await wait(exchange, principal.workspaceId))
+      // Whether the client is still there afterwards.
+      return (await waitFor(exchange as AuthorizedExchange, "slow", () => staysFor(request.signal, SLOW_SCENARIO_MS)))
         ? undefined
         : new Response(null, { status: CLIENT_CLOSED_REQUEST });
     case undefined:
       throw fieldError("validation_error", HEADER, unknownName("scenario", asked, SCENARIOS));
   }
-}
-
-/** Whether the client is still there afterwards. It holds up no long work meanwhile. */
-function wait(exchange: Exchange, workspaceId: string): Promise<boolean> {
-  const { services, request } = exchange;
-  return services.patience.pass(workspaceId, "slow", async () => {
-    exchange.turns.end();
-    const stays = await staysFor(request.signal, SLOW_SCENARIO_MS);
-    exchange.turns = services.thread.open();
-    return stays;
-  });
 }
 
 function staysFor(signal: AbortSignal, milliseconds: number): Promise<boolean> {

@@ -87,7 +87,7 @@ class Walk {
 
   /** Up to where nothing is left to do. */
   get position(): number {
-    return this.isBegun && this.open.length === 0 ? this.upto : this.reached;
+    return this.isOver ? this.upto : this.reached;
   }
 
   get isOver(): boolean {

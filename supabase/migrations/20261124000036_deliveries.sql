@@ -4,7 +4,7 @@
 -- An endpoint has two lanes on the feed: events that came one by one, and those of bulk writes and imports, which never keep
 -- the first waiting; replays go with the second. With ordering = record there is one lane, for their order is what counts.
 
--- How many failures in a row close an endpoint to new events, but for one now and then.
+-- How many failures in a row close an endpoint to new events, but for a few now and then.
 create function crm.max_failures() returns integer
 language sql immutable parallel safe
 as $$ select 5 $$;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_EVENT_WAIT_SECONDS, MAX_EVENTS } from "../../../shared/bounds.ts";
 import { claimsOf } from "../../../shared/db/records.ts";
-import type { AuthorizedExchange } from "../../../shared/http/exchange.ts";
+import { type AuthorizedExchange, waitFor } from "../../../shared/http/exchange.ts";
 import { parameters } from "../../../shared/http/parameters.ts";
 import type { Handler, Query } from "../../../shared/http/route.ts";
 import { flag, oneName, pageParameters, wholeNumber } from "../../../shared/query/parameters.ts";
@@ -99,17 +99,13 @@ function isConfined({ principal }: AuthorizedExchange): boolean {
 
 /** Looks until something has come, or the time is over. @throws ApiError `too_many_concurrent_requests` */
 function until(exchange: AuthorizedExchange, seconds: number, look: () => Promise<Rows>): Promise<Rows> {
-  const { services, principal, request } = exchange;
+  const { signal } = exchange.request;
   const endsAt = Date.now() + seconds * 1000;
-  return services.patience.pass(principal.workspaceId, "events", async () => {
-    exchange.turns.end();
+  return waitFor(exchange, "events", async () => {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       const found = await look();
-      if (found.rows.length > 0 || Date.now() >= endsAt || request.signal.aborted) {
-        exchange.turns = services.thread.open();
-        return found;
-      }
+      if (found.rows.length > 0 || Date.now() >= endsAt || signal.aborted) return found;
     }
   });
 }

@@ -44,7 +44,6 @@ export const testWebhook: Handler<Options, z.infer<typeof sampleBody>> = async (
   if (!EVENT_TYPES.includes(type))
     throw fieldError("validation_error", "type", unknownName("event", type, EVENT_TYPES));
   const answer = await act(exchange, given, "test_webhook", { id, event: await sampleOf(exchange, type) });
-  exchange.params = { ...exchange.params, webhook_id: id };
   return created(exchange, { ...webhookDeliveries, path: `/webhooks/${id}/deliveries` }, answer, given.query);
 };
 
